@@ -1,0 +1,92 @@
+"""`up` leaves a seeded stack running below .local/up and says where; `down` stops that, and only that."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from infra.local.errors import LocalStackError
+from infra.local.processes import ServiceProcesses
+from infra.local.stack import Stack
+from infra.rabbitmq.definitions import ADMIN, SERVICES
+
+_CHECKOUT = Path(__file__).resolve().parents[2]
+_ROOT = _CHECKOUT / ".local" / "up"
+_HTTP_PORTS = {"catalog": 8001, "orders": 8002, "allocation": 8003, "notify": 8004}
+
+
+def up() -> None:
+    """Start what does not run yet, seed it, print addresses and credentials."""
+    stack = Stack.attach(_ROOT)
+    if stack and all(process.pid for process in ServiceProcesses(stack)):
+        _print_addresses(stack)
+        return
+    if stack:  # half of it runs: a service ended
+        stack.stop()
+    stack = Stack(_ROOT, detached=True, preferred_http_ports=_HTTP_PORTS)
+    _say("starting PostgreSQL and RabbitMQ")
+    stack.start()
+    try:
+        services = ServiceProcesses(stack)
+        _say("migrating the databases")
+        services.migrate()
+        _say("starting the services")
+        services.start()
+        _say("seeding the cooperatives")
+        from infra.demo.seed import seed_running_stack  # the demo imports this package
+
+        seed_running_stack(stack)
+    except BaseException:
+        stack.stop()
+        raise
+    _print_addresses(stack)
+
+
+def down(*, wipe: bool) -> None:
+    """Stop the stack; its data stays unless `wipe`."""
+    stack = Stack.attach(_ROOT)
+    if stack:
+        stack.stop(remove=wipe)
+        _say("stopped and deleted" if wipe else "stopped; the data is kept for the next `make up`")
+    elif wipe and _ROOT.exists():
+        Stack(_ROOT).delete()
+        _say("deleted")
+    else:
+        _say("nothing of `make up` is running")
+
+
+def _print_addresses(stack: Stack) -> None:
+    for service in SERVICES:
+        print(f"{service:<11} {stack.base_url(service)}   documents: /docs /asyncapi   metrics: /metrics")
+    print(f"RabbitMQ    {stack.rabbit.management.url}   user {ADMIN}, password {stack.credentials.rabbit_admin}")
+    print(f"PostgreSQL  {stack.postgres.admin_dsn()}")
+    for service in SERVICES:
+        print(f"            {stack.postgres.dsn(service)}")
+    print(f"logs        {stack.log_directory}")
+    print("stop with   make down")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line. An error that the user can understand is one line, not a traceback."""
+    parser = argparse.ArgumentParser(prog="python -m infra.local", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("up", help="start, seed and leave running")
+    commands.add_parser("down", help="stop").add_argument("--wipe", action="store_true", help="also delete the data")
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "up":
+            up()
+        else:
+            down(wipe=options.wipe)
+    except LocalStackError as error:
+        _say(f"error: {error}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

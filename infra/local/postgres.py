@@ -1,0 +1,299 @@
+"""A private PostgreSQL server: own data directory, own loopback port, own passwords, no Unix socket.
+
+PostgreSQL refuses to run as root, so a root's server runs as the user postgres (or nobody); when that user
+can't reach the checkout (a clone below /root), its data directory lies below /var/tmp instead.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import pwd
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import asyncpg
+
+from infra.local import owned
+from infra.local.binaries import PostgresBinaries
+from infra.local.errors import LocalStackError, last_lines
+
+T = TypeVar("T")
+
+ADMIN = "postgres"
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",  # a socket path is limited to 107 bytes, and nothing needs one
+    "max_connections": "200",
+    "shared_buffers": "96MB",
+    "max_wal_size": "512MB",
+    "fsync": "on",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_line_prefix": "%m [%p] %q%u@%d ",
+}
+
+
+class PostgresServer:
+    """One server with one database and one role per service.
+
+    `root` is the stack's directory; a tied server dies with the process that started it.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        binaries: PostgresBinaries,
+        *,
+        port: int,
+        admin_password: str,
+        service_passwords: Mapping[str, str],
+        tied: bool = True,
+    ) -> None:
+        self.port = port
+        self.log_path = root / "logs" / "postgres.log"
+        self._root = root
+        self._binaries = binaries
+        self._admin_password = admin_password
+        self._service_passwords = service_passwords
+        self._tied = tied
+        self._run_directory = root / "run"
+        self._account = _unprivileged_account()
+
+    def start(self, *, fresh: bool = False) -> None:
+        """Start it, on an empty cluster if `fresh` or none is there; returns when it answers queries."""
+        if self.alive:
+            raise LocalStackError("PostgreSQL runs already")
+        if fresh:
+            remove_cluster(self._root)
+        cluster = self._reachable_directory() / "cluster"
+        if not (cluster / "PG_VERSION").exists():
+            self._initdb(cluster)
+        made_by = (cluster / "PG_VERSION").read_text().strip()
+        if made_by != str(self._binaries.major):
+            raise LocalStackError(
+                f"the data was written by PostgreSQL {made_by}, found is {self._binaries.major};"
+                " `make down ARGS=--wipe` deletes it"
+            )
+        settings = {**_SETTINGS, "port": str(self.port)}
+        command: list[str | Path] = [self._binaries.directory / "postgres", "-D", cluster]
+        for name, value in settings.items():
+            command += ["-c", f"{name}={value}"]
+        owned.spawn(
+            "postgres",
+            command,
+            run_directory=self._run_directory,
+            log_path=self.log_path,
+            environment=_environment(),
+            working_directory=Path("/"),
+            tied=self._tied,
+            account=self._account,
+        )
+        self._wait_until_it_answers(timeout_s=60)
+
+    def stop(self) -> None:
+        """Fast shutdown: sessions are ended, everything is written."""
+        if process := owned.find(self._run_directory, "postgres"):
+            process.stop(30, signal.SIGINT)
+
+    def kill(self) -> None:
+        """SIGKILL to the server and its backends, as when the power fails."""
+        if process := owned.find(self._run_directory, "postgres"):
+            process.kill()
+
+    def restart(self) -> None:
+        """Stop and start on the same port with the same data."""
+        self.stop()
+        self.start()
+
+    @property
+    def alive(self) -> bool:
+        """True while the server process exists."""
+        return owned.find(self._run_directory, "postgres") is not None
+
+    def admin_dsn(self, database: str = "postgres") -> str:
+        """The superuser's address of a database."""
+        return f"postgresql://{ADMIN}:{self._admin_password}@127.0.0.1:{self.port}/{database}"
+
+    def dsn(self, service: str, database: str | None = None) -> str:
+        """The service role's address of its own database, or of another one that it owns."""
+        password = self._service_passwords[service]
+        return f"postgresql://{service}:{password}@127.0.0.1:{self.port}/{database or service}"
+
+    def create_service_databases(self) -> None:
+        """One role and one database per service; no role can connect to the database of another."""
+
+        async def create(admin: asyncpg.Connection) -> None:
+            for database in ("postgres", "template1"):
+                await admin.execute(f"REVOKE ALL ON DATABASE {database} FROM PUBLIC")
+            roles = {row["rolname"] for row in await admin.fetch("SELECT rolname FROM pg_roles")}
+            for service, password in self._service_passwords.items():
+                verb = "ALTER" if service in roles else "CREATE"
+                await admin.execute(f"{verb} ROLE {_name(service)} LOGIN PASSWORD '{password}'")
+                if not await admin.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", service):
+                    await _create_database(admin, service, service, None)
+
+        self._as_admin(create)
+
+    def create_database(self, name: str, owner: str, template: str | None = None) -> None:
+        """A database of `owner`, empty or copied from `template`, to which nobody may be connected."""
+        self._as_admin(lambda admin: _create_database(admin, name, owner, template))
+
+    def drop_database(self, name: str) -> None:
+        """Drop it if it exists, ending the sessions that use it."""
+        self._as_admin(lambda admin: admin.execute(f"DROP DATABASE IF EXISTS {_name(name)} WITH (FORCE)"))
+
+    def _initdb(self, cluster: Path) -> None:
+        password_file = cluster.parent / "admin-password"
+        password_file.touch(mode=0o600)
+        password_file.write_text(self._admin_password)
+        if self._account:
+            os.chown(password_file, self._account.uid, self._account.gid)
+        command: list[str | Path] = [self._binaries.directory / "initdb", "--pgdata", cluster, "--username", ADMIN]
+        command += ["--pwfile", password_file, "--auth=scram-sha-256", "--no-sync", "--no-instructions"]
+        command += ["--encoding=UTF8", "--locale=C.UTF-8"]
+        try:
+            result = _run(command, self._account)
+        finally:
+            password_file.unlink()
+        if result.returncode != 0:
+            raise LocalStackError(f"initdb failed:\n{result.stdout}{result.stderr}")
+
+    def _reachable_directory(self) -> Path:
+        """The directory that holds the cluster, owned by the user that the server runs as."""
+        directory = self._root / "postgres"
+        _make_private(directory, self._account)
+        if self._account is None or _can_enter(directory, self._account):
+            return directory
+        directory.rmdir()
+        directory = _elsewhere(self._root)
+        _make_private(directory, self._account)
+        (self._root / "postgres.location").write_text(f"{directory}\n")
+        return directory
+
+    def _wait_until_it_answers(self, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        while True:
+            if not self.alive:
+                raise LocalStackError(f"PostgreSQL ended at its start:\n{last_lines(self.log_path)}")
+            try:
+                self._as_admin(lambda admin: admin.execute("SELECT 1"))
+            except (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError) as error:
+                if time.monotonic() > deadline:
+                    raise LocalStackError(
+                        f"PostgreSQL did not answer within {timeout_s:.0f} s:\n{last_lines(self.log_path)}"
+                    ) from error
+            else:
+                return
+            time.sleep(0.05)
+
+    def _as_admin(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        async def connected() -> T:
+            admin = await asyncpg.connect(self.admin_dsn(), timeout=30)
+            try:
+                return await work(admin)
+            finally:
+                await admin.close()
+
+        return _run_in_thread(connected)
+
+
+def remove_cluster(root: Path) -> None:
+    """Delete the data of the stack in `root`, wherever it lies. Its server must not run."""
+    for directory in (root / "postgres", _elsewhere(root)):
+        if directory.exists() and not directory.is_symlink():
+            shutil.rmtree(directory)
+
+
+def _elsewhere(root: Path) -> Path:
+    digest = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]
+    return Path("/var/tmp") / f"cho-phien-{digest}"  # noqa: S108 - private (0700), and its owner is checked
+
+
+async def _create_database(admin: asyncpg.Connection, name: str, owner: str, template: str | None) -> None:
+    copied = f" TEMPLATE {_name(template)}" if template else ""
+    await admin.execute(f"CREATE DATABASE {_name(name)} OWNER {_name(owner)}{copied}")
+    await admin.execute(f"REVOKE ALL ON DATABASE {_name(name)} FROM PUBLIC")
+
+
+def _name(identifier: str) -> str:
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", identifier):
+        raise ValueError(f"not a plain database or role name: {identifier!r}")
+    return f'"{identifier}"'
+
+
+def _run_in_thread(work: Callable[[], Awaitable[T]]) -> T:
+    """Run a coroutine to its end, whether or not an event loop runs in the calling thread."""
+    outcome: list[T] = []
+    failure: list[BaseException] = []
+
+    async def main() -> T:
+        return await work()
+
+    def target() -> None:
+        try:
+            outcome.append(asyncio.run(main()))
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            failure.append(error)
+
+    thread = threading.Thread(target=target, name="postgres-admin")
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return outcome[0]
+
+
+def _unprivileged_account() -> owned.Account | None:
+    if os.geteuid() != 0:
+        return None
+    with contextlib.suppress(KeyError):
+        entry = pwd.getpwnam("postgres")
+        return owned.Account(entry.pw_uid, entry.pw_gid)
+    entry = pwd.getpwnam("nobody")
+    return owned.Account(entry.pw_uid, entry.pw_gid)
+
+
+def _make_private(directory: Path, account: owned.Account | None) -> None:
+    """A directory of mode 0700 that belongs to `account`; one that somebody else made there is refused."""
+    uid = account.uid if account else os.geteuid()
+    try:
+        directory.mkdir(mode=0o700, parents=True)
+    except FileExistsError:
+        if directory.is_symlink() or directory.stat().st_uid != uid:
+            raise LocalStackError(f"{directory} belongs to somebody else") from None
+        return
+    if account:
+        os.chown(directory, account.uid, account.gid)
+
+
+def _can_enter(directory: Path, account: owned.Account) -> bool:
+    """Asked of the kernel, as that user, because modes alone don't tell (access lists, mounts)."""
+    return _run(["/bin/sh", "-c", 'cd -- "$1"', "sh", directory], account).returncode == 0
+
+
+def _run(command: Sequence[str | Path], account: owned.Account | None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/",
+        env=_environment(),
+        user=account.uid if account else None,
+        group=account.gid if account else None,
+        extra_groups=[] if account else None,
+    )
+
+
+def _environment() -> dict[str, str]:
+    """Nothing of ours: PGDATA, PGPORT and the like would point the server elsewhere."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"}

@@ -1,0 +1,220 @@
+"""One private stack below one directory: PostgreSQL, RabbitMQ, credentials, and the services' environment.
+
+Any number of stacks run side by side; a directory holds one at a time. What an earlier run left behind there
+after a crash is recognised and ended first, and nothing else on the machine is touched.
+"""
+
+import contextlib
+import fcntl
+import json
+import shutil
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from infra.local import binaries, owned
+from infra.local.credentials import Credentials, load_or_create
+from infra.local.errors import LocalStackError
+from infra.local.ports import choose_ports
+from infra.local.postgres import PostgresServer, remove_cluster
+from infra.local.rabbitmq import RabbitPorts, RabbitServer
+from infra.rabbitmq.definitions import SERVICES
+
+_SERVERS = ("postgres", "amqp", "management", "distribution", "epmd")
+
+
+@dataclass
+class Stack:
+    """Both servers and all that a service needs to know to use them.
+
+    `root` holds data, logs and credentials. `fresh` starts on empty servers. A `detached` stack outlives this
+    process; any other one ends with it. The services take their `preferred_http_ports` if these are free.
+    """
+
+    root: Path
+    fresh: bool = False
+    detached: bool = False
+    preferred_http_ports: dict[str, int] = field(default_factory=dict)
+
+    postgres: PostgresServer = field(init=False)
+    rabbit: RabbitServer = field(init=False)
+    credentials: Credentials = field(init=False)
+    http_ports: dict[str, int] = field(init=False)
+    _lock: IO[str] | None = field(init=False, default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.root = self.root.resolve()
+
+    @classmethod
+    def attach(cls, root: Path) -> "Stack | None":
+        """The detached stack that an earlier command started below `root`, or None if nothing of it runs."""
+        stack = cls(root, detached=True)
+        if not stack._is_left_running():
+            return None
+        stack._build(json.loads(stack._state_path.read_text())["ports"])
+        return stack
+
+    def start(self) -> None:
+        """Start both servers at once and make the databases; LocalStackError if a stack runs here already."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        self._take_lock()
+        try:
+            if self._is_left_running():
+                raise LocalStackError(f"a stack is already running in {self.root}; stop it with `make down`")
+            owned.kill_all(self.run_directory)
+            self._build(self._choose_ports())
+            self._start_servers()
+        except BaseException:
+            self._stop_servers()
+            self._release_lock()
+            raise
+        if self.detached:
+            self._release_lock()
+
+    def stop(self, *, remove: bool = False) -> None:
+        """Stop what runs below `root`, services first; with `remove` delete the whole directory as well."""
+        found = (owned.find(self.run_directory, name) for name in owned.names(self.run_directory))
+        services = [it for it in found if it and it.name.startswith("service-")]
+        with ThreadPoolExecutor(max_workers=len(services) + 1) as pool:
+            list(pool.map(lambda service: service.stop(30), services))
+        if remove:
+            self._delete()
+        else:
+            self._stop_servers()
+        self._state_path.unlink(missing_ok=True)
+        self._release_lock()
+
+    def delete(self) -> None:
+        """Delete the directory and all data of a stack that nobody uses; LocalStackError if somebody does."""
+        if self.root.exists():
+            self._take_lock()
+            if self._is_left_running():
+                self._release_lock()
+                raise LocalStackError(f"a stack is running in {self.root}")
+            self._delete()
+            self._release_lock()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def run_directory(self) -> Path:
+        """Holds one file per process that was started below `root`."""
+        return self.root / "run"
+
+    @property
+    def log_directory(self) -> Path:
+        """Holds one log per process."""
+        return self.root / "logs"
+
+    def base_url(self, service: str) -> str:
+        """Where the service answers HTTP."""
+        return f"http://127.0.0.1:{self.http_ports[service]}"
+
+    def environment(self, service: str) -> dict[str, str]:
+        """The variables from which the service reads its settings."""
+        prefix = service.upper()
+        return {
+            f"{prefix}_DATABASE_URL": self.postgres.dsn(service),
+            f"{prefix}_AMQP_URL": self.rabbit.amqp_url(service),
+            f"{prefix}_HTTP_HOST": "127.0.0.1",
+            f"{prefix}_HTTP_PORT": str(self.http_ports[service]),
+        }
+
+    @property
+    def _state_path(self) -> Path:
+        return self.root / "stack.json"
+
+    def _is_left_running(self) -> bool:
+        """Only a detached stack runs on when nobody holds the lock; all else is left over from a crash."""
+        if not self._state_path.exists() or not json.loads(self._state_path.read_text())["detached"]:
+            return False
+        return any(owned.find(self.run_directory, name) for name in owned.names(self.run_directory))
+
+    def _choose_ports(self) -> dict[str, int]:
+        names = [*_SERVERS, *SERVICES]
+        before: dict[str, int] = {}
+        if (self.root / "ports.json").exists():
+            before = json.loads((self.root / "ports.json").read_text())
+        wishes = self.preferred_http_ports | before
+        ports = dict(zip(names, choose_ports([wishes.get(name) for name in names]), strict=True))
+        (self.root / "ports.json").write_text(json.dumps(ports, indent=2))
+        return ports
+
+    def _build(self, ports: dict[str, int]) -> None:
+        found_postgres, found_rabbit = binaries.find_or_install()
+        self.credentials, new = load_or_create(self.root / "credentials.json")
+        self.fresh = self.fresh or new  # data of lost credentials can't be opened any more
+        self.http_ports = {service: ports[service] for service in SERVICES}
+        self.postgres = PostgresServer(
+            self.root,
+            found_postgres,
+            port=ports["postgres"],
+            admin_password=self.credentials.postgres_admin,
+            service_passwords=self.credentials.postgres,
+            tied=not self.detached,
+        )
+        self.rabbit = RabbitServer(
+            self.root,
+            found_rabbit,
+            ports=RabbitPorts(*(ports[name] for name in _SERVERS[1:])),
+            admin_password=self.credentials.rabbit_admin,
+            service_passwords=self.credentials.rabbit,
+            tied=not self.detached,
+        )
+        self._state_path.write_text(json.dumps({"detached": self.detached, "ports": ports}))
+
+    def _start_servers(self) -> None:
+        def start_postgres() -> None:
+            self.postgres.start(fresh=self.fresh)
+            self.postgres.create_service_databases()
+
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            starts = [pool.submit(start_postgres), pool.submit(self.rabbit.start, fresh=self.fresh)]
+        for start in starts:
+            start.result()
+
+    def _stop_servers(self) -> None:
+        if hasattr(self, "rabbit"):
+            with ThreadPoolExecutor(max_workers=2) as pool:
+                for stopped in (
+                    pool.submit(self.postgres.stop),
+                    pool.submit(self.rabbit.stop, gently=not self.fresh),
+                ):
+                    stopped.result()
+
+    def _delete(self) -> None:
+        """Nothing of it is kept, so what still runs need not stop gently."""
+        owned.kill_all(self.run_directory)
+        remove_cluster(self.root)
+        shutil.rmtree(self.root)
+
+    def _take_lock(self) -> None:
+        lock = (self.root / "lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise LocalStackError(f"a stack is already running in {self.root}") from None
+        self._lock = lock
+
+    def _release_lock(self) -> None:
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+
+def delete_abandoned(directories: Iterable[Path]) -> None:
+    """Delete the stacks of crashed runs, with what still runs of them; those in use are left alone."""
+    for root in directories:
+        with contextlib.suppress(LocalStackError):
+            Stack(root).delete()

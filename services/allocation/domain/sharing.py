@@ -1,0 +1,185 @@
+"""How a quantity is shared out among households: capped equal share in whole steps, with memory.
+
+The one idea is water filling: each next step goes to the household that stands lowest, where a household's
+standing is what it has had so far (its memory) plus what it gets now, in VND per share weight, and nobody is
+filled above its cap. A household's steps stand at rising levels, so the greedy hand-out is the same as taking
+the lowest steps of all, and a bisection on the level finds them without counting step by step.
+
+Sources. Without memory and with equal weights this is the uniform rule in whole steps: the only rule that is
+efficient, strategy-proof and treats equals equally (Sprumont 1991; Ching, Social Choice and Welfare 11, 1994;
+indivisible goods: Herrero and Martínez 2011), and its outcome is at once leximin, decreasingly minimal and
+least in the sum of squares (Frank and Murota, arXiv 2007.09616). With weights it is the divisor method of
+Adams: the step goes to the least (had + got) / weight. Divisor methods are house-monotone: one step more
+never takes from anyone.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import pairwise
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one household may get at most, its share weight, and what it has had so far beyond its fair part.
+
+    `memory_vnd` below zero means that the household is behind. Raises ValueError for a cap below 0 or a
+    weight below 1.
+    """
+
+    household_id: UUID
+    cap_steps: int
+    weight: int = 1
+    memory_vnd: int = 0
+
+    def __post_init__(self) -> None:
+        if self.cap_steps < 0:
+            raise ValueError(f"household {self.household_id}: cap_steps is {self.cap_steps}, must be 0 or more")
+        if self.weight < 1:
+            raise ValueError(f"household {self.household_id}: weight is {self.weight}, must be 1 or more")
+
+
+@dataclass(frozen=True, slots=True)
+class WaterLevel:
+    """Where the water stands: the steps that lie wholly below it, and who is level for what is left.
+
+    `left_steps` (fewer than there are `level_households`) go one each to some of `level_households`, all of
+    whose next step stands exactly at the level: nothing but a lot can tell them apart.
+    """
+
+    steps_below: dict[UUID, int]
+    level_households: tuple[UUID, ...]
+    left_steps: int
+
+
+def find_level(total_steps: int, claims: Iterable[Claim], step_value_vnd: int) -> WaterLevel:
+    """Find the level to which `total_steps` (or the sum of the caps, if that is less) fill the claims.
+
+    Step k (from 0) of a household stands at (memory + step_value * k) / weight. Two such fractions that
+    differ do so by at least 1 / (greatest weight)², so on a grid of that width one cell holds one value at
+    most: bisecting whole numbers is exact. O(n log(range)). Raises ValueError for a negative total, a step
+    value below 1, or a household that claims twice.
+    """
+    ordered = _checked(total_steps, claims, step_value_vnd)
+    if total_steps >= sum(claim.cap_steps for claim in ordered):
+        return WaterLevel({claim.household_id: claim.cap_steps for claim in ordered}, (), 0)
+
+    grid = max(claim.weight for claim in ordered) ** 2
+    rise = step_value_vnd * grid
+    rows = [(claim.memory_vnd * grid, claim.weight, claim.cap_steps) for claim in ordered]
+
+    def steps_below(level: int) -> list[int]:
+        # As many steps lie below the level as multiples of `rise`, counted from the memory on: rounded up.
+        return [
+            0 if steps <= 0 else min(steps, cap)
+            for steps, cap in ((-((had - level * weight) // rise), cap) for had, weight, cap in rows)
+        ]
+
+    low = min(had // weight for had, weight, _ in rows)  # nothing lies below
+    high = max((had + rise * cap) // weight for had, weight, cap in rows) + 1  # everything lies below
+    while high - low > 1:
+        middle = (low + high) // 2
+        if sum(steps_below(middle)) <= total_steps:
+            low = middle
+        else:
+            high = middle
+
+    below, up_to = steps_below(low), steps_below(high)
+    level_households = tuple(
+        claim.household_id for claim, steps, more in zip(ordered, below, up_to, strict=True) if more > steps
+    )
+    steps_of = {claim.household_id: steps for claim, steps in zip(ordered, below, strict=True)}
+    return WaterLevel(steps_of, level_households, total_steps - sum(below))
+
+
+def draw_lots(level: WaterLevel, tie_seed: bytes) -> tuple[UUID, ...]:
+    """Name the households that get the steps left at the level: the first by sha256(tie_seed + household id).
+
+    The same on every machine; with a seed that differs from offer to offer no household always wins.
+    """
+    if not level.left_steps:
+        return ()
+    drawn = sorted(level.level_households, key=lambda household: sha256(tie_seed + household.bytes).digest())
+    return tuple(drawn[: level.left_steps])
+
+
+def share_out(total_steps: int, claims: Iterable[Claim], step_value_vnd: int, tie_seed: bytes) -> dict[UUID, int]:
+    """Hand out min(total_steps, sum of the caps): the steps of every household that claims, 0 included.
+
+    Each next step goes to the open household with the least (memory + step_value * steps so far) / weight,
+    ties by lot. The order of the claims does not matter. Raises ValueError as `find_level` does.
+    """
+    level = find_level(total_steps, claims, step_value_vnd)
+    shares = dict(level.steps_below)
+    for household_id in draw_lots(level, tie_seed):
+        shares[household_id] += 1
+    return shares
+
+
+def _checked(total_steps: int, claims: Iterable[Claim], step_value_vnd: int) -> list[Claim]:
+    if total_steps < 0:
+        raise ValueError(f"total_steps is {total_steps}, must be 0 or more")
+    if step_value_vnd < 1:
+        raise ValueError(f"step_value_vnd is {step_value_vnd}, must be 1 or more")
+    ordered = sorted(claims, key=lambda claim: claim.household_id.int)
+    for before, after in pairwise(ordered):
+        if before.household_id == after.household_id:
+            raise ValueError(f"household {after.household_id} claims twice")
+    return ordered
+
+
+# -- Memory --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FairnessEntry:
+    """One household on one delivery day: the value assigned to it, and its fair part of that day's total."""
+
+    household_id: UUID
+    assigned_vnd: int
+    fair_vnd: int
+
+
+def day_entries(assigned_vnd: Mapping[UUID, int], weights: Mapping[UUID, int]) -> list[FairnessEntry]:
+    """Weigh a day: each household that offered goods (the keys of `weights`) against its fair part.
+
+    The fair part is total * weight / sum of weights, in whole VND by largest remainder (Hamilton; ties by
+    id), so that the differences add up to zero. A household that did not offer gets no entry: debt grows only
+    on days when it offered, as an empty queue earns nothing in deficit round robin (Shreedhar and Varghese
+    1995). Raises ValueError for a weight below 1, or goods assigned to a household that did not offer.
+    """
+    for household_id, weight in weights.items():
+        if weight < 1:
+            raise ValueError(f"household {household_id}: weight is {weight}, must be 1 or more")
+    if strangers := assigned_vnd.keys() - weights.keys():
+        raise ValueError(f"assigned to households that did not offer: {', '.join(sorted(map(str, strangers)))}")
+
+    total_vnd, total_weight = sum(assigned_vnd.values()), sum(weights.values())
+    households = sorted(weights, key=lambda household: household.int)
+    fair_vnd = {household: total_vnd * weights[household] // total_weight for household in households}
+    by_remainder = sorted(households, key=lambda household: -(total_vnd * weights[household] % total_weight))
+    for household in by_remainder[: total_vnd - sum(fair_vnd.values())]:
+        fair_vnd[household] += 1
+    return [FairnessEntry(household, assigned_vnd.get(household, 0), fair_vnd[household]) for household in households]
+
+
+def memory(entries_in_window: Iterable[FairnessEntry], cap_vnd: int) -> dict[UUID, int]:
+    """Sum up assigned - fair per household over the window, held within ±`cap_vnd`.
+
+    The cap keeps an old imbalance from deciding whole days to come. Raises ValueError for a negative cap.
+    """
+    if cap_vnd < 0:
+        raise ValueError(f"cap_vnd is {cap_vnd}, must be 0 or more")
+    balances: defaultdict[UUID, int] = defaultdict(int)
+    for entry in entries_in_window:
+        balances[entry.household_id] += entry.assigned_vnd - entry.fair_vnd
+    return {household: max(-cap_vnd, min(cap_vnd, balance)) for household, balance in balances.items()}
+
+
+def debt_cap(entries: Sequence[FairnessEntry]) -> int:
+    """Two average days: twice the mean value assigned per household and day of the window, rounded down."""
+    if not entries:
+        return 0
+    return 2 * sum(entry.assigned_vnd for entry in entries) // len(entries)

@@ -1,0 +1,84 @@
+"""The command line of every service: `serve`, `migrate`, `quarantine`, `docs`, and what the service adds."""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+
+import uvloop
+
+from services.chassis import documents, http, logs, migrate, quarantine
+from services.chassis.lanes import parse_lanes
+from services.chassis.runtime import S, Service
+from services.chassis.serve import Process
+from services.chassis.settings import WrongSettings, load
+
+
+def main(service: Service[S], arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit code: 0 done, 1 refused or failed, 2 wrong words or settings."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if words and words[0] in service.commands:
+            return service.commands[words[0]](load(service.settings), words[1:])
+        return _run(service, words)
+    except WrongSettings as error:
+        print(error, file=sys.stderr)
+        return 2
+    except migrate.WrongMigrations as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _run(service: Service[S], words: list[str]) -> int:
+    options = _parser(service).parse_args(words)
+    settings = load(service.settings)
+    logs.set_up(service.name, settings.log_level)
+    url = settings.database_url.get_secret_value()
+    if options.command == "migrate":
+        done = asyncio.run(migrate.migrate(url, service.migrations()))
+        print(f"{service.name}: {len(done)} migrations applied")
+        return 0
+    if options.command == "quarantine":
+        return asyncio.run(quarantine.run(url, options))
+    lanes = options.lanes or tuple(range(settings.shared_lanes))
+    uvloop.run(Process(service, settings, options.role, lanes).run())
+    return 0
+
+
+def _parser(service: Service[S]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m services.{service.name}",
+        description=service.title,
+        epilog=f"Also: {', '.join(service.commands)} (--help after each)" if service.commands else None,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser("serve", help="run until SIGTERM")
+    serve.add_argument("--role", choices=("all", "http", "worker"), default="all")
+    serve.add_argument("--lanes", type=_lanes, help="lanes that this process works for, such as 0-7 or 0-3,9")
+    commands.add_parser("migrate", help="bring the database up to date")
+    quarantine.add_arguments(
+        commands.add_parser("quarantine", help="look at and decide on events that failed too often")
+    )
+    return parser
+
+
+def _lanes(text: str) -> tuple[int, ...]:
+    try:
+        return parse_lanes(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def openapi(service: Service[S], parts_routers: Sequence[object]) -> str:
+    """The OpenAPI document of the service as text, for `make docs`."""
+    app = http.routes_only(service.title, parts_routers)  # type: ignore[arg-type]
+    return json.dumps(app.openapi(), ensure_ascii=False, indent=1) + "\n"
+
+
+def asyncapi(service: Service[S]) -> str:
+    """The AsyncAPI document of the service as text, for `make docs`."""
+    return (
+        json.dumps(documents.asyncapi(service.name, service.title, service.publishes), ensure_ascii=False, indent=1)
+        + "\n"
+    )

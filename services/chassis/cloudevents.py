@@ -1,0 +1,155 @@
+"""CloudEvents 1.0 in JSON batch mode: one AMQP message carries all events that wait on one lane.
+
+Envelopes are written around the stored JSON and read without touching it (`msgspec.Raw`), so that an event
+costs a few microseconds however large its data is. Extensions: `partitionkey` (= `cooperative`) is the stream,
+`sequence` (20 digits, ordered as text) the place in it, `after` what must be applied before, `traceparent`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+CONTENT_TYPE = "application/cloudevents-batch+json"
+
+HEADS = "chassis.stream_heads.v1"
+RESEND = "chassis.resend_requested.v1"
+
+
+class _Envelope(msgspec.Struct):
+    specversion: str
+    id: UUID
+    source: str
+    type: str
+    time: datetime
+    partitionkey: UUID | None = None
+    sequence: str | None = None
+    after: str = ""
+    traceparent: str | None = None
+    data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_decoder = msgspec.json.Decoder(list[_Envelope])
+_one_decoder = msgspec.json.Decoder(_Envelope)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One event as it came over the wire; `body` is its JSON, not yet read."""
+
+    producer: str
+    stream: UUID
+    sequence: int
+    id: UUID
+    type: str
+    time: datetime
+    after: Mapping[str, int]
+    traceparent: str | None
+    body: bytes
+
+
+class Resend(msgspec.Struct, frozen=True):
+    """A reader asks for a stream from this sequence number on."""
+
+    stream: UUID
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What one message holds, in its order. Heads and resend requests stand outside of any stream."""
+
+    senders: frozenset[str]
+    arrivals: Sequence[Arrival]
+    heads: Sequence[tuple[str, Mapping[UUID, int]]]
+    """(producer, how far its streams reach)"""
+    resends: Sequence[Resend]
+
+
+class Unreadable(ValueError):
+    """A message that is no CloudEvents batch of ours."""
+
+
+def envelope(source: str, row: "Mapping[str, Any] | asyncpg.Record") -> str:
+    """The JSON of one event from its row of the event log."""
+    stream = row["stream"]
+    after = f'"after":"{row["after"]}",' if row["after"] else ""
+    trace = f'"traceparent":"{row["traceparent"]}",' if row["traceparent"] else ""
+    return (
+        f'{{"specversion":"1.0","id":"{row["id"]}","source":"/{source}","type":"{row["type"]}",'
+        f'"time":"{row["occurred_at"].isoformat()}","datacontenttype":"application/json",'
+        f'"partitionkey":"{stream}","cooperative":"{stream}","sequence":"{row["sequence"]:020d}",'
+        f'{after}{trace}"data":{row["data"]}}}'
+    )
+
+
+def control(source: str, kind: str, identifier: UUID, now: datetime, content: object) -> bytes:
+    """A batch of one control event."""
+    head = {"specversion": "1.0", "id": identifier, "source": f"/{source}", "type": kind, "time": now}
+    return msgspec.json.encode([head | {"datacontenttype": "application/json", "data": content}])
+
+
+def read(body: bytes) -> Content:
+    """Reads a message. Raises Unreadable; control events of a kind that is not known are passed over."""
+    try:
+        envelopes = _decoder.decode(body)
+        arrivals = [_arrival(e) for e in envelopes if e.sequence is not None]
+        heads = [(_sender(e), msgspec.json.decode(e.data, type=dict[UUID, int])) for e in envelopes if e.type == HEADS]
+        resends = [msgspec.json.decode(e.data, type=Resend) for e in envelopes if e.type == RESEND]
+    except msgspec.MsgspecError as error:
+        raise Unreadable(f"not a CloudEvents batch: {error}") from None
+    return Content(frozenset(map(_sender, envelopes)), arrivals, heads, resends)
+
+
+def read_one(text: str) -> Arrival:
+    """One event as it was parked."""
+    return _arrival(_one_decoder.decode(text))
+
+
+def parked_json(arrival: Arrival) -> str:
+    """The envelope to park an arrival with; `read_one` reads it back."""
+    row = {
+        "stream": arrival.stream,
+        "id": arrival.id,
+        "type": arrival.type,
+        "occurred_at": arrival.time,
+        "sequence": arrival.sequence,
+        "after": ";".join(f"{producer}={sequence}" for producer, sequence in arrival.after.items()),
+        "traceparent": arrival.traceparent,
+        "data": arrival.body.decode(),
+    }
+    return envelope(arrival.producer, row)
+
+
+def _sender(found: _Envelope) -> str:
+    return found.source.removeprefix("/")
+
+
+def _arrival(found: _Envelope) -> Arrival:
+    if found.specversion != "1.0":
+        raise Unreadable(f"CloudEvents {found.specversion!r} is not known")
+    if found.partitionkey is None or found.sequence is None or not found.sequence.isdecimal():
+        raise Unreadable("partitionkey or sequence is missing or malformed")
+    if found.time.tzinfo is None:
+        raise Unreadable("time has no zone")
+    after: dict[str, int] = {}
+    for part in filter(None, found.after.split(";")):
+        producer, _, sequence = part.partition("=")
+        if not sequence.isdecimal():
+            raise Unreadable("after is malformed")
+        after[producer] = int(sequence)
+    return Arrival(
+        _sender(found),
+        found.partitionkey,
+        int(found.sequence),
+        found.id,
+        found.type,
+        found.time,
+        after,
+        found.traceparent,
+        bytes(found.data),
+    )

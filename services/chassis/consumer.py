@@ -1,0 +1,221 @@
+"""The consumer: one FastStream subscriber per lane queue, and one for resend requests.
+
+Messages of a lane are taken in one after the other, although several are prefetched, so order costs nothing.
+A message is acknowledged after its transaction has committed; while the database is away it is held.
+A guard declares the topology again and again and replaces the broker's consumers wherever a queue has none, so
+that deleted queues, lost bindings and a wiped broker heal without help.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+from uuid import UUID
+
+import aio_pika
+from aio_pika.exceptions import AMQPError
+from faststream import AckPolicy
+from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
+
+from services.chassis import cloudevents, parking, topology
+from services.chassis.cloudevents import Content, Unreadable
+from services.chassis.faults import Backoff, is_weather
+from services.chassis.inbox import Inbox
+from services.chassis.ledger import Ledger, Transaction
+from services.chassis.metrics import Metrics
+from services.chassis.relay import Relay
+from services.chassis.topology import Wiring
+
+log = logging.getLogger(__name__)
+
+GUARD_EVERY_S = 3.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message as it came, with the broker's word for who sent it."""
+
+    body: bytes
+    sender: str | None
+
+
+async def _decode(message: RabbitMessage) -> Delivery:
+    return Delivery(message.body, message.raw_message.user_id)
+
+
+class Consumer:
+    """Takes in what the lanes of this process bring, until `stop`."""
+
+    def __init__(
+        self, amqp_url: str, wiring: Wiring, inbox: Inbox, ledger: Ledger, relay: Relay, metrics: Metrics,
+        prefetch: int, gap_patience_s: int, drain_s: int,
+    ) -> None:  # fmt: skip
+        self._amqp_url, self._wiring = amqp_url, wiring
+        self._inbox, self._ledger, self._relay, self._metrics = inbox, ledger, relay, metrics
+        self._prefetch, self._drain_s = prefetch, drain_s
+        self._gap_patience = timedelta(seconds=gap_patience_s)
+        self._broker: RabbitBroker | None = None
+        self._stopping = asyncio.Event()
+        self.waits_for: list[str] = ["the consumer has not started"]
+        """What keeps this process from consuming, in words; empty while all its queues are consumed."""
+
+    async def run(self) -> None:
+        """Keeps topology and consumers alive until `stop`; then finishes the messages in hand."""
+        backoff = Backoff(first_s=0.2)
+        while not self._stopping.is_set():
+            try:
+                async with asyncio.timeout(10):
+                    connection = await aio_pika.connect(
+                        self._amqp_url,
+                        client_properties={"connection_name": f"{self._wiring.service} topology"},
+                    )
+                async with connection:
+                    while not self._stopping.is_set():
+                        await self._guard(connection)
+                        backoff.reset()
+                        with contextlib.suppress(TimeoutError):
+                            await asyncio.wait_for(self._stopping.wait(), GUARD_EVERY_S)
+            except (OSError, AMQPError) as error:
+                self.waits_for = ["the broker is away"]
+                log.warning("the broker is away", extra={"reason": type(error).__name__})
+                await backoff.wait()
+        await self._stop_broker()
+
+    def stop(self) -> None:
+        """Ends `run` after what was begun is finished."""
+        self._stopping.set()
+
+    async def _guard(self, connection: aio_pika.abc.AbstractConnection) -> None:
+        async with asyncio.timeout(30):
+            declared = await topology.declare(connection, self._wiring)
+            if self._broker is None or declared.idle:
+                await self._stop_broker()
+                self._broker = self._make_broker()
+                await self._broker.start()
+        self.waits_for = [f"the exchange of {producer} is not there" for producer in declared.missing]
+
+    async def _stop_broker(self) -> None:
+        broker, self._broker = self._broker, None
+        if broker is None:
+            return
+        for subscriber in broker.subscribers:  # FastStream 0.7.8 drains first and stops deliveries afterwards
+            queue, tag = getattr(subscriber, "_queue_obj", None), getattr(subscriber, "_consumer_tag", None)
+            if queue is not None and tag is not None:
+                with contextlib.suppress(OSError, AMQPError):
+                    await queue.cancel(tag)
+                subscriber._consumer_tag = None  # type: ignore[attr-defined]
+        with contextlib.suppress(OSError, AMQPError):
+            await broker.stop()
+
+    def _make_broker(self) -> RabbitBroker:
+        broker = RabbitBroker(
+            self._amqp_url,
+            fail_fast=False,
+            reconnect_interval=1.0,
+            apply_types=False,
+            ack_policy=AckPolicy.NACK_ON_ERROR,
+            default_channel=Channel(prefetch_count=self._prefetch),
+            client_properties={"connection_name": f"{self._wiring.service} consumer"},  # type: ignore[arg-type]  # any
+            graceful_timeout=float(self._drain_s),
+            logger=logging.getLogger("faststream"),
+            log_level=logging.DEBUG,
+        )
+        for lane in self._wiring.lanes:
+            name = topology.lane_queue(self._wiring.service, lane)
+            handler = self._in_turn(name, self._take_in)
+            broker.subscriber(RabbitQueue(name, declare=False), decoder=_decode)(handler)
+        name = topology.control_queue(self._wiring.service)
+        broker.subscriber(RabbitQueue(name, declare=False), decoder=_decode)(self._in_turn(name, self._serve))
+        return broker
+
+    def _in_turn(self, queue: str, take: Callable[[Content], Awaitable[None]]) -> Callable[[Delivery], Awaitable[None]]:
+        """A subscriber that reads messages of one queue strictly one after the other."""
+        turn = asyncio.Lock()
+
+        async def on_message(delivery: Delivery) -> None:
+            async with turn:
+                try:
+                    content = self._read(delivery)
+                except Unreadable as error:
+                    reason = str(error)
+                    log.error("message rejected", extra={"queue": queue, "reason": reason})
+                    await self._patiently(lambda: self._reject(queue, reason, delivery.body))
+                else:
+                    await self._patiently(lambda: take(content))
+
+        return on_message
+
+    def _read(self, delivery: Delivery) -> Content:
+        content = cloudevents.read(delivery.body)
+        if content.senders - {delivery.sender}:
+            raise Unreadable(f"sent by {delivery.sender!r} in the name of {sorted(content.senders)}")
+        if content.senders - {*self._wiring.reads, *self._wiring.readers}:
+            raise Unreadable(f"{sorted(content.senders)} has no business in this queue")
+        return content
+
+    async def _reject(self, queue: str, reason: str, body: bytes) -> None:
+        async def work(tx: Transaction) -> None:
+            await parking.save_rejected(tx.conn, queue, reason, body)
+
+        await self._ledger.transact(work)
+
+    async def _take_in(self, content: Content) -> None:
+        if content.arrivals:
+            await self._inbox.take_in(content.arrivals)
+        for producer, heads in content.heads:
+            await self._note_heads(producer, heads)
+
+    async def _note_heads(self, producer: str, heads: Mapping[UUID, int]) -> None:
+        async def work(tx: Transaction) -> None:
+            await parking.note_heads(tx.conn, producer, heads)
+
+        await self._ledger.transact(work)
+
+    async def _serve(self, content: Content) -> None:
+        """Answers resend requests by sending the stream again from the sequence number asked for."""
+        for asked in content.resends:
+            await self._relay.rewind(asked.stream, asked.sequence)
+
+    async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Repeats `work` while the weather is bad. Raises, so that the message goes back, when stopping."""
+        backoff = Backoff()
+        while True:
+            try:
+                return await work()
+            except Exception as error:
+                if not is_weather(error):
+                    await backoff.wait()  # the message comes back at once; do not spin
+                    raise
+                if self._stopping.is_set():
+                    raise
+                log.warning("the database is away", extra={"reason": type(error).__name__})
+                await backoff.wait()
+
+    async def retry_due(self) -> bool:
+        """Tries failed events again whose time has come; returns whether there may be more."""
+        async with self._ledger.pool.acquire(timeout=5) as conn:
+            due = await parking.list_due(conn, limit=100)
+        if due:
+            await self._inbox.take_in([], due)
+        return len(due) == 100
+
+    async def ask_for_gaps(self) -> bool:
+        """Requests a resend of what has been missing for too long; returns whether there may be more."""
+        if not self._relay.connected:
+            return False
+
+        async def claim(tx: Transaction) -> list[tuple[str, UUID, int]]:
+            return await parking.claim_gaps(tx.conn, self._gap_patience, limit=200)
+
+        gaps = await self._ledger.transact(claim)
+        for producer, stream, sequence in gaps:
+            wanted = {"stream": str(stream), "sequence": sequence}
+            await self._relay.publish_control(cloudevents.RESEND, topology.resend_key(producer), wanted)
+            self._metrics.resends_requested.labels(producer).inc()
+            log.warning("asked for a resend", extra={"producer": producer, **wanted})
+        return len(gaps) == 200

@@ -1,0 +1,43 @@
+"""Which errors are weather: the database or broker is away, full or changing over, and will come back.
+
+Weather is waited out; everything else is a fault of the event or of the code that handles it.
+"""
+
+import asyncio
+import random
+
+import asyncpg
+
+WEATHER = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.PostgresSystemError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.TransactionRollbackError,
+)
+
+
+def is_weather(error: BaseException) -> bool:
+    """True where waiting helps and the event is not to blame."""
+    return isinstance(error, WEATHER)
+
+
+class Backoff:
+    """Waits that double from `first_s` to `most_s`, each cut by up to half at random."""
+
+    def __init__(self, first_s: float = 0.1, most_s: float = 5.0) -> None:
+        self._first_s, self._most_s, self._next_s = first_s, most_s, first_s
+
+    def reset(self) -> None:
+        """Begins again with the first wait."""
+        self._next_s = self._first_s
+
+    async def wait(self) -> None:
+        """Sleeps for the next wait."""
+        wait_s, self._next_s = self._next_s, min(self._next_s * 2, self._most_s)
+        await asyncio.sleep(wait_s * random.uniform(0.5, 1))  # noqa: S311 - jitter, not a secret

@@ -1,0 +1,126 @@
+"""The HTTP side of every service: probes, metrics, documents, and the routes that the service plugs in."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from fastapi import APIRouter, FastAPI, Request
+from prometheus_client import generate_latest
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.chassis import documents, problems, trace
+from services.chassis.faults import is_weather
+from services.chassis.metrics import Metrics
+from services.chassis.runtime import Parts, Runtime, S, Service
+
+log = logging.getLogger(__name__)
+
+Readiness = Callable[[], Awaitable[list[str]]]
+"""Returns what is not ready, in words; an empty list means ready."""
+
+
+class Edge:
+    """Outermost: continues the caller's trace, refuses bodies that are too large, measures."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, max_body_bytes: int) -> None:
+        self._app, self._metrics, self._most = app, metrics, max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        token = trace.current.set(trace.continue_from(headers.get(b"traceparent", b"").decode("latin-1") or None))
+        began_s, status = time.perf_counter(), 500
+
+        async def measured(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            length = headers.get(b"content-length", b"")
+            if length.isdigit() and int(length) > self._most:
+                await problems.too_large(self._most).response()(scope, receive, measured)
+            else:
+                await self._app(scope, self._limited(receive), measured)
+        finally:
+            route = scope.get("route")
+            path = getattr(route, "path", "other")
+            seconds = time.perf_counter() - began_s
+            self._metrics.requests.labels(scope["method"], path, str(status)).observe(seconds)
+            trace.current.reset(token)
+
+    def _limited(self, receive: Receive) -> Receive:
+        """Counts a body that came without its length."""
+        seen = 0
+
+        async def limited() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._most:
+                raise problems.too_large(self._most)
+            return message
+
+        return limited
+
+
+def probes(runtime: Runtime[S], service: Service[S], ready: Readiness) -> APIRouter:
+    """What is open to everybody: liveness, readiness, metrics and documents."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/healthz")
+    async def healthz() -> Response:
+        return JSONResponse({"status": "alive"})
+
+    @router.get("/readyz")
+    async def readyz() -> Response:
+        missing = await ready()
+        return JSONResponse(
+            {"status": "waiting" if missing else "ready", "waits_for": missing}, 503 if missing else 200
+        )
+
+    @router.get("/metrics")
+    async def metrics() -> Response:
+        try:
+            await runtime.metrics.refresh(runtime.pool)
+        except Exception as error:
+            if not is_weather(error):
+                raise
+        return Response(generate_latest(runtime.metrics.registry), media_type="text/plain; version=0.0.4")
+
+    @router.get("/asyncapi.json")
+    async def asyncapi_json() -> Response:
+        return JSONResponse(documents.asyncapi(service.name, service.title, service.publishes))
+
+    @router.get("/asyncapi")
+    async def asyncapi_page() -> Response:
+        return HTMLResponse(documents.asyncapi_page(service.name, service.title, service.publishes))
+
+    @router.get("/docs")
+    async def openapi_page(request: Request) -> Response:
+        return HTMLResponse(documents.openapi_page(request.app.openapi()))
+
+    return router
+
+
+def routes_only(title: str, routers: Sequence[APIRouter]) -> FastAPI:
+    """The service's own routes, for the app and for its OpenAPI document."""
+    app = FastAPI(title=title, version="1", docs_url=None, redoc_url=None)
+    for router in routers:
+        app.include_router(router)
+    return app
+
+
+def build(runtime: Runtime[S], service: Service[S], parts: Parts, ready: Readiness, with_routes: bool) -> ASGIApp:
+    """The ASGI app; without `with_routes` (a pure worker) only the probes."""
+    app = routes_only(service.title, parts.routers if with_routes else ())
+    problems.install(app)
+    app.include_router(probes(runtime, service, ready))
+    app.state.runtime = runtime
+    for name, value in parts.state.items():
+        setattr(app.state, name, value)
+    return Edge(app, runtime.metrics, runtime.settings.http_max_body_bytes)

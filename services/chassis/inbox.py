@@ -1,0 +1,197 @@
+"""The inbox: one message, one transaction. Lock cursors, let the gate decide, apply, advance, commit.
+
+A failure is narrowed down to the one event that causes it: that one is parked for a retry and its stream waits
+behind it, while the other streams of the message go on. Weather (database away) is raised to the caller.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from services.chassis import gate, parking, trace
+from services.chassis.cloudevents import Arrival
+from services.chassis.faults import is_weather
+from services.chassis.gate import Place
+from services.chassis.ledger import Ledger, Transaction
+from services.chassis.metrics import Metrics
+from services.contracts.base import Event
+
+log = logging.getLogger(__name__)
+
+E = TypeVar("E", bound=Event, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Received(Generic[E]):
+    """An event to be applied, with the stream it belongs to and when its producer wrote it."""
+
+    stream: UUID
+    sequence: int
+    id: UUID
+    time: datetime
+    traceparent: str | None
+    event: E
+
+
+Handler = Callable[[Transaction, Sequence[Received[Any]]], Awaitable[None]]
+"""Applies events in their order: load what they need, decide, save, append. It must not commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How failing events are retried."""
+
+    max_attempts: int
+    retry_first_s: int
+    retry_most_s: int
+
+
+class Inbox:
+    """Applies the events of the producers in `reads` through `handlers`; event types without one are passed over."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        reads: tuple[str, ...],
+        handlers: Mapping[type[Event], Handler],
+        patience: Patience,
+        metrics: Metrics,
+    ) -> None:
+        self._ledger = ledger
+        self.reads = reads
+        self._handlers = {kind.type: (kind, handler) for kind, handler in handlers.items()}
+        self._patience = patience
+        self._metrics = metrics
+
+    async def take_in(self, arrivals: Sequence[Arrival], retried: Sequence[Place] = ()) -> None:
+        """Applies what may be applied of the arrivals and of what was parked in their streams.
+
+        `retried` places try their failed event again, if it is due. Raises weather only; after it nothing has
+        changed and the call can be repeated.
+        """
+        streams = sorted({a.stream for a in arrivals} | {stream for stream, _ in retried})
+        try:
+            await self._apply(streams, arrivals, retried)
+        except Exception as error:
+            if is_weather(error):
+                raise
+            for stream in streams:
+                own = [a for a in arrivals if a.stream == stream]
+                again = [place for place in retried if place[0] == stream]
+                await self._one_stream(stream, own, again)
+
+    async def _one_stream(self, stream: UUID, arrivals: Sequence[Arrival], retried: Sequence[Place]) -> None:
+        try:
+            await self._apply([stream], arrivals, retried)
+        except Exception as error:
+            if is_weather(error):
+                raise
+            await self._one_by_one(stream, arrivals, retried)
+
+    async def _one_by_one(self, stream: UUID, arrivals: Sequence[Arrival], retried: Sequence[Place]) -> None:
+        """Applies one stream event by event; stops at the first that fails, which is parked for a retry."""
+        attempt: list[Arrival] = []
+        while True:
+            attempt.clear()
+            try:
+                await self._apply([stream], arrivals, retried, at_most=1, attempt=attempt)
+            except Exception as error:
+                if is_weather(error) or not attempt:
+                    raise
+                await self._fail(attempt[0], error)
+                retried = [place for place in retried if place != (stream, attempt[0].producer)]
+                continue
+            if not attempt:
+                return
+
+    async def _fail(self, event: Arrival, error: Exception) -> None:
+        p = self._patience
+
+        async def record(tx: Transaction) -> tuple[int, bool]:
+            place = (event.stream, event.producer)
+            before = await parking.lock_cursors(tx.conn, self.reads, [event.stream])
+            await parking.advance(tx.conn, before, {}, {place: event.sequence})
+            reason = _reason(error)
+            return await parking.park_failed(tx.conn, event, reason, p.max_attempts, p.retry_first_s, p.retry_most_s)
+
+        attempts, quarantined = await self._ledger.transact(record)
+        self._metrics.failures.labels(event.producer, event.type).inc()
+        log.error(
+            "event failed%s",
+            " too often and is quarantined" if quarantined else "",
+            exc_info=error,
+            extra={
+                "producer": event.producer,
+                "type": event.type,
+                "stream": str(event.stream),
+                "sequence": event.sequence,
+                "attempts": attempts,
+            },
+        )
+
+    async def _apply(
+        self,
+        streams: Sequence[UUID],
+        arrivals: Sequence[Arrival],
+        retried: Sequence[Place],
+        at_most: int | None = None,
+        attempt: list[Arrival] | None = None,
+    ) -> None:
+        async def work(tx: Transaction) -> gate.Verdict:
+            before = await parking.lock_cursors(tx.conn, self.reads, streams)
+            behind = any(cursor.head > cursor.sequence for cursor in before.values())
+            parked = await parking.list_parked(tx.conn, streams, retried) if behind else []
+            at = {place: cursor.sequence for place, cursor in before.items()}
+            verdict = gate.decide(arrivals, parked, at, at_most)
+            if attempt is not None:
+                attempt[:] = verdict.ready
+            await self._run_handlers(tx, verdict.ready)
+            if verdict.unparked:
+                await parking.unpark(tx.conn, verdict.unparked)
+            if verdict.early:
+                counts: dict[Place, int] = {}
+                for item in parked:
+                    place = (item.arrival.stream, item.arrival.producer)
+                    counts[place] = counts.get(place, 0) + 1
+                await parking.park(tx.conn, verdict.early, counts)
+            await parking.advance(tx.conn, before, verdict.cursors, verdict.heads)
+            return verdict
+
+        verdict = await self._ledger.transact(work)
+        for event in verdict.ready:
+            self._metrics.applied.labels(event.producer).inc()
+        self._metrics.duplicates.inc(verdict.duplicates)
+        self._metrics.parked.inc(len(verdict.early))
+
+    async def _run_handlers(self, tx: Transaction, ready: Sequence[Arrival]) -> None:
+        """Calls each handler with the longest run of its own events, so that batches stay batches."""
+        known = [arrival for arrival in ready if arrival.type in self._handlers]
+        for handler, run in groupby(known, key=lambda arrival: self._handlers[arrival.type][1]):
+            events = [self._received(arrival) for arrival in run]
+            token = trace.current.set(trace.continue_from(events[0].traceparent))
+            try:
+                await handler(tx, events)
+            finally:
+                trace.current.reset(token)
+
+    def _received(self, arrival: Arrival) -> Received[Event]:
+        kind = self._handlers[arrival.type][0]
+        event = kind.model_validate_json(arrival.body)
+        return Received(arrival.stream, arrival.sequence, arrival.id, arrival.time, arrival.traceparent, event)
+
+
+def _reason(error: Exception) -> str:
+    """What an operator needs to see, without the values of the event."""
+    if isinstance(error, ValidationError):
+        faults = error.errors(include_input=False, include_url=False)
+        return "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in faults)
+    return f"{type(error).__name__}: {error}"
+
+
+__all__ = ["Handler", "Inbox", "Patience", "Received"]

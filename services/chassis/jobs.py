@@ -1,0 +1,42 @@
+"""Periodic jobs: what a service does because time passes. Each run is given `now`; a failed run is tried again."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from services.chassis.faults import is_weather
+from services.chassis.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`run(now)` every `every_s` seconds; several processes may run it at once, so it claims what it works on.
+
+    It returns whether there is more to do at once.
+    """
+
+    name: str
+    every_s: float
+    run: Callable[[datetime], Awaitable[bool]]
+
+
+async def run_for_ever(job: Job, metrics: Metrics) -> None:
+    """Runs the job until cancelled. Weather is a warning, anything else an error in the log; both are counted."""
+    while True:
+        more = False
+        try:
+            more = await job.run(datetime.now(UTC))
+            metrics.jobs.labels(job.name, "done").inc()
+        except Exception as error:
+            outcome = "weather" if is_weather(error) else "failed"
+            metrics.jobs.labels(job.name, outcome).inc()
+            if outcome == "failed":
+                log.exception("job failed", extra={"job": job.name})
+            else:
+                log.warning("job waits", extra={"job": job.name, "reason": type(error).__name__})
+        if not more:
+            await asyncio.sleep(job.every_s)

@@ -1,0 +1,135 @@
+"""The ledger: a service's state and its events, committed together or not at all.
+
+Events queued by a transaction are appended by its last statement, which takes their sequence numbers under
+the row lock of the stream's head. So sequence order is commit order, and a rollback leaves no hole.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
+from uuid import UUID
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from services.chassis import trace
+from services.chassis.faults import Backoff
+from services.chassis.ids import uuid7
+from services.contracts.base import Event
+
+T = TypeVar("T")
+Connection = PoolConnectionProxy[asyncpg.Record]
+
+MAX_EVENT_BYTES = 262_144
+
+_APPEND = """
+with taken as (
+    insert into stream_head as h (stream, lane, last_sequence)
+    select stream, lane, events from unnest($1::uuid[], $2::smallint[], $3::bigint[]) as s (stream, lane, events)
+    on conflict (stream) do update set last_sequence = h.last_sequence + excluded.last_sequence
+    returning h.stream, h.lane, h.last_sequence
+), causes as (
+    select stream, string_agg(producer || '=' || sequence, ';' order by producer) as after
+    from consumer_cursor where stream = any($1) and sequence > 0 group by stream
+), written as (
+    insert into event_log (stream, sequence, id, type, after, traceparent, data)
+    select e.stream, t.last_sequence - e.behind, e.id, e.type, c.after, e.traceparent, e.data
+    from unnest($4::uuid[], $5::bigint[], $6::uuid[], $7::text[], $8::text[], $9::json[])
+        as e (stream, behind, id, type, traceparent, data)
+    join taken t using (stream) left join causes c using (stream)
+)
+select stream, lane from taken
+"""
+
+
+class EventTooLarge(ValueError):
+    """An event above 256 KiB; what caused it must be refused or split before it is appended."""
+
+
+class Transaction:
+    """One database transaction: `conn` for statements, `append` for events, `after_commit` for what follows."""
+
+    def __init__(self, conn: Connection) -> None:
+        self.conn = conn
+        self.appended: list[tuple[UUID, Event, str | None]] = []
+        self.followers: list[Callable[[], None]] = []
+
+    def append(self, stream: UUID, event: Event, traceparent: str | None = None) -> None:
+        """Queues an event for the stream; appended in this order when the transaction ends.
+
+        `traceparent` is that of the event or request it answers; without one, that of the current work.
+        """
+        self.appended.append((stream, event, traceparent or trace.current.get()))
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Calls `call` in this process once the transaction has committed; lost if the process dies."""
+        self.followers.append(call)
+
+
+class Ledger:
+    """Runs transactions on the pool and tells `wake` which lanes have something new to relay."""
+
+    def __init__(
+        self,
+        pool: "asyncpg.Pool[asyncpg.Record]",
+        lane_of: Callable[[UUID], int],
+        wake: Callable[[Iterable[tuple[UUID, int]]], None],
+    ) -> None:
+        self.pool = pool
+        self._lane_of = lane_of
+        self._wake = wake
+
+    async def transact(self, decide: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Runs `decide` in one transaction and returns its result once that has committed.
+
+        `decide` is run again after a deadlock or serialization failure, so it must touch nothing but the
+        transaction. Raises whatever it raises (nothing is changed then), and EventTooLarge.
+        """
+        backoff = Backoff(first_s=0.01, most_s=0.2)
+        for attempt in range(5):
+            try:
+                return await self._transact_once(decide)
+            except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
+                if attempt == 4:
+                    raise
+                await backoff.wait()
+        raise AssertionError("unreachable")
+
+    async def _transact_once(self, decide: Callable[[Transaction], Awaitable[T]]) -> T:
+        async with self.pool.acquire(timeout=5) as conn:
+            async with conn.transaction():
+                tx = Transaction(conn)
+                result = await decide(tx)
+                touched = await self._append(tx) if tx.appended else []
+            if touched:
+                self._wake(touched)
+            for call in tx.followers:
+                call()
+            return result
+
+    async def _append(self, tx: Transaction) -> list[tuple[UUID, int]]:
+        counts: dict[UUID, int] = {}
+        for stream, _, _ in tx.appended:
+            counts[stream] = counts.get(stream, 0) + 1
+        streams = sorted(counts)  # one order everywhere, so that two transactions cannot lock crosswise
+        left = dict(counts)
+        behind, bodies = [], []
+        for stream, event, _ in tx.appended:
+            left[stream] -= 1
+            behind.append(left[stream])
+            body = event.model_dump_json()
+            if len(body.encode()) > MAX_EVENT_BYTES:
+                raise EventTooLarge(f"{event.type} has {len(body.encode())} bytes; the most is {MAX_EVENT_BYTES}")
+            bodies.append(body)
+        rows = await tx.conn.fetch(
+            _APPEND,
+            streams,
+            [self._lane_of(stream) for stream in streams],
+            [counts[stream] for stream in streams],
+            [stream for stream, _, _ in tx.appended],
+            behind,
+            [uuid7() for _ in tx.appended],
+            [event.type for _, event, _ in tx.appended],
+            [traceparent for _, _, traceparent in tx.appended],
+            bodies,
+        )
+        return [(row["stream"], row["lane"]) for row in rows]

@@ -1,0 +1,265 @@
+"""The SQL of consumption: cursors, parked events, quarantine. Called inside the transaction that applies."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+
+from services.chassis import cloudevents
+from services.chassis.cloudevents import Arrival
+from services.chassis.gate import Parked, Place
+from services.chassis.ledger import Connection
+
+MOST_PARKED = 1000
+"""Per stream and producer; what comes beyond is let go, and a resend brings it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a stream is applied here, and how far it is known to reach."""
+
+    sequence: int
+    head: int
+
+
+async def lock_cursors(conn: Connection, producers: Sequence[str], streams: Sequence[UUID]) -> dict[Place, Cursor]:
+    """The cursors of these streams for every producer read, locked; makes those that are missing."""
+    query = (
+        "select stream, producer, sequence, head from consumer_cursor "
+        "where stream = any($1) order by stream, producer for update"
+    )
+    rows = await conn.fetch(query, streams)
+    if len(rows) < len(streams) * len(producers):
+        await conn.execute(
+            "insert into consumer_cursor (stream, producer) "
+            "select s, p from unnest($1::uuid[]) s cross join unnest($2::text[]) p order by s, p "
+            "on conflict do nothing",
+            streams,
+            producers,
+        )
+        rows = await conn.fetch(query, streams)
+    return {(r["stream"], r["producer"]): Cursor(r["sequence"], r["head"]) for r in rows if r["producer"] in producers}
+
+
+async def list_parked(conn: Connection, streams: Sequence[UUID], retried: Iterable[Place]) -> list[Parked]:
+    """What is parked of these streams. A failed event is not blocked where it is due and its place is retried."""
+    allowed = set(retried)
+    rows = await conn.fetch(
+        "select stream, producer, status, next_at <= now() as due, event from parked_event where stream = any($1) "
+        "order by stream, producer, sequence",
+        streams,
+    )
+    return [
+        Parked(
+            cloudevents.read_one(r["event"]),
+            r["status"] == "quarantined"
+            or (r["status"] == "retry" and not (r["due"] and (r["stream"], r["producer"]) in allowed)),
+        )
+        for r in rows
+    ]
+
+
+async def park(conn: Connection, early: Sequence[Arrival], counts: Mapping[Place, int]) -> None:
+    """Keeps events that cannot be applied yet; `counts` says how many are parked of each stream already."""
+    room = dict(counts)
+    kept = []
+    for event in sorted(early, key=lambda e: e.sequence):
+        place = (event.stream, event.producer)
+        room[place] = room.get(place, 0) + 1
+        if room[place] <= MOST_PARKED:
+            kept.append(event)
+    await conn.execute(
+        "insert into parked_event (producer, stream, sequence, status, event) "
+        "select p, s, q, 'waiting', e from unnest($1::text[], $2::uuid[], $3::bigint[], $4::json[]) as x (p, s, q, e) "
+        "on conflict do nothing",
+        [e.producer for e in kept],
+        [e.stream for e in kept],
+        [e.sequence for e in kept],
+        [cloudevents.parked_json(e) for e in kept],
+    )
+
+
+async def unpark(conn: Connection, applied: Sequence[Arrival]) -> None:
+    """Removes parked events that have been applied."""
+    await conn.execute(
+        "delete from parked_event p "
+        "using unnest($1::text[], $2::uuid[], $3::bigint[]) as x (producer, stream, sequence) "
+        "where p.producer = x.producer and p.stream = x.stream and p.sequence = x.sequence",
+        [e.producer for e in applied],
+        [e.stream for e in applied],
+        [e.sequence for e in applied],
+    )
+
+
+async def advance(
+    conn: Connection, before: Mapping[Place, Cursor], to: Mapping[Place, int], heads: Mapping[Place, int]
+) -> None:
+    """Moves cursors, raises known heads, and keeps since when a stream is behind without progress."""
+    places = sorted(
+        place
+        for place in {*to, *heads}
+        if to.get(place, 0) > before[place].sequence or heads.get(place, 0) > before[place].head
+    )
+    if not places:
+        return
+    await conn.execute(
+        "update consumer_cursor c set sequence = x.sequence, head = x.head, "
+        "behind_since = case when x.head <= x.sequence then null "
+        "when x.sequence > c.sequence or c.behind_since is null then now() else c.behind_since end, "
+        "asked_at = case when x.sequence > c.sequence then null else c.asked_at end "
+        "from unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[]) as x (stream, producer, sequence, head) "
+        "where c.stream = x.stream and c.producer = x.producer",
+        [stream for stream, _ in places],
+        [producer for _, producer in places],
+        [to.get(place, before[place].sequence) for place in places],
+        [max(to.get(place, 0), heads.get(place, 0), before[place].head) for place in places],
+    )
+
+
+async def note_heads(conn: Connection, producer: str, heads: Mapping[UUID, int]) -> None:
+    """Remembers how far a producer says its streams reach; those that are not applied so far are now behind."""
+    streams = sorted(heads)
+    await conn.execute(
+        "insert into consumer_cursor as c (stream, producer, head, behind_since) "
+        "select s, $1, h, now() from unnest($2::uuid[], $3::bigint[]) as x (s, h) where h > 0 "
+        "on conflict (stream, producer) do update set head = excluded.head, "
+        "behind_since = coalesce(c.behind_since, now()) "
+        "where excluded.head > c.head",
+        producer,
+        streams,
+        [heads[stream] for stream in streams],
+    )
+
+
+async def park_failed(
+    conn: Connection, event: Arrival, error: str, most_attempts: int, first_s: int, most_s: int
+) -> tuple[int, bool]:
+    """Counts a failure of an event and plans its retry; returns (attempts, quarantined).
+
+    The wait doubles from first_s to most_s; after most_attempts failures an operator has to decide.
+    """
+    row = await conn.fetchrow(
+        "insert into parked_event as p (producer, stream, sequence, status, attempts, next_at, error, event) "
+        "values ($1, $2, $3, case when $5 <= 1 then 'quarantined' else 'retry' end, 1, "
+        "  now() + make_interval(secs => $6), $4, $8) "
+        "on conflict (stream, producer, sequence) do update set attempts = p.attempts + 1, error = excluded.error, "
+        "  status = case when p.attempts + 1 >= $5 then 'quarantined' else 'retry' end, "
+        "  next_at = now() + make_interval(secs => least($7, $6 * power(2, least(p.attempts, 20)))) "
+        "returning attempts, status",
+        event.producer,
+        event.stream,
+        event.sequence,
+        error[:2000],
+        most_attempts,
+        float(first_s),
+        float(most_s),
+        cloudevents.parked_json(event),
+    )
+    assert row is not None
+    return row["attempts"], row["status"] == "quarantined"
+
+
+async def list_due(conn: Connection, limit: int) -> list[Place]:
+    """Streams whose failed event is to be tried again now, and those whose next event has been waiting for long.
+
+    The latter are looked at again because what they wait for may have happened out of sight, as after a skip.
+    """
+    rows = await conn.fetch(
+        "(select stream, producer from parked_event where status = 'retry' and next_at <= now() "
+        " order by next_at limit $1) "
+        "union (select p.stream, p.producer from consumer_cursor c join parked_event p "
+        "  on p.stream = c.stream and p.producer = c.producer and p.sequence = c.sequence + 1 "
+        "  where c.behind_since < now() - interval '2 s' and p.status = 'waiting' limit $1)",
+        limit,
+    )
+    return [(r["stream"], r["producer"]) for r in rows]
+
+
+async def claim_gaps(conn: Connection, patience: timedelta, limit: int) -> list[tuple[str, UUID, int]]:
+    """(producer, stream, first missing sequence) of gaps that stayed; each is claimed once per `patience`."""
+    rows = await conn.fetch(
+        "update consumer_cursor c set asked_at = now() from ("
+        "  select stream, producer from consumer_cursor b where behind_since < now() - $1::interval "
+        "  and (asked_at is null or asked_at < now() - $1::interval) and not exists ("
+        "    select from parked_event p where p.stream = b.stream and p.producer = b.producer "
+        "    and p.sequence = b.sequence + 1) "
+        "  order by behind_since limit $2 for update skip locked"
+        ") due where c.stream = due.stream and c.producer = due.producer "
+        "returning c.producer, c.stream, c.sequence + 1 as missing",
+        patience,
+        limit,
+    )
+    return [(r["producer"], r["stream"], r["missing"]) for r in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """An event that failed too often; its stream waits behind it."""
+
+    producer: str
+    stream: UUID
+    sequence: int
+    attempts: int
+    error: str
+    parked_at: datetime
+    event: str
+
+
+async def save_rejected(conn: Connection, queue: str, reason: str, body: bytes) -> None:
+    """Keeps a message that belongs to no stream, for an operator to look at."""
+    await conn.execute("insert into rejected_message (queue, reason, body) values ($1, $2, $3)", queue, reason, body)
+
+
+async def list_quarantined(conn: "Connection | asyncpg.Connection[asyncpg.Record]") -> list[Quarantined]:
+    """Everything in quarantine, oldest first."""
+    rows = await conn.fetch(
+        "select producer, stream, sequence, attempts, error, parked_at, event from parked_event "
+        "where status = 'quarantined' order by parked_at"
+    )
+    return [Quarantined(**dict(r)) for r in rows]
+
+
+async def resolve(
+    conn: "Connection | asyncpg.Connection[asyncpg.Record]",
+    producer: str,
+    stream: UUID,
+    sequence: int,
+    act: str,
+    reason: str,
+    actor: str,
+) -> bool:
+    """`retry` plans the event for now with fresh attempts; `skip` moves the cursor past it. Records the act.
+
+    Returns False where the event is not in quarantine any more.
+    """
+    await conn.execute("select from consumer_cursor where stream = $1 order by producer for update", stream)
+    event = await conn.fetchval(
+        "select event from parked_event where stream = $1 and producer = $2 and sequence = $3 "
+        "and status = 'quarantined' for update",
+        stream,
+        producer,
+        sequence,
+    )
+    if event is None:
+        return False
+    await conn.execute(
+        "insert into quarantine_act (producer, stream, sequence, act, reason, actor, event) "
+        "values ($1, $2, $3, $4, $5, $6, $7)",
+        producer, stream, sequence, act, reason, actor, event,
+    )  # fmt: skip
+    place = (stream, producer, sequence)
+    if act == "retry":
+        await conn.execute(
+            "update parked_event set status = 'retry', attempts = 0, next_at = now() "
+            "where stream = $1 and producer = $2 and sequence = $3",
+            *place,
+        )
+        return True
+    await conn.execute("delete from parked_event where stream = $1 and producer = $2 and sequence = $3", *place)
+    await conn.execute(
+        "update consumer_cursor set sequence = $3 where stream = $1 and producer = $2 and sequence = $3 - 1",
+        *place,
+    )
+    return True

@@ -1,0 +1,117 @@
+"""RFC 9457 problem documents: every refusal says what is wrong and what to do, in one shape."""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from services.chassis.faults import WEATHER
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(Exception):
+    """Raised anywhere below a route; becomes the answer. `fields` are (name, what is wrong with it)."""
+
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        title: str,
+        detail: str,
+        fields: Sequence[tuple[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.kind, self.title, self.detail = status, kind, title, detail
+        self.fields, self.headers = tuple(fields), dict(headers or {})
+
+    def response(self) -> Response:
+        """The problem document."""
+        body: dict[str, object] = {
+            "type": f"urn:cho-phien:problem:{self.kind}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        if self.fields:
+            body["errors"] = [{"field": name, "detail": fault} for name, fault in self.fields]
+        return JSONResponse(body, self.status, self.headers, MEDIA_TYPE)
+
+
+def not_found(what: str) -> Problem:
+    """404 for a thing that is not there."""
+    return Problem(404, "not-found", "Not found", f"There is no such {what}.")
+
+
+def conflict(detail: str) -> Problem:
+    """409: what was asked does not fit the state of things; the detail says what to do."""
+    return Problem(409, "conflict", "Conflict", detail)
+
+
+def invalid(fields: Sequence[tuple[str, str]]) -> Problem:
+    """422 with all faulty fields at once."""
+    return Problem(422, "invalid", "Invalid content", "Correct the named fields and send again.", fields)
+
+
+def from_validation(error: ValidationError | RequestValidationError) -> Problem:
+    """422 from what pydantic found; values are not repeated."""
+    fields = []
+    for fault in error.errors():
+        parts = [part for part in fault["loc"] if part != "body"]
+        name = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in parts).lstrip(".")
+        fields.append((name or "body", str(fault["msg"])))
+    return invalid(fields)
+
+
+def too_large(most: int) -> Problem:
+    """413."""
+    return Problem(413, "too-large", "Content too large", f"The most is {most} bytes.")
+
+
+def unavailable() -> Problem:
+    """503: weather; the same request will do later."""
+    return Problem(
+        503,
+        "unavailable",
+        "Try again",
+        "The database cannot be reached at the moment; nothing was stored. Send the same again.",
+        headers={"Retry-After": "5"},
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Makes every refusal and failure of the app a problem document."""
+
+    async def on_problem(_: Request, error: Exception) -> Response:
+        assert isinstance(error, Problem)
+        return error.response()
+
+    async def on_validation(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return from_validation(error).response()
+
+    async def on_http(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        kind = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "refused")
+        return Problem(error.status_code, kind, str(error.detail), str(error.detail), (), error.headers).response()
+
+    async def on_weather(_: Request, error: Exception) -> Response:
+        log.warning("weather in a request", extra={"reason": type(error).__name__})
+        return unavailable().response()
+
+    async def on_error(_: Request, error: Exception) -> Response:
+        return Problem(500, "failed", "Failed", "This is our fault; nothing was stored.").response()
+
+    app.add_exception_handler(Problem, on_problem)
+    app.add_exception_handler(RequestValidationError, on_validation)
+    app.add_exception_handler(HTTPException, on_http)
+    for kind in WEATHER:
+        app.add_exception_handler(kind, on_weather)
+    app.add_exception_handler(Exception, on_error)  # the server logs it with its traceback

@@ -1,0 +1,366 @@
+"""The relay: sends the event log to RabbitMQ, in order per stream, with confirms, on its own connection.
+
+One relay per lane at a time holds the lane's lease. Per stream a cursor says how far the broker has confirmed;
+it only moves if it still stands where the relay read it, so a rewind (a resend) always wins. Sending twice is
+harmless, since readers drop duplicates; not sending is what it prevents.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import UUID
+
+import aio_pika
+import asyncpg
+from aio_pika.abc import AbstractExchange
+from aio_pika.exceptions import AMQPError
+
+from services.chassis import cloudevents, topology
+from services.chassis.faults import Backoff, is_weather
+from services.chassis.ids import uuid7
+from services.chassis.ledger import Connection
+from services.chassis.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+MOST_EVENTS = 500
+MOST_PER_STREAM = 100
+MOST_BYTES = 524_288
+HEADS_PER_MESSAGE = 1000
+POLL_S = 1.0
+NO_STREAM = UUID(int=0)
+"""Sorts before every other stream."""
+
+_READ = """
+select h.stream, coalesce(c.sequence, 0) as relayed,
+       e.sequence, e.id, e.type, e.occurred_at, e.after, e.traceparent, e.data
+from stream_head h left join relay_cursor c using (stream)
+cross join lateral (
+    select * from event_log e where e.stream = h.stream and e.sequence > coalesce(c.sequence, 0)
+    order by e.sequence limit $3
+) e
+where h.lane = $1 and h.last_sequence > coalesce(c.sequence, 0) and ($2::uuid[] is null or h.stream = any($2))
+limit $4
+"""
+
+_ADVANCE = """
+insert into relay_cursor as c (stream, sequence)
+select stream, sequence from unnest($1::uuid[], $3::bigint[]) as x (stream, sequence)
+where exists (select from relay_lease where lane = $4 and holder = $5 and fence = $6 and until > now() for share)
+on conflict (stream) do update set sequence = excluded.sequence, relayed_at = now()
+where c.sequence = (select f from unnest($1::uuid[], $2::bigint[]) as y (s, f) where s = c.stream)
+"""
+
+_LEASE = """
+insert into relay_lease as l (lane, holder, until)
+select lane, $2, now() + make_interval(secs => $3) from unnest($1::smallint[]) lane order by lane
+on conflict (lane) do update set holder = excluded.holder, until = excluded.until,
+    fence = l.fence + (l.holder <> excluded.holder)::int
+where l.holder = excluded.holder or l.until < now()
+returning lane, fence
+"""
+
+_HEADS = """
+(select stream, c.sequence from stream_head join relay_cursor c using (stream)
+ where lane = $1 and stream > $2 order by stream limit $4)
+union
+select stream, c.sequence from stream_head join relay_cursor c using (stream)
+where lane = $1 and stream = any($3)
+"""
+
+
+@dataclass(slots=True)
+class _Lane:
+    """What the relay remembers of a lane between batches."""
+
+    number: int
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    hints: set[UUID] = field(default_factory=set)
+    """Streams known to have something new; emptied when read."""
+    look_everywhere: bool = True
+    """At the start and at each slow poll all streams are looked at, not only the hints."""
+    fence: int | None = None
+    """Of the held lease, or None while another process holds it."""
+    told: set[UUID] = field(default_factory=set)
+    """Streams relayed since the last heads message."""
+    heads_from: UUID = NO_STREAM
+    """Where the round of all streams goes on with the next heads message."""
+    heads_due: float = 0.0
+
+
+class _Batch:
+    """What one read of the log sends: envelopes in messages of at most MOST_BYTES, and how far each stream gets."""
+
+    def __init__(self) -> None:
+        self.begun: dict[UUID, int] = {}
+        self.reached: dict[UUID, int] = {}
+        self.cut: set[UUID] = set()
+        """Streams of which more may wait than was read."""
+        self.events = 0
+        self._bodies: list[list[str]] = [[]]
+        self._size = 0
+
+    def add(self, row: asyncpg.Record, service: str) -> None:
+        """Takes a row of the log; one that does not follow its stream's last is left for the next read."""
+        stream, sequence, relayed = row["stream"], row["sequence"], row["relayed"]
+        self.begun.setdefault(stream, relayed)
+        if sequence != self.reached.get(stream, relayed) + 1:
+            self.cut.add(stream)
+            return
+        self.reached[stream] = sequence
+        if sequence - relayed >= MOST_PER_STREAM:
+            self.cut.add(stream)
+        text = cloudevents.envelope(service, row)
+        if self._size + len(text) > MOST_BYTES and self._bodies[-1]:
+            self._bodies.append([])
+            self._size = 0
+        self._bodies[-1].append(text)
+        self._size += len(text)
+        self.events += 1
+
+    def messages(self) -> list[bytes]:
+        """The message bodies, in order."""
+        return [f"[{','.join(texts)}]".encode() for texts in self._bodies if texts]
+
+
+class Relay:
+    """Relays `lanes` of one service's event log from this process."""
+
+    def __init__(
+        self,
+        service: str,
+        amqp_url: str,
+        pool: "asyncpg.Pool[asyncpg.Record]",
+        lanes: Iterable[int],
+        holder: str,
+        lease_s: int,
+        heads_every_s: int,
+        metrics: Metrics,
+    ) -> None:
+        self._service, self._amqp_url, self._pool = service, amqp_url, pool
+        self._lanes = {lane: _Lane(lane) for lane in lanes}
+        self._holder, self._lease_s, self._heads_every_s = holder, lease_s, heads_every_s
+        self._metrics = metrics
+        self._exchange: AbstractExchange | None = None
+        self._connected = asyncio.Event()
+        self._stopping = False
+
+    @property
+    def connected(self) -> bool:
+        """Whether the relay's own connection to the broker stands."""
+        return self._connected.is_set()
+
+    def wake(self, touched: Iterable[tuple[UUID, int]]) -> None:
+        """Says that these (stream, lane) have something new; lanes of other processes are passed over."""
+        for stream, number in touched:
+            lane = self._lanes.get(number)
+            if lane is not None:
+                lane.hints.add(stream)
+                lane.woken.set()
+
+    def look_at(self, lanes: Iterable[int]) -> None:
+        """Says that something is new in these lanes, without saying in which streams."""
+        for number in lanes:
+            if lane := self._lanes.get(number):
+                lane.look_everywhere = True
+                lane.woken.set()
+
+    def serves(self, lane: int) -> bool:
+        """Whether this process holds the lane's lease."""
+        found = self._lanes.get(lane)
+        return found is not None and found.fence is not None
+
+    async def run(self) -> None:
+        """Relays until `stop`; reconnects for ever. On the way out it sends what waits and gives the leases back."""
+        keepers = [asyncio.create_task(self._keep_connected()), asyncio.create_task(self._keep_leases())]
+        try:
+            async with asyncio.TaskGroup() as lanes:
+                for lane in self._lanes.values():
+                    lanes.create_task(self._relay_lane(lane))
+        finally:
+            for task in keepers:
+                task.cancel()
+            await asyncio.gather(*keepers, return_exceptions=True)
+            await self._release_leases()
+
+    def stop(self) -> None:
+        """Lets each lane finish what waits and ends `run`."""
+        self._stopping = True
+        for lane in self._lanes.values():
+            lane.woken.set()
+
+    async def publish_control(self, kind: str, key: str, content: object) -> None:
+        """Sends a control event through the service's exchange. Raises if the broker does not take it."""
+        body = cloudevents.control(self._service, kind, uuid7(), datetime.now(UTC), content)
+        await self._publish(body, key)
+
+    async def rewind(self, stream: UUID, sequence: int) -> None:
+        """Sends the stream again from this sequence number on."""
+        lane = await self._pool.fetchval(
+            "with rewound as (update relay_cursor set sequence = $2 - 1 where stream = $1 and sequence >= $2) "
+            "select lane from stream_head where stream = $1",
+            stream,
+            sequence,
+        )
+        if lane is not None:
+            self._metrics.resends_served.inc()
+            self.wake([(stream, lane)])
+
+    async def _keep_connected(self) -> None:
+        backoff = Backoff()
+        while True:
+            try:
+                connection = await aio_pika.connect(
+                    self._amqp_url, timeout=5, client_properties={"connection_name": f"{self._service} relay"}
+                )
+                async with connection:
+                    closed = asyncio.Event()
+                    connection.close_callbacks.add(lambda *_, gone=closed: gone.set())
+                    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+                    channel.close_callbacks.add(lambda *_, gone=closed: gone.set())
+                    self._exchange = await channel.get_exchange(topology.exchange_name(self._service), ensure=False)
+                    self._connected.set()
+                    backoff.reset()
+                    await closed.wait()
+            except (OSError, AMQPError) as error:
+                log.warning("the broker is away", extra={"reason": type(error).__name__})
+            finally:
+                self._connected.clear()
+                self._exchange = None
+            await backoff.wait()
+
+    async def _keep_leases(self) -> None:
+        while True:
+            try:
+                rows = await self._pool.fetch(_LEASE, list(self._lanes), self._holder, float(self._lease_s))
+                held = {row["lane"]: row["fence"] for row in rows}
+                for lane in self._lanes.values():
+                    if lane.fence is None and lane.number in held:
+                        lane.woken.set()
+                    lane.fence = held.get(lane.number)
+                    self._metrics.lease.labels(str(lane.number)).set(lane.fence is not None)
+            except Exception as error:
+                if not is_weather(error):
+                    raise
+                log.warning("leases not renewed", extra={"reason": type(error).__name__})
+            await asyncio.sleep(self._lease_s / 3)
+
+    async def _release_leases(self) -> None:
+        try:
+            await self._pool.execute("update relay_lease set until = now() where holder = $1", self._holder)
+        except Exception as error:
+            if not is_weather(error):
+                raise
+            log.warning("leases not given back; they end by themselves", extra={"reason": type(error).__name__})
+
+    async def _relay_lane(self, lane: _Lane) -> None:
+        backoff = Backoff()
+        while True:
+            last = self._stopping
+            if not last:
+                await self._wait_for_work(lane)
+            try:
+                if lane.fence is not None and self._exchange is not None:
+                    while await self._relay_some(lane):
+                        pass
+                    await self._tell_heads(lane)
+                backoff.reset()
+            except Exception as error:
+                if not (is_weather(error) or isinstance(error, AMQPError)):
+                    raise
+                self._metrics.relay_failures.labels(type(error).__name__).inc()
+                log.warning("not relayed, trying again", extra={"lane": lane.number, "reason": type(error).__name__})
+                if not last:
+                    await backoff.wait()
+            if last:
+                return
+
+    async def _wait_for_work(self, lane: _Lane) -> None:
+        """Until woken, or for the slow poll, which looks at every stream of the lane."""
+        try:
+            async with asyncio.timeout(POLL_S):
+                await lane.woken.wait()
+        except TimeoutError:
+            lane.look_everywhere = True
+        lane.woken.clear()
+
+    async def _relay_some(self, lane: _Lane) -> bool:
+        """Sends one read's worth of events; returns whether there may be more."""
+        hints, lane.hints = lane.hints, set()
+        everywhere, lane.look_everywhere = lane.look_everywhere, False
+        if not hints and not everywhere:
+            return False
+        streams = None if everywhere else sorted(hints)
+        rows = await self._pool.fetch(_READ, lane.number, streams, MOST_PER_STREAM, MOST_EVENTS)
+        batch = _Batch()
+        for row in rows:
+            batch.add(row, self._service)
+        if rows:
+            key = str(lane.number)
+            await asyncio.gather(*(self._publish(body, key) for body in batch.messages()))
+            await self._advance(lane, batch)
+            self._metrics.relayed.inc(batch.events)
+            lane.told |= batch.reached.keys()
+        if len(rows) >= MOST_EVENTS:
+            lane.hints |= hints
+            lane.look_everywhere |= everywhere
+        else:
+            lane.hints |= batch.cut
+        return bool(lane.hints) or lane.look_everywhere
+
+    async def _advance(self, lane: _Lane, batch: "_Batch") -> None:
+        streams = sorted(batch.reached)
+        await self._pool.execute(
+            _ADVANCE,
+            streams,
+            [batch.begun[stream] for stream in streams],
+            [batch.reached[stream] for stream in streams],
+            lane.number,
+            self._holder,
+            lane.fence,
+        )
+
+    async def _publish(self, body: bytes, key: str) -> None:
+        exchange = self._exchange
+        if exchange is None:
+            raise ConnectionError("the broker is away")
+        message = aio_pika.Message(
+            body,
+            content_type=cloudevents.CONTENT_TYPE,
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            message_id=str(uuid7()),
+            user_id=self._service,
+            app_id=self._service,
+        )
+        async with asyncio.timeout(10):
+            await exchange.publish(message, key, mandatory=True)
+        self._metrics.messages.inc()
+
+    async def _tell_heads(self, lane: _Lane) -> None:
+        """Says how far the streams reach: those relayed lately, and in turn all others of the lane."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s < lane.heads_due:
+            return
+        rows = await self._pool.fetch(_HEADS, lane.number, lane.heads_from, list(lane.told), HEADS_PER_MESSAGE)
+        lane.heads_due = now_s + self._heads_every_s
+        if rows:
+            heads = {str(row["stream"]): row["sequence"] for row in rows}
+            body = cloudevents.control(self._service, cloudevents.HEADS, uuid7(), datetime.now(UTC), heads)
+            await self._publish(body, str(lane.number))
+        turn = [row["stream"] for row in rows if row["stream"] > lane.heads_from]
+        lane.heads_from = max(turn) if len(rows) >= HEADS_PER_MESSAGE and turn else NO_STREAM
+        lane.told.clear()
+
+
+async def oldest_waiting_s(conn: Connection, lanes: Sequence[int]) -> float:
+    """Age in seconds of the oldest event of these lanes that the broker has not confirmed; 0 if there is none."""
+    age_s = await conn.fetchval(
+        "select extract(epoch from now() - min(e.occurred_at))::float8 "
+        "from stream_head h left join relay_cursor c using (stream) "
+        "join event_log e on e.stream = h.stream and e.sequence = coalesce(c.sequence, 0) + 1 "
+        "where h.lane = any($1) and h.last_sequence > coalesce(c.sequence, 0)",
+        list(lanes),
+    )
+    return age_s or 0.0

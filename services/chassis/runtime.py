@@ -1,0 +1,58 @@
+"""What a service is made of, and what it may use while it runs."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import asyncpg
+from fastapi import APIRouter
+
+from services.chassis.inbox import Handler
+from services.chassis.jobs import Job
+from services.chassis.ledger import Ledger
+from services.chassis.metrics import Metrics
+from services.chassis.migrate import Migration, find
+from services.chassis.settings import ServiceSettings
+from services.contracts.base import Event
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime(Generic[S]):
+    """The technical parts, handed to the composition root of a service."""
+
+    settings: S
+    pool: "asyncpg.Pool[asyncpg.Record]"
+    ledger: Ledger
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a service plugs in: handlers of events, HTTP routes, jobs, and what its routes find in `app.state`."""
+
+    handlers: Mapping[type[Event], Handler] = field(default_factory=dict)
+    routers: Sequence[APIRouter] = ()
+    jobs: Sequence[Job] = ()
+    state: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Service(Generic[S]):
+    """A service as its `app.py` describes it."""
+
+    name: str
+    title: str
+    folder: Path
+    settings: type[S]
+    publishes: Sequence[type[Event]]
+    wire: Callable[[Runtime[S]], Parts]
+    commands: Mapping[str, Callable[[S, Sequence[str]], int]] = field(default_factory=dict)
+    """Further commands of `python -m services.<name>`, by their first word."""
+
+    def migrations(self) -> list[Migration]:
+        """Those of the chassis, then the service's own."""
+        chassis = Path(__file__).parent / "migrations"
+        return find("chassis", chassis) + find(self.name, self.folder / "migrations")

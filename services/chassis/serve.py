@@ -1,0 +1,191 @@
+"""Runs one process of a service: HTTP, consumer, relay and jobs, started together and drained on SIGTERM.
+
+`http` answers requests, `worker` consumes, relays and runs jobs for its lanes, `all` does both. Every role has
+the probes. Faults of broker and database never end the process: it waits, heals, and says so in /readyz.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Generic
+from uuid import UUID
+
+import uvicorn
+
+from services.chassis import http, jobs, migrate
+from services.chassis.consumer import Consumer
+from services.chassis.database import open_pool
+from services.chassis.doorbell import Doorbell
+from services.chassis.faults import Backoff, is_weather
+from services.chassis.inbox import Inbox, Patience
+from services.chassis.jobs import Job
+from services.chassis.lanes import shared_lane
+from services.chassis.ledger import Ledger
+from services.chassis.metrics import Metrics
+from services.chassis.relay import Relay, oldest_waiting_s
+from services.chassis.runtime import Parts, Runtime, S, Service
+from services.chassis.topology import Wiring
+from services.contracts.flow import READS, read_by
+
+log = logging.getLogger(__name__)
+
+RELAY_LAG_S = 30
+"""Above this age of the oldest event that waits for the broker, a process is not ready."""
+
+
+class _Server(uvicorn.Server):
+    """Signals are the process's business, not the HTTP server's."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Process(Generic[S]):
+    """One running process of a service."""
+
+    def __init__(self, service: Service[S], settings: S, role: str, lanes: Sequence[int]) -> None:
+        self._service, self._settings, self._role, self._lanes = service, settings, role, lanes
+        self._worker = role in ("all", "worker")
+        self._consumer: Consumer | None = None
+        self._relay: Relay | None = None
+        self._lag_s = 0.0
+
+    async def run(self) -> None:
+        """Serves until SIGTERM or SIGINT, then drains: HTTP first, then the consumer, last the relay."""
+        stopped, drain = asyncio.Event(), asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopped.set)
+        settings, service = self._settings, self._service
+        pool = await open_pool(settings.database_url, settings.database_connections, f"{service.name} {self._role}")
+        try:
+            doorbell = Doorbell(pool)
+
+            def wake(touched: Iterable[tuple[UUID, int]]) -> None:
+                self._wake(doorbell, list(touched))
+
+            ledger = Ledger(pool, lambda stream: shared_lane(stream, settings.shared_lanes), wake)
+            runtime = Runtime(settings, pool, ledger, Metrics())
+            parts = service.wire(runtime)
+            server = self._server(runtime, parts)
+            serving = asyncio.create_task(server.serve())
+            working = asyncio.create_task(self._work(runtime, parts, doorbell, drain))
+            stopping = asyncio.create_task(stopped.wait())
+            await asyncio.wait({serving, working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            log.info("draining")
+            stopping.cancel()
+            server.should_exit = True
+            await serving
+            drain.set()
+            await working
+        finally:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(pool.close(), 10)
+        log.info("stopped")
+
+    def _wake(self, doorbell: Doorbell, touched: list[tuple[UUID, int]]) -> None:
+        relay = self._relay
+        if relay is not None:
+            relay.wake(touched)
+        doorbell.ring({lane for _, lane in touched if relay is None or not relay.serves(lane)})
+
+    def _server(self, runtime: Runtime[S], parts: Parts) -> uvicorn.Server:
+        settings = self._settings
+
+        async def ready() -> list[str]:
+            return await self._waits_for(runtime)
+
+        app = http.build(runtime, self._service, parts, ready, with_routes=self._role != "worker")
+        return _Server(
+            uvicorn.Config(
+                app,
+                host=settings.http_host,
+                port=settings.http_port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                lifespan="off",
+                timeout_graceful_shutdown=settings.drain_s,
+            )
+        )
+
+    async def _waits_for(self, runtime: Runtime[S]) -> list[str]:
+        """What keeps this process from its work, in words."""
+        waits = await self._waits_for_database(runtime)
+        if waits or not self._worker:
+            return waits
+        if self._consumer is None or self._relay is None:
+            return ["the worker is starting"]
+        waits = list(self._consumer.waits_for)
+        if not self._relay.connected:
+            waits.append("the relay has no broker")
+        if self._lag_s > RELAY_LAG_S:
+            waits.append(f"the relay lags by {self._lag_s:.0f} s")
+        return waits
+
+    async def _work(self, runtime: Runtime[S], parts: Parts, doorbell: Doorbell, drain: asyncio.Event) -> None:
+        if not await self._until_migrated(runtime, drain) or not self._worker:
+            await drain.wait()
+            return
+        settings, name = self._settings, self._service.name
+        amqp_url = settings.amqp_url.get_secret_value()
+        relay = self._relay = Relay(
+            name, amqp_url, runtime.pool, self._lanes, settings.instance, settings.lease_s, settings.heads_every_s,
+            runtime.metrics,
+        )  # fmt: skip
+        patience = Patience(settings.max_attempts, settings.retry_first_s, settings.retry_most_s)
+        inbox = Inbox(runtime.ledger, READS[name], parts.handlers, patience, runtime.metrics)
+        wiring = Wiring(name, READS[name], read_by(name), self._lanes)
+        consumer = self._consumer = Consumer(
+            amqp_url, wiring, inbox, runtime.ledger, relay, runtime.metrics, settings.prefetch,
+            settings.gap_patience_s, settings.drain_s,
+        )  # fmt: skip
+        chores = [
+            Job("retry", 0.5, lambda _: consumer.retry_due()),
+            Job("gaps", 2.0, lambda _: consumer.ask_for_gaps()),
+            *parts.jobs,
+        ]
+        background = [asyncio.create_task(jobs.run_for_ever(job, runtime.metrics)) for job in chores]
+        background.append(asyncio.create_task(doorbell.listen(relay.look_at)))
+        relaying, consuming = asyncio.create_task(relay.run()), asyncio.create_task(consumer.run())
+        draining = asyncio.create_task(drain.wait())
+        everything = {relaying, consuming, draining, *background}
+        await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
+        consumer.stop()
+        await consuming
+        for task in background:
+            task.cancel()
+        faults = await asyncio.gather(*background, return_exceptions=True)
+        relay.stop()
+        await relaying
+        draining.cancel()
+        for fault in faults:
+            if isinstance(fault, Exception):
+                raise fault
+
+    async def _until_migrated(self, runtime: Runtime[S], drain: asyncio.Event) -> bool:
+        """Waits for the database and its migrations; False when the process is stopped before."""
+        backoff = Backoff(first_s=0.2)
+        while not drain.is_set():
+            waits = await self._waits_for_database(runtime)
+            if not waits:
+                return True
+            log.warning("waiting", extra={"waits_for": waits})
+            await backoff.wait()
+        return False
+
+    async def _waits_for_database(self, runtime: Runtime[S]) -> list[str]:
+        """What the database lacks; also looks how long events have waited for the relay."""
+        try:
+            async with asyncio.timeout(3), runtime.pool.acquire() as conn:
+                if await migrate.pending(conn, self._service.migrations()):
+                    return ["migrations are pending"]
+                self._lag_s = await oldest_waiting_s(conn, self._lanes)
+                return []
+        except Exception as error:
+            if not is_weather(error):
+                raise
+            return [f"the database is away ({type(error).__name__})"]

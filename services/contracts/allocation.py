@@ -1,0 +1,99 @@
+"""What `allocation` publishes: promises, what was taken back of them, what is left, and baskets.
+
+Reasons are codes: `sold_out`, `no_offer`, `intake_closed`, `pledges_reduced`, `offer_withdrawn`; readers must
+accept codes that they do not know.
+"""
+
+from datetime import date
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import Field
+
+from services.contracts.base import AwareDatetime, Event, Value
+
+Steps = Annotated[int, Field(ge=0)]
+
+
+class PromisedLine(Value):
+    """ordered = promised + short + cancelled, in steps; `shorted` is the part of promised taken back since."""
+
+    line_no: Annotated[int, Field(ge=1)]
+    offer_id: UUID
+    ordered_steps: Steps
+    promised_steps: Steps
+    short_steps: Steps
+    cancelled_steps: Steps = 0
+    shorted_steps: Steps = 0
+    reason: str | None = None
+
+
+class OrderPromised(Event):
+    """The whole promise of an order as it stands now; sent again whenever it changes."""
+
+    type: ClassVar[str] = "allocation.order_promised.v1"
+
+    order_id: UUID
+    lines: tuple[PromisedLine, ...]
+
+
+class ShortedLine(Value):
+    """One promise that was reduced, net steps before and after."""
+
+    line_no: Annotated[int, Field(ge=1)]
+    offer_id: UUID
+    before_steps: Steps
+    after_steps: Steps
+    reason: str
+
+
+class OrderShorted(Event):
+    """Part of what was promised will not come."""
+
+    type: ClassVar[str] = "allocation.order_shorted.v1"
+
+    order_id: UUID
+    lines: Annotated[tuple[ShortedLine, ...], Field(min_length=1)]
+
+
+class OfferAvailabilityChanged(Event):
+    """What can still be promised of an offer, after all that this transaction changed."""
+
+    type: ClassVar[str] = "allocation.offer_availability_changed.v1"
+
+    offer_id: UUID
+    supply_steps: Steps
+    available_steps: Steps
+
+
+class BasketItem(Value):
+    """What to bring of one offer, where and by when."""
+
+    offer_id: UUID
+    product_id: UUID
+    quantity_steps: Annotated[int, Field(ge=1)]
+    pledged_steps: Steps
+    collection_point_id: UUID
+    arrive_by_at: AwareDatetime
+
+
+class BasketAssigned(Event):
+    """What one household brings for one delivery day; no items means: nothing this time."""
+
+    type: ClassVar[str] = "allocation.basket_assigned.v1"
+
+    household_id: UUID
+    delivery_day: date
+    version: Annotated[int, Field(ge=1)]
+    items: tuple[BasketItem, ...]
+
+
+class BasketChanged(Event):
+    """The basket's whole new state; `version` grows by one with each change."""
+
+    type: ClassVar[str] = "allocation.basket_changed.v1"
+
+    household_id: UUID
+    delivery_day: date
+    version: Annotated[int, Field(ge=2)]
+    items: tuple[BasketItem, ...]

@@ -1,0 +1,152 @@
+"""What `catalog` publishes: cooperatives, households, products, offers, and the hashes of access keys.
+
+`…_registered`, `…_listed` and `…_published` open something; `…_changed` carries its whole new state.
+"""
+
+from datetime import date
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import Field
+
+from services.contracts.base import AwareDatetime, Event, Value
+
+Steps = Annotated[int, Field(ge=0)]
+Vnd = Annotated[int, Field(ge=0)]
+
+
+class CollectionPoint(Value):
+    """Where households bring goods; the name is that of a public place."""
+
+    collection_point_id: UUID
+    name: str
+
+
+class CooperativeRegistered(Event):
+    """A cooperative joined. `lane` is null while it lives on the shared lane of its hash."""
+
+    type: ClassVar[str] = "catalog.cooperative_registered.v1"
+
+    cooperative_id: UUID
+    slug: str
+    name: str
+    timezone: str
+    lane: Annotated[int, Field(ge=0)] | None = None
+    collection_points: tuple[CollectionPoint, ...]
+
+
+class CooperativeChanged(Event):
+    """The cooperative's whole new state; a new `lane` moves its streams."""
+
+    type: ClassVar[str] = "catalog.cooperative_changed.v1"
+
+    cooperative_id: UUID
+    slug: str
+    name: str
+    timezone: str
+    lane: Annotated[int, Field(ge=0)] | None = None
+    collection_points: tuple[CollectionPoint, ...]
+
+
+class HouseholdRegistered(Event):
+    """A producing household joined its cooperative; `code` is the cooperative's own short reference."""
+
+    type: ClassVar[str] = "catalog.household_registered.v1"
+
+    household_id: UUID
+    code: str
+    share_weight: Annotated[int, Field(ge=1)]
+
+
+class HouseholdChanged(Event):
+    """The household's whole new state."""
+
+    type: ClassVar[str] = "catalog.household_changed.v1"
+
+    household_id: UUID
+    code: str
+    share_weight: Annotated[int, Field(ge=1)]
+
+
+class ProductListed(Event):
+    """A product, or its new state. One step is `step_milliunits` thousandths of `unit` (500 of kg = 500 g)."""
+
+    type: ClassVar[str] = "catalog.product_listed.v1"
+
+    product_id: UUID
+    code: str
+    name: str
+    crop: str
+    grade: str
+    unit: str
+    step_milliunits: Annotated[int, Field(ge=1)]
+    ocop_stars: Annotated[int, Field(ge=3, le=5)] | None = None
+    certificates: tuple[str, ...] = ()
+
+
+class Pledge(Value):
+    """The most that one household offers toward one offer, in steps of the product."""
+
+    household_id: UUID
+    quantity_steps: Steps
+
+
+class OfferPublished(Event):
+    """One product offered for one delivery day. `price_vnd` is per unit and whole per step."""
+
+    type: ClassVar[str] = "catalog.offer_published.v1"
+
+    offer_id: UUID
+    product_id: UUID
+    delivery_day: date
+    price_vnd: Vnd
+    cut_off_at: AwareDatetime
+    collection_point_id: UUID
+    arrive_by_at: AwareDatetime
+    pledges: tuple[Pledge, ...]
+
+
+class OfferChanged(Event):
+    """The offer's whole new state: price, cut-off, collection or pledges."""
+
+    type: ClassVar[str] = "catalog.offer_changed.v1"
+
+    offer_id: UUID
+    product_id: UUID
+    delivery_day: date
+    price_vnd: Vnd
+    cut_off_at: AwareDatetime
+    collection_point_id: UUID
+    arrive_by_at: AwareDatetime
+    pledges: tuple[Pledge, ...]
+
+
+class OfferWithdrawn(Event):
+    """The cooperative took the offer back; nothing more is sold of it."""
+
+    type: ClassVar[str] = "catalog.offer_withdrawn.v1"
+
+    offer_id: UUID
+
+
+class AccessKeyIssued(Event):
+    """A bearer key, by the SHA-256 of its secret.
+
+    `role` is `staff` or `operator`; `scope` is a cooperative, or null for the whole union.
+    """
+
+    type: ClassVar[str] = "catalog.access_key_issued.v1"
+
+    key_id: UUID
+    secret_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    role: str
+    scope: UUID | None
+    label: str
+
+
+class AccessKeyRevoked(Event):
+    """The key opens nothing any more, in any service."""
+
+    type: ClassVar[str] = "catalog.access_key_revoked.v1"
+
+    key_id: UUID

@@ -1,0 +1,74 @@
+"""What `orders` publishes: what customers ordered through partners, and that an offer takes no more."""
+
+from datetime import date
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import Field
+
+from services.contracts.base import Event, Value
+
+
+class OrderLine(Value):
+    """What was ordered of one offer, in steps of its product. `line_no` counts the partner's lines from 1."""
+
+    line_no: Annotated[int, Field(ge=1)]
+    offer_id: UUID
+    product_id: UUID
+    sku: str
+    quantity_steps: Annotated[int, Field(ge=1)]
+
+
+class RefusedLine(Value):
+    """A line that reserves nothing, and why: `unknown_sku` (waits in the review queue and may be ordered
+    later), `not_in_steps`, `no_offer`, `intake_closed`. Readers must accept codes that they do not know.
+    """
+
+    line_no: Annotated[int, Field(ge=1)]
+    sku: str
+    reason: str
+
+
+class OrderPlaced(Event):
+    """A partner's order was taken in. `partner_ref` is the partner's own order number."""
+
+    type: ClassVar[str] = "orders.order_placed.v1"
+
+    order_id: UUID
+    partner_id: UUID
+    partner_ref: str
+    lines: tuple[OrderLine, ...]
+    refused_lines: tuple[RefusedLine, ...] = ()
+
+
+class OrderChanged(Event):
+    """The order's whole new state; a line that is no longer there is cancelled."""
+
+    type: ClassVar[str] = "orders.order_changed.v1"
+
+    order_id: UUID
+    partner_id: UUID
+    partner_ref: str
+    lines: tuple[OrderLine, ...]
+    refused_lines: tuple[RefusedLine, ...] = ()
+
+
+class OrderCancelled(Event):
+    """Every line of the order whose offer still takes changes is cancelled."""
+
+    type: ClassVar[str] = "orders.order_cancelled.v1"
+
+    order_id: UUID
+
+
+class IntakeClosed(Event):
+    """The cut-off: no order for this offer stands behind this event in the stream.
+
+    `closes_day` says that no other offer of the delivery day is open in the books of `orders`.
+    """
+
+    type: ClassVar[str] = "orders.intake_closed.v1"
+
+    offer_id: UUID
+    delivery_day: date
+    closes_day: bool

@@ -1,0 +1,23 @@
+"""One private PostgreSQL and RabbitMQ for the whole test run, started when the first test asks for them."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.local.stack import Stack, delete_abandoned
+
+_LOCAL = Path(__file__).resolve().parents[1] / ".local"
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """Both servers with empty service databases; tests take a database and a vhost of their own from it."""
+    delete_abandoned(_LOCAL.glob("test-*"))
+    stack = Stack(_LOCAL / f"test-{os.getpid()}", fresh=True)
+    stack.start()
+    try:
+        yield stack
+    finally:
+        stack.stop(remove=True)

@@ -1,0 +1,1 @@
+"""The private servers, as the services and the tests use them."""
