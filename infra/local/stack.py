@@ -7,13 +7,14 @@ after a crash is recognised and ended first, and nothing else on the machine is 
 import contextlib
 import fcntl
 import json
+import os
 import shutil
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 from infra.local import binaries, owned
 from infra.local.credentials import Credentials, load_or_create
@@ -43,7 +44,7 @@ class Stack:
     rabbit: RabbitServer = field(init=False)
     credentials: Credentials = field(init=False)
     http_ports: dict[str, int] = field(init=False)
-    _lock: IO[str] | None = field(init=False, default=None, repr=False)
+    _lock: int | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
         self.root = self.root.resolve()
@@ -199,17 +200,18 @@ class Stack:
         shutil.rmtree(self.root)
 
     def _take_lock(self) -> None:
-        lock = (self.root / "lock").open("w")
+        # A bare descriptor: it lasts as long as this process, even when nobody keeps the Stack.
+        lock = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            lock.close()
+            os.close(lock)
             raise LocalStackError(f"a stack is already running in {self.root}") from None
         self._lock = lock
 
     def _release_lock(self) -> None:
-        if self._lock:
-            self._lock.close()
+        if self._lock is not None:
+            os.close(self._lock)
             self._lock = None
 
 

@@ -1,6 +1,6 @@
 """`python -m services.catalog serve | migrate | quarantine | …`"""
 
-from services.chassis.cli import main
 from services.catalog.app import service
+from services.chassis.cli import main
 
 raise SystemExit(main(service))

@@ -42,7 +42,7 @@ def _run(service: Service[S], words: list[str]) -> int:
     if options.command == "quarantine":
         return asyncio.run(quarantine.run(url, options))
     lanes = options.lanes or tuple(range(settings.shared_lanes))
-    uvloop.run(Process(service, settings, options.role, lanes).run())
+    uvloop.run(Process(service, settings, options.role, lanes).run_until_signal())
     return 0
 
 

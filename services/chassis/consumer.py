@@ -16,13 +16,12 @@ from typing import TypeVar
 from uuid import UUID
 
 import aio_pika
-from aio_pika.exceptions import AMQPError
 from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
 
 from services.chassis import cloudevents, parking, topology
 from services.chassis.cloudevents import Content, Unreadable
-from services.chassis.faults import Backoff, is_weather
+from services.chassis.faults import BROKER_WEATHER, Backoff, is_weather
 from services.chassis.inbox import Inbox
 from services.chassis.ledger import Ledger, Transaction
 from services.chassis.metrics import Metrics
@@ -80,9 +79,9 @@ class Consumer:
                         backoff.reset()
                         with contextlib.suppress(TimeoutError):
                             await asyncio.wait_for(self._stopping.wait(), GUARD_EVERY_S)
-            except (OSError, AMQPError) as error:
+            except BROKER_WEATHER as error:
                 self.waits_for = ["the broker is away"]
-                log.warning("the broker is away", extra={"reason": type(error).__name__})
+                log.warning("the broker is away: %r", error)
                 await backoff.wait()
         await self._stop_broker()
 
@@ -106,11 +105,13 @@ class Consumer:
         for subscriber in broker.subscribers:  # FastStream 0.7.8 drains first and stops deliveries afterwards
             queue, tag = getattr(subscriber, "_queue_obj", None), getattr(subscriber, "_consumer_tag", None)
             if queue is not None and tag is not None:
-                with contextlib.suppress(OSError, AMQPError):
-                    await queue.cancel(tag)
+                with contextlib.suppress(*BROKER_WEATHER):
+                    async with asyncio.timeout(5):
+                        await queue.cancel(tag)
                 subscriber._consumer_tag = None  # type: ignore[attr-defined]
-        with contextlib.suppress(OSError, AMQPError):
-            await broker.stop()
+        with contextlib.suppress(*BROKER_WEATHER):
+            async with asyncio.timeout(self._drain_s + 5):
+                await broker.stop()
 
     def _make_broker(self) -> RabbitBroker:
         broker = RabbitBroker(
@@ -193,7 +194,7 @@ class Consumer:
                     raise
                 if self._stopping.is_set():
                     raise
-                log.warning("the database is away", extra={"reason": type(error).__name__})
+                log.warning("the database is away: %r", error)
                 await backoff.wait()
 
     async def retry_due(self) -> bool:
@@ -215,7 +216,11 @@ class Consumer:
         gaps = await self._ledger.transact(claim)
         for producer, stream, sequence in gaps:
             wanted = {"stream": str(stream), "sequence": sequence}
-            await self._relay.publish_control(cloudevents.RESEND, topology.resend_key(producer), wanted)
+            try:
+                await self._relay.publish_control(cloudevents.RESEND, topology.resend_key(producer), wanted)
+            except BROKER_WEATHER as error:
+                log.warning("could not ask %s for a resend, will ask again: %r", producer, error)
+                return False
             self._metrics.resends_requested.labels(producer).inc()
             log.warning("asked for a resend", extra={"producer": producer, **wanted})
         return len(gaps) == 200

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import asyncpg
+from pydantic import SecretStr
 
 from services.chassis.faults import Backoff, is_weather
 
@@ -23,8 +24,8 @@ HEARTBEAT_S = 5.0
 class Doorbell:
     """`ring` from where something was committed; `listen` where it is relayed."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
-        self._pool = pool
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", url: SecretStr) -> None:
+        self._pool, self._url = pool, url
         self._lanes: set[int] = set()
         self._ringing: asyncio.Task[None] | None = None
 
@@ -49,16 +50,19 @@ class Doorbell:
         backoff = Backoff()
         while True:
             try:
-                async with self._pool.acquire() as conn:
+                conn = await asyncpg.connect(self._url.get_secret_value(), timeout=5)
+                try:
                     await conn.add_listener(CHANNEL, lambda *args: heard(_lanes(args)))
                     backoff.reset()
                     while True:
                         await asyncio.sleep(HEARTBEAT_S)
                         await conn.execute("select 1", timeout=5)
+                finally:
+                    await conn.close(timeout=2)
             except Exception as error:
                 if not is_weather(error):
                     raise
-                log.warning("not listening for rings", extra={"reason": type(error).__name__})
+                log.warning("not listening for rings: %r", error)
             await backoff.wait()
 
 

@@ -7,6 +7,7 @@ import asyncio
 import random
 
 import asyncpg
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 
 WEATHER = (
     OSError,
@@ -20,6 +21,9 @@ WEATHER = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.TransactionRollbackError,
 )
+
+BROKER_WEATHER = CONNECTION_EXCEPTIONS
+"""What aio-pika raises while the broker is away or coming back; some of it is plain RuntimeError."""
 
 
 def is_weather(error: BaseException) -> bool:

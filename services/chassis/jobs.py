@@ -37,6 +37,6 @@ async def run_for_ever(job: Job, metrics: Metrics) -> None:
             if outcome == "failed":
                 log.exception("job failed", extra={"job": job.name})
             else:
-                log.warning("job waits", extra={"job": job.name, "reason": type(error).__name__})
+                log.warning("job waits: %r", error, extra={"job": job.name})
         if not more:
             await asyncio.sleep(job.every_s)

@@ -19,8 +19,8 @@ def parse_lanes(text: str) -> tuple[int, ...]:
     """Lanes from `0-7`, `3` or `0-3,9`. Raises ValueError that says what is wrong."""
     lanes: set[int] = set()
     for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        if not first.isdigit() or (last and not last.isdigit()):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
             raise ValueError(f"lanes must look like 0-7 or 0-3,9, not {text!r}")
         low, high = int(first), int(last or first)
         if high < low or high > 32_767:

@@ -5,7 +5,7 @@ the row lock of the stream's head. So sequence order is commit order, and a roll
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -17,7 +17,10 @@ from services.chassis.ids import uuid7
 from services.contracts.base import Event
 
 T = TypeVar("T")
-Connection = PoolConnectionProxy[asyncpg.Record]
+if TYPE_CHECKING:
+    Connection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
+else:
+    Connection = PoolConnectionProxy  # generic in its stubs only
 
 MAX_EVENT_BYTES = 262_144
 

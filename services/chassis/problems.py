@@ -103,7 +103,7 @@ def install(app: FastAPI) -> None:
         return Problem(error.status_code, kind, str(error.detail), str(error.detail), (), error.headers).response()
 
     async def on_weather(_: Request, error: Exception) -> Response:
-        log.warning("weather in a request", extra={"reason": type(error).__name__})
+        log.warning("weather in a request: %r", error)
         return unavailable().response()
 
     async def on_error(_: Request, error: Exception) -> Response:

@@ -15,10 +15,9 @@ from uuid import UUID
 import aio_pika
 import asyncpg
 from aio_pika.abc import AbstractExchange
-from aio_pika.exceptions import AMQPError
 
 from services.chassis import cloudevents, topology
-from services.chassis.faults import Backoff, is_weather
+from services.chassis.faults import BROKER_WEATHER, Backoff, is_weather
 from services.chassis.ids import uuid7
 from services.chassis.ledger import Connection
 from services.chassis.metrics import Metrics
@@ -224,8 +223,8 @@ class Relay:
                     self._connected.set()
                     backoff.reset()
                     await closed.wait()
-            except (OSError, AMQPError) as error:
-                log.warning("the broker is away", extra={"reason": type(error).__name__})
+            except BROKER_WEATHER as error:
+                log.warning("the broker is away: %r", error)
             finally:
                 self._connected.clear()
                 self._exchange = None
@@ -244,7 +243,7 @@ class Relay:
             except Exception as error:
                 if not is_weather(error):
                     raise
-                log.warning("leases not renewed", extra={"reason": type(error).__name__})
+                log.warning("leases not renewed: %r", error)
             await asyncio.sleep(self._lease_s / 3)
 
     async def _release_leases(self) -> None:
@@ -253,7 +252,7 @@ class Relay:
         except Exception as error:
             if not is_weather(error):
                 raise
-            log.warning("leases not given back; they end by themselves", extra={"reason": type(error).__name__})
+            log.warning("leases not given back; they end by themselves: %r", error)
 
     async def _relay_lane(self, lane: _Lane) -> None:
         backoff = Backoff()
@@ -268,10 +267,10 @@ class Relay:
                     await self._tell_heads(lane)
                 backoff.reset()
             except Exception as error:
-                if not (is_weather(error) or isinstance(error, AMQPError)):
+                if not is_weather(error) and not isinstance(error, BROKER_WEATHER):
                     raise
                 self._metrics.relay_failures.labels(type(error).__name__).inc()
-                log.warning("not relayed, trying again", extra={"lane": lane.number, "reason": type(error).__name__})
+                log.warning("not relayed, trying again: %r", error, extra={"lane": lane.number})
                 if not last:
                     await backoff.wait()
             if last:

@@ -53,16 +53,20 @@ class Process(Generic[S]):
         self._relay: Relay | None = None
         self._lag_s = 0.0
 
-    async def run(self) -> None:
-        """Serves until SIGTERM or SIGINT, then drains: HTTP first, then the consumer, last the relay."""
-        stopped, drain = asyncio.Event(), asyncio.Event()
-        loop = asyncio.get_running_loop()
+    async def run_until_signal(self) -> None:
+        """Serves until SIGTERM or SIGINT."""
+        stopped = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stopped.set)
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+        await self.run(stopped)
+
+    async def run(self, stopped: asyncio.Event) -> None:
+        """Serves until `stopped`, then drains: HTTP first, then the consumer, last the relay."""
+        drain = asyncio.Event()
         settings, service = self._settings, self._service
         pool = await open_pool(settings.database_url, settings.database_connections, f"{service.name} {self._role}")
         try:
-            doorbell = Doorbell(pool)
+            doorbell = Doorbell(pool, settings.database_url)
 
             def wake(touched: Iterable[tuple[UUID, int]]) -> None:
                 self._wake(doorbell, list(touched))
@@ -155,16 +159,15 @@ class Process(Generic[S]):
         everything = {relaying, consuming, draining, *background}
         await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
         consumer.stop()
-        await consuming
-        for task in background:
+        ends = await asyncio.gather(consuming, return_exceptions=True)
+        for task in (*background, draining):
             task.cancel()
-        faults = await asyncio.gather(*background, return_exceptions=True)
+        ends += await asyncio.gather(*background, return_exceptions=True)
         relay.stop()
-        await relaying
-        draining.cancel()
-        for fault in faults:
-            if isinstance(fault, Exception):
-                raise fault
+        ends += await asyncio.gather(relaying, return_exceptions=True)
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end  # a defect, not weather: the process ends and its supervisor starts a new one
 
     async def _until_migrated(self, runtime: Runtime[S], drain: asyncio.Event) -> bool:
         """Waits for the database and its migrations; False when the process is stopped before."""

@@ -1,5 +1,6 @@
 """The rules of sharing, as pure functions of frozen values: no clock, no random source, no input or output.
 
-`promise` says what each order line gets when it arrives, `sharing` how a quantity is split among households,
-and `baskets` puts the two together at the cut-off: what each household brings, and why.
+`books` holds what is promised to whom, `promise` says what each order line gets when it arrives, `sharing` how a
+quantity is split among households, `baskets` puts the two together: what each household brings, and why;
+and `cut_off` says what changes when a delivery day closes.
 """

@@ -86,8 +86,7 @@ class DayPlan:
 
 
 def assign_day(offers: Iterable[DayOffer], weights: Mapping[UUID, int], memory_vnd: Mapping[UUID, int]) -> DayPlan:
-    """Share out the day's closed offers: the items of each offer add up to its net promise, none above a
-    pledge.
+    """Share out the day's closed offers, each to the last step of its net promise, nobody above its pledge.
 
     `weights` holds the share weight of every household that pledged; a household absent from `memory_vnd`
     stands at 0. A pledge of 0 steps is no offer. The order of offers and pledges does not matter. Raises

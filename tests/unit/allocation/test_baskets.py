@@ -3,6 +3,7 @@
 from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
+from math import ceil
 from random import Random
 from uuid import UUID
 
@@ -195,21 +196,25 @@ def simulate(days: int, weights: dict[UUID, int], demand_steps: range, seed: int
     return history
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
-@given(all_weights, st.integers(0, 2**32))
-def test_over_many_days_every_household_comes_within_a_few_steps_of_its_fair_part(
-    weights: dict[UUID, int], seed: int
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(
+    st.just(dict.fromkeys(HOUSEHOLDS, 1)) | all_weights,
+    st.sampled_from([range(3), range(12), range(1, 120)]),
+    st.integers(0, 2**32),
+)
+def test_over_any_thirty_days_every_household_comes_within_a_few_steps_of_its_fair_part(
+    weights: dict[UUID, int], demand_steps: range, seed: int
 ) -> None:
-    balances = memory((x for entries in simulate(90, weights, range(1, 120), seed) for x in entries), cap_vnd=10**12)
-    assert max(abs(balance) for balance in balances.values()) <= 3 * 17_500
-
-
-@settings(max_examples=30, deadline=None, derandomize=True)
-@given(st.integers(0, 2**32))
-def test_when_little_is_ordered_households_take_turns(seed: int) -> None:
-    weights = dict.fromkeys(HOUSEHOLDS, 1)
-    balances = memory((x for entries in simulate(90, weights, range(3), seed) for x in entries), cap_vnd=10**12)
-    assert max(abs(balance) for balance in balances.values()) <= 4 * 17_500
+    """However little is ordered. A heavy weight may trail by more: Adams' rule rounds in favour of the light."""
+    history = simulate(75, weights, demand_steps, seed)
+    bound_vnd = {  # two of the dearest steps, and two more per average weight or part of one
+        household: 2 * 17_500 * (1 + ceil(len(weights) * weight / sum(weights.values())))
+        for household, weight in weights.items()
+    }
+    for day in range(30, 76):
+        window = [entry for entries in history[day - 30 : day] for entry in entries]
+        for household, balance_vnd in memory(window, cap_vnd=10**12).items():
+            assert abs(balance_vnd) <= bound_vnd[household]
 
 
 def test_a_household_that_is_behind_gets_more_until_it_has_caught_up() -> None:

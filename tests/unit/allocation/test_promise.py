@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.allocation.domain.promise import (
+from services.allocation.domain.books import (
     Cancel,
     Change,
     CloseIntake,
@@ -26,11 +26,11 @@ from services.allocation.domain.promise import (
     SetSupply,
     Shorted,
     Wanted,
-    decide,
     offers_named,
     orders_named,
     queue_ends,
 )
+from services.allocation.domain.promise import decide
 
 rule = settings(max_examples=300, deadline=None, derandomize=True)
 
@@ -51,7 +51,26 @@ _commands: st.SearchStrategy[Command] = st.one_of(
     # Rare, because little can happen on an offer once it is closed.
     st.integers(0, 3).flatmap(lambda n: st.builds(CloseIntake if n == 0 else Cancel, _offers if n == 0 else _orders)),
 )
-days = st.lists(_commands, max_size=40)
+_mixed_days = st.lists(_commands, max_size=40)
+
+_one_line = st.integers(1, 4).map(lambda steps: (Wanted(1, A, steps),))
+_crowding = st.one_of(
+    st.builds(Change, _orders, _one_line),
+    st.builds(Cancel, _orders),
+    st.builds(SetSupply, st.just(A), st.integers(0, 15)),
+)
+# One offer, wanted by every order: long queues, and much that is freed, lost and waited for within one batch.
+_crowded_days = st.builds(
+    lambda supply, steps, then: [
+        SetSupply(A, supply),
+        *(Place(order, (Wanted(1, A, n),)) for order, n in zip(ORDERS, steps, strict=True)),
+        *then,
+    ],
+    st.integers(0, 15),
+    st.lists(st.integers(1, 4), min_size=len(ORDERS), max_size=len(ORDERS)),
+    st.lists(_crowding, min_size=2, max_size=20),
+)
+days: st.SearchStrategy[list[Command]] = _mixed_days | _crowded_days
 
 
 @dataclass

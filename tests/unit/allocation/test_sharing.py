@@ -73,11 +73,29 @@ def every_split(total_steps: int, caps: Sequence[int]) -> Iterator[tuple[int, ..
 
 
 @rule
-@given(st.integers(0, 60), claim_lists(), SMALL_VALUES_VND, st.binary(max_size=2))
+@given(claim_lists(), SMALL_VALUES_VND, st.binary(max_size=2), st.data())
 def test_sharing_out_equals_handing_out_step_by_step(
-    total_steps: int, claims: list[Claim], value_vnd: int, seed: bytes
+    claims: list[Claim], value_vnd: int, seed: bytes, data: st.DataObject
 ) -> None:
+    total_steps = data.draw(st.integers(0, sum(claim.cap_steps for claim in claims) + 1))
     assert share_out(total_steps, claims, value_vnd, seed) == step_by_step(total_steps, claims, value_vnd, seed)
+
+
+@rule
+@given(claim_lists(), SMALL_VALUES_VND, st.data())
+def test_a_lot_decides_only_among_households_that_stand_exactly_level(
+    claims: list[Claim], value_vnd: int, data: st.DataObject
+) -> None:
+    total_steps = data.draw(st.integers(0, sum(claim.cap_steps for claim in claims)))
+    level = find_level(total_steps, claims, value_vnd)
+    if level.left_steps:
+        assert level.left_steps < len(level.level_households)
+        standings = {
+            Fraction(claim.memory_vnd + value_vnd * level.steps_below[claim.household_id], claim.weight)
+            for claim in claims
+            if claim.household_id in level.level_households
+        }
+        assert len(standings) == 1
 
 
 @rule
@@ -181,6 +199,13 @@ def test_a_household_with_twice_the_weight_gets_twice_as_much() -> None:
     assert share_out(30, [one, two], 10_000, SEED) == {one.household_id: 10, two.household_id: 20}
 
 
+def test_a_small_difference_between_weighted_standings_is_not_left_to_the_lot() -> None:
+    third, quarter = Claim(household(0), 9, weight=3, memory_vnd=1), Claim(household(1), 9, weight=4, memory_vnd=1)
+    for offer in range(20):
+        shares = share_out(1, [third, quarter], 1000, offer.to_bytes(1, "big"))
+        assert shares == {third.household_id: 0, quarter.household_id: 1}
+
+
 def test_nothing_to_share_or_nobody_to_share_with_is_no_error() -> None:
     assert share_out(5, [], 1, SEED) == {}
     assert share_out(0, [Claim(household(0), 3)], 1, SEED) == {household(0): 0}
@@ -193,7 +218,7 @@ def test_a_million_steps_over_ten_thousand_households_are_not_counted_one_by_one
     ]
     started_s = process_time()
     shares = share_out(1_000_000, claims, 12_500, SEED)
-    assert process_time() - started_s < 2  # CPU; about a tenth of it on a small machine
+    assert process_time() - started_s < 2  # CPU; about 0.1 on a small machine
     assert sum(shares.values()) == 1_000_000
 
 

@@ -1,0 +1,128 @@
+"""What routes ask for: the runtime, now, the cooperative of the path; and how refusals are told."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar, cast
+from uuid import UUID
+
+from fastapi import Depends, Query, Request
+
+from services.catalog.domain.values import Cooperative, Faulty, Refused
+from services.catalog.http.fields import Slug
+from services.catalog.settings import CatalogSettings
+from services.catalog.store.cooperatives import get_cooperative
+from services.chassis.access import Authenticated, Principal
+from services.chassis.problems import MEDIA_TYPE, conflict, invalid, not_found
+from services.chassis.runtime import Runtime
+from services.contracts.base import UNION_STREAM
+
+T = TypeVar("T")
+
+
+async def _runtime(request: Request) -> Runtime[CatalogSettings]:
+    return cast("Runtime[CatalogSettings]", request.app.state.runtime)
+
+
+async def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+Here = Annotated[Runtime[CatalogSettings], Depends(_runtime)]
+Now = Annotated[datetime, Depends(_now)]
+
+
+def must_see(principal: Principal, owner: UUID | None, what: str) -> None:
+    """Raises a 404 problem where the thing is not there (`owner` is None) or is another cooperative's.
+
+    To a key of one cooperative both look the same.
+    """
+    if owner is None and principal.scope is None:
+        raise not_found(what)
+    principal.may_act_for(owner or UNION_STREAM)
+
+
+async def _tenant(slug: Slug, principal: Authenticated, here: Here) -> Cooperative:
+    found = await get_cooperative(here.pool, slug)
+    must_see(principal, found.cooperative_id if found else None, "cooperative")
+    assert found is not None
+    return found
+
+
+Tenant = Annotated[Cooperative, Depends(_tenant)]
+"""The cooperative that the path names, if the key may act for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list is asked for."""
+
+    after: str
+    limit: int
+
+    def cut(self, rows: Sequence[T], key: Callable[[T], str]) -> tuple[Sequence[T], str | None]:
+        """The rows of the page, from `limit` + 1 that were read, and the `after` of the next one."""
+        if len(rows) <= self.limit:
+            return rows, None
+        return rows[: self.limit], key(rows[self.limit - 1])
+
+
+async def _page(
+    after: Annotated[
+        str, Query(max_length=64, pattern=r"^[A-Za-z0-9._-]*$", description="`next_after` of the page before.")
+    ] = "",
+    limit: Annotated[int, Query(ge=1, le=500, description="The most items of a page.")] = 100,
+) -> Page:
+    return Page(after, limit)
+
+
+Paged = Annotated[Page, Depends(_page)]
+
+
+@contextmanager
+def telling_refusals() -> Iterator[None]:
+    """Turns the domain's refusals into problem documents."""
+    try:
+        yield
+    except Faulty as error:
+        raise invalid(error.faults) from None
+    except Refused as error:
+        raise conflict(str(error)) from None
+
+
+_REFUSALS = {
+    401: "No valid key was sent.",
+    403: "The key has the wrong role.",
+    404: "There is no such thing, or it is another cooperative's.",
+    409: "It does not fit the state of things; the detail says what exists.",
+    422: "The content is wrong; every faulty field is named.",
+}
+
+_PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "examples": ["urn:cho-phien:problem:invalid"]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What is wrong and what to do."},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "detail"],
+                "properties": {
+                    "field": {"type": "string", "examples": ["offers[0].pledges[2].household_code"]},
+                    "detail": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problem documents (RFC 9457) of a route, for its OpenAPI description."""
+    content = {MEDIA_TYPE: {"schema": _PROBLEM}}
+    return {status: {"description": _REFUSALS[status], "content": content} for status in statuses}

@@ -1,0 +1,179 @@
+"""E-mail over SMTP: one connection for a batch, and the server's acceptance of the content is the receipt.
+
+Until DATA, every failure is certain. From DATA on only the server's own word is: a connection that breaks or
+falls silent there may have delivered the message.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP as SMTP_POLICY
+from email.utils import format_datetime
+from typing import Literal
+from uuid import UUID
+
+import aiosmtplib
+
+from services.notify.channels import Batch
+from services.notify.clock import Clock
+from services.notify.domain.delivery import Accepted, Failed, Outcome, Refused, Unknown
+from services.notify.domain.notices import EMAIL
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message to one household; what it holds is never printed."""
+
+    notice_id: UUID
+    to: str = field(repr=False)
+    to_name: str = field(repr=False)
+    from_name: str
+    language: str
+    subject: str = field(repr=False)
+    body: str = field(repr=False)
+
+
+class _FailedBeforeData(Exception):
+    """Carries what came of a message that the server did not begin to take."""
+
+    def __init__(self, outcome: Failed | Refused) -> None:
+        super().__init__(outcome.reason)
+        self.outcome = outcome
+
+
+@dataclass(frozen=True, slots=True)
+class EmailChannel:
+    """`tls` insists: without it nothing is sent."""
+
+    host: str
+    port: int
+    tls: Literal["none", "starttls", "tls"]
+    sender: str
+    clock: Clock
+    timeout_s: float
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    name: str = EMAIL
+
+    async def send(self, messages: Sequence[Letter], batch: Batch) -> None:
+        """One after the other over one connection, which is made anew where it broke."""
+        client = aiosmtplib.SMTP(
+            hostname=self.host,
+            port=self.port,
+            username=self.username,
+            password=self.password,
+            local_hostname=self._domain,
+            timeout=self.timeout_s,
+            use_tls=self.tls == "tls",
+            start_tls=self.tls == "starttls",
+        )
+        unreachable: Failed | None = None
+        try:
+            for letter in messages:
+                if unreachable is None and not client.is_connected and batch.may_begin():
+                    unreachable = await self._connect(client)
+                if unreachable is not None:
+                    batch.report(letter.notice_id, unreachable)
+                elif batch.begin(letter.notice_id):
+                    batch.report(letter.notice_id, await self._send_one(client, letter))
+        finally:
+            if client.is_connected:
+                with contextlib.suppress(OSError, aiosmtplib.SMTPException):
+                    async with asyncio.timeout(1):
+                        await client.quit()
+            client.close()
+
+    async def _connect(self, client: aiosmtplib.SMTP) -> Failed | None:
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                await client.connect()
+        except aiosmtplib.SMTPResponseException as error:
+            return Failed(f"smtp_{error.code}")
+        except (OSError, aiosmtplib.SMTPException) as error:
+            return Failed("connection_timed_out" if isinstance(error, TimeoutError) else "connection_failed")
+        return None
+
+    async def _send_one(self, client: aiosmtplib.SMTP, letter: Letter) -> Outcome:
+        try:
+            message = self.compose(letter).as_bytes()
+        except (ValueError, MessageError):
+            return Refused("cannot_be_composed")
+        try:
+            with _certain():
+                async with asyncio.timeout(self.timeout_s):
+                    await self._give_envelope(client, letter)
+            async with asyncio.timeout(self.timeout_s):
+                response = await client.data(message)
+        except _FailedBeforeData as error:
+            await self._forget_envelope(client)
+            return error.outcome
+        except aiosmtplib.SMTPDataError as error:
+            await self._forget_envelope(client)
+            return _refusal_of_content(error.code)
+        except (OSError, aiosmtplib.SMTPException):
+            client.close()
+            return Unknown()
+        said = f"{response.code} {response.message}"
+        return Accepted(self.clock(), str(response.code) if "@" in said else said[:200])
+
+    async def _give_envelope(self, client: aiosmtplib.SMTP, letter: Letter) -> None:
+        await client.mail(self.sender)
+        try:
+            await client.rcpt(letter.to)
+        except aiosmtplib.SMTPRecipientRefused as error:
+            if 500 <= error.code <= 599:
+                raise _FailedBeforeData(Refused("recipient_refused")) from None
+            raise
+
+    async def _forget_envelope(self, client: aiosmtplib.SMTP) -> None:
+        """The next message needs a clean session; where that can't be had, a new one."""
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                await client.rset()
+        except (OSError, aiosmtplib.SMTPException):
+            client.close()
+
+    def compose(self, letter: Letter) -> EmailMessage:
+        """The message as it goes out; its Message-ID is that of the notice, however often it is tried."""
+        message = EmailMessage(policy=SMTP_POLICY)
+        message["From"] = _address(letter.from_name, self.sender)
+        message["To"] = _address(letter.to_name, letter.to)
+        message["Subject"] = letter.subject
+        message["Message-ID"] = f"<{letter.notice_id}@{self._domain}>"
+        message["Date"] = format_datetime(self.clock())
+        message["Auto-Submitted"] = "auto-generated"
+        message["Content-Language"] = letter.language
+        message.set_content(letter.body, cte="quoted-printable")  # not every server takes 8 bits
+        return message
+
+    @property
+    def _domain(self) -> str:
+        return self.sender.rpartition("@")[2]
+
+
+def _address(name: str, address: str) -> Address:
+    user, _, domain = address.rpartition("@")
+    return Address(name, user, domain)
+
+
+@contextlib.contextmanager
+def _certain() -> Iterator[None]:
+    """Whatever fails in here is certainly not delivered. The server's texts may repeat the address: codes only."""
+    try:
+        yield
+    except aiosmtplib.SMTPResponseException as error:
+        raise _FailedBeforeData(Failed(f"smtp_{error.code}")) from None
+    except TimeoutError:
+        raise _FailedBeforeData(Failed("timed_out")) from None
+    except (OSError, aiosmtplib.SMTPException):
+        raise _FailedBeforeData(Failed("connection_lost")) from None
+
+
+def _refusal_of_content(code: int) -> Outcome:
+    if 500 <= code <= 599:
+        return Refused("message_refused")
+    return Failed(f"smtp_{code}") if 400 <= code <= 499 else Unknown()

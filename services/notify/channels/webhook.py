@@ -1,0 +1,89 @@
+"""Webhooks to partners, signed as Standard Webhooks 1.0 says; a 2xx status is the receipt.
+
+`webhook-id` is the notice's id on every attempt, so a receiver recognises a repetition and a resend is safe.
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import httpx
+
+from services.chassis import standard_webhooks
+from services.notify.channels import Batch
+from services.notify.clock import Clock
+from services.notify.domain.delivery import Accepted, Failed, Outcome, Refused
+from services.notify.domain.notices import WEBHOOK
+
+AT_ONCE = 25
+"""Requests that one process has under way."""
+MOST_ANSWER_BYTES = 65_536
+"""Of an answer; it is read only so that the connection can be used again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """One message to one partner."""
+
+    notice_id: UUID
+    url: str = field(repr=False)
+    secret: str = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookChannel:
+    """`timeout_s` is for the whole attempt."""
+
+    clock: Clock
+    timeout_s: float
+    name: str = WEBHOOK
+
+    async def send(self, messages: Sequence[Push], batch: Batch) -> None:
+        """Side by side, at most `AT_ONCE`."""
+        room = asyncio.Semaphore(AT_ONCE)
+        async with httpx.AsyncClient(follow_redirects=False, timeout=self.timeout_s, trust_env=False) as client:
+
+            async def one(push: Push) -> None:
+                async with room:
+                    if batch.begin(push.notice_id):
+                        batch.report(push.notice_id, await self._send_one(client, push))
+
+            await asyncio.gather(*map(one, messages))
+
+    async def _send_one(self, client: httpx.AsyncClient, push: Push) -> Outcome:
+        now = self.clock()
+        headers = {
+            "content-type": "application/json",
+            "user-agent": "cho-phien",
+            **standard_webhooks.headers(push.secret, str(push.notice_id), now, push.body),
+        }
+        try:
+            async with (
+                asyncio.timeout(self.timeout_s),
+                client.stream("POST", push.url, content=push.body, headers=headers) as response,
+            ):
+                outcome = self._judge(response.status_code)
+                with contextlib.suppress(httpx.HTTPError, httpx.StreamError, TimeoutError):
+                    await _read_some(response)
+                return outcome
+        except (TimeoutError, httpx.TimeoutException):
+            return Failed("timed_out")
+        except (httpx.HTTPError, httpx.InvalidURL, OSError):
+            return Failed("connection_failed")
+
+    def _judge(self, status: int) -> Outcome:
+        if 200 <= status <= 299:
+            return Accepted(self.clock(), f"http_{status}")
+        return Refused("endpoint_gone", gone=True) if status == 410 else Failed(f"http_{status}")
+
+
+async def _read_some(response: httpx.Response) -> None:
+    seen = 0
+    async for chunk in response.aiter_raw():
+        seen += len(chunk)
+        if seen > MOST_ANSWER_BYTES:
+            return

@@ -1,0 +1,223 @@
+"""What notify does on which event: it learns names, and writes down notices. Sending is the jobs' work.
+
+A notice is written in the transaction that applies its event, so it can neither be lost nor exist twice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from services.chassis import access
+from services.chassis.ids import uuid7
+from services.chassis.inbox import Handler, Received
+from services.chassis.lanes import pin_stream, shared_lane
+from services.chassis.ledger import Transaction
+from services.contracts.allocation import BasketAssigned, BasketChanged, OrderPromised, OrderShorted
+from services.contracts.base import Event
+from services.contracts.catalog import (
+    AccessKeyIssued,
+    AccessKeyRevoked,
+    CooperativeChanged,
+    CooperativeRegistered,
+    HouseholdChanged,
+    HouseholdRegistered,
+    ProductListed,
+)
+from services.contracts.orders import OrderCancelled, OrderChanged, OrderPlaced
+from services.notify import announce
+from services.notify.clock import Clock
+from services.notify.domain import facts, notices
+from services.notify.domain.facts import Goods
+from services.notify.domain.notices import EMAIL, WEBHOOK, Notice
+from services.notify.metrics import NoticeMetrics
+from services.notify.store import books, contacts
+from services.notify.store import notices as store
+
+Basket = BasketAssigned | BasketChanged
+Order = OrderPlaced | OrderChanged
+Promise = OrderPromised | OrderShorted
+
+
+@dataclass(frozen=True, slots=True)
+class Consumers:
+    """The handlers, with what they need besides the events."""
+
+    shared_lanes: int
+    clock: Clock
+    metrics: NoticeMetrics
+
+    def handlers(self) -> dict[type[Event], Handler]:
+        """Every event that notify acts on."""
+        return {
+            AccessKeyIssued: self.on_keys,
+            AccessKeyRevoked: self.on_keys,
+            CooperativeRegistered: self.on_cooperatives,
+            CooperativeChanged: self.on_cooperatives,
+            HouseholdRegistered: self.on_households,
+            HouseholdChanged: self.on_households,
+            ProductListed: self.on_products,
+            OrderPlaced: self.on_orders,
+            OrderChanged: self.on_orders,
+            OrderCancelled: self.on_cancelled,
+            BasketAssigned: self.on_baskets,
+            BasketChanged: self.on_baskets,
+            OrderPromised: self.on_promises,
+            OrderShorted: self.on_promises,
+        }
+
+    async def on_keys(self, tx: Transaction, received: Sequence[Received[AccessKeyIssued | AccessKeyRevoked]]) -> None:
+        """Keys open notify as they open catalog; they are issued one by one."""
+        for key in (r.event for r in received):
+            if isinstance(key, AccessKeyIssued):
+                await access.save_key(tx.conn, key.key_id, key.secret_sha256, key.role, key.scope, key.label)
+            else:
+                await access.revoke_key(tx.conn, key.key_id)
+
+    async def on_cooperatives(
+        self, tx: Transaction, received: Sequence[Received[CooperativeRegistered | CooperativeChanged]]
+    ) -> None:
+        """Names, zones, collection points, and the lane on which the cooperative lives."""
+        last = {r.stream: r.event for r in received}
+        await books.save_cooperatives(tx.conn, {s: books.Cooperative(c.name, c.timezone) for s, c in last.items()})
+        points = {p.collection_point_id: p.name for c in last.values() for p in c.collection_points}
+        await books.save_collection_points(tx.conn, points)
+        for stream, cooperative in last.items():
+            if cooperative.lane is not None:
+                await pin_stream(tx, stream, cooperative.lane)
+            elif isinstance(cooperative, CooperativeChanged):
+                await pin_stream(tx, stream, shared_lane(stream, self.shared_lanes))
+
+    async def on_households(
+        self, tx: Transaction, received: Sequence[Received[HouseholdRegistered | HouseholdChanged]]
+    ) -> None:
+        """Whose contact may be written down, and by whom."""
+        await books.save_households(tx.conn, {r.event.household_id: (r.stream, r.event.code) for r in received})
+
+    async def on_products(self, tx: Transaction, received: Sequence[Received[ProductListed]]) -> None:
+        """How goods are named and measured."""
+        listed = [r.event for r in received]
+        await books.save_products(tx.conn, {p.product_id: Goods(p.name, p.unit, p.step_milliunits) for p in listed})
+
+    async def on_orders(self, tx: Transaction, received: Sequence[Received[Order]]) -> None:
+        """Whose order it is, and what stands behind its lines."""
+        orders = [r.event for r in received]
+        heads = {o.order_id: (o.partner_id, o.partner_ref, _refused(o)) for o in orders}
+        lines = {(o.order_id, li.line_no, li.offer_id): (li.sku, li.product_id) for o in orders for li in o.lines}
+        await books.save_orders(tx.conn, heads)
+        await books.save_order_lines(tx.conn, lines)
+
+    async def on_cancelled(self, tx: Transaction, received: Sequence[Received[OrderCancelled]]) -> None:
+        """What was refused of a cancelled order waits for nothing any more."""
+        await books.save_cancelled(tx.conn, [r.event.order_id for r in received])
+
+    async def on_baskets(self, tx: Transaction, received: Sequence[Received[Basket]]) -> None:
+        """One notice per household and change; a household without a contact is for a person to tell."""
+        households = {r.event.household_id for r in received}
+        await contacts.share_households(tx.conn, households)
+        reachable = await contacts.list_reachable(tx.conn, households)
+        made = await _basket_notices(tx, received)
+        waiting = [n for n in made if n.household_id in reachable]
+        await store.insert_notices(tx.conn, waiting, EMAIL, self.clock())
+        mute = [n for n in made if n.household_id not in reachable]
+        told_nobody = await store.insert_notices(tx.conn, mute, EMAIL, self.clock(), undeliverable="no_contact")
+        for notice in (n for n in mute if n.notice_id in told_nobody):
+            event = announce.undeliverable(notice, notices.NO_CHANNEL, "no_contact")
+            tx.append(notice.cooperative_id, event, notice.traceparent)
+        tx.after_commit(lambda: self.metrics.settled.labels(notices.BASKET, "undeliverable").inc(len(told_nobody)))
+
+    async def on_promises(self, tx: Transaction, received: Sequence[Received[Promise]]) -> None:
+        """One notice per promise and shortage, for the partners that have an endpoint."""
+        orders = await books.list_orders(tx.conn, {r.event.order_id for r in received})
+        partners = {(r.stream, orders[r.event.order_id].partner_id) for r in received}
+        wanted = await contacts.list_open_endpoints(tx.conn, partners)
+        made = [_partner_notice(r, orders[r.event.order_id]) for r in received]
+        asked_for = [n for n in made if (n.cooperative_id, n.partner_id) in wanted]
+        await store.insert_notices(tx.conn, asked_for, WEBHOOK, self.clock())
+
+
+def _refused(order: Order) -> tuple[facts.RefusedLine, ...]:
+    return tuple(facts.RefusedLine(line.line_no, line.sku, line.reason) for line in order.refused_lines)
+
+
+async def _basket_notices(tx: Transaction, received: Sequence[Received[Basket]]) -> list[Notice]:
+    items = [item for r in received for item in r.event.items]
+    cooperatives = await books.list_cooperatives(tx.conn, {r.stream for r in received})
+    goods = await books.list_products(tx.conn, {item.product_id for item in items})
+    points = await books.list_collection_points(tx.conn, {item.collection_point_id for item in items})
+    return [_basket_notice(r, cooperatives[r.stream], goods, points) for r in received]
+
+
+def _basket_notice(
+    r: Received[Basket], cooperative: books.Cooperative, goods: dict[UUID, Goods], points: dict[UUID, str]
+) -> Notice:
+    basket = r.event
+    items = tuple(
+        facts.BasketItem(
+            item.product_id,
+            goods[item.product_id],
+            item.quantity_steps,
+            points[item.collection_point_id],
+            item.arrive_by_at,
+        )
+        for item in basket.items
+    )
+    content = facts.BasketFacts(cooperative.name, cooperative.timezone, basket.delivery_day, items)
+    return Notice(
+        uuid7(), r.stream, notices.BASKET, content, r.time, r.traceparent,
+        household_id=basket.household_id, delivery_day=basket.delivery_day, version=basket.version,
+    )  # fmt: skip
+
+
+def _partner_notice(r: Received[Promise], order: books.Order) -> Notice:
+    event = r.event
+    content: facts.PromiseFacts | facts.ShortageFacts
+    if isinstance(event, OrderPromised):
+        kind, content = notices.ORDER_PROMISED, _promise(event, order, r.sequence)
+    else:
+        kind, content = notices.ORDER_SHORTED, _shortage(event, order, r.sequence)
+    return Notice(
+        uuid7(), r.stream, kind, content, r.time, r.traceparent,
+        partner_id=order.partner_id, order_id=event.order_id, event_id=r.id, sequence=r.sequence,
+    )  # fmt: skip
+
+
+def _promise(event: OrderPromised, order: books.Order, sequence: int) -> facts.PromiseFacts:
+    return facts.PromiseFacts(
+        event.order_id,
+        order.partner_ref,
+        sequence,
+        tuple(
+            facts.PromisedLine(
+                line.line_no,
+                order.lines[line.line_no, line.offer_id].sku,
+                order.lines[line.line_no, line.offer_id].goods,
+                line.ordered_steps,
+                line.promised_steps,
+                line.short_steps,
+                line.cancelled_steps,
+                line.shorted_steps,
+                line.reason,
+            )
+            for line in event.lines
+        ),
+        order.refused_lines,
+    )
+
+
+def _shortage(event: OrderShorted, order: books.Order, sequence: int) -> facts.ShortageFacts:
+    return facts.ShortageFacts(
+        event.order_id,
+        order.partner_ref,
+        sequence,
+        tuple(
+            facts.ShortedLine(
+                line.line_no,
+                order.lines[line.line_no, line.offer_id].sku,
+                order.lines[line.line_no, line.offer_id].goods,
+                line.before_steps,
+                line.after_steps,
+                line.reason,
+            )
+            for line in event.lines
+        ),
+    )

@@ -1,0 +1,138 @@
+"""What a notice says, as facts and not as text: complete, so that wording it later needs nothing else.
+
+Names, units and zones are those of the moment in which the books changed.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Goods:
+    """A product as one names and measures it: a step is `step_milliunits` thousandths of `unit`."""
+
+    name: str
+    unit: str
+    step_milliunits: int
+
+
+@dataclass(frozen=True, slots=True)
+class BasketItem:
+    """What to bring, where and by when."""
+
+    product_id: UUID
+    goods: Goods
+    quantity_steps: int
+    collection_point: str
+    arrive_by_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BasketFacts:
+    """One household's basket; without items there is nothing to bring this time."""
+
+    cooperative: str
+    timezone: str
+    delivery_day: date
+    items: tuple[BasketItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PromisedLine:
+    """One line as the books of `allocation` have it; `shorted` is the part of promised that was taken back."""
+
+    line_no: int
+    sku: str
+    goods: Goods
+    ordered_steps: int
+    promised_steps: int
+    short_steps: int
+    cancelled_steps: int
+    shorted_steps: int
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedLine:
+    """A line that reserves nothing, and why."""
+
+    line_no: int
+    sku: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PromiseFacts:
+    """The whole promise of an order; a greater `sequence` is the newer word about it."""
+
+    order_id: UUID
+    partner_ref: str
+    sequence: int
+    lines: tuple[PromisedLine, ...]
+    refused_lines: tuple[RefusedLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShortedLine:
+    """A promise that was reduced."""
+
+    line_no: int
+    sku: str
+    goods: Goods
+    before_steps: int
+    after_steps: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShortageFacts:
+    """What will not come of an order, although it was promised."""
+
+    order_id: UUID
+    partner_ref: str
+    sequence: int
+    lines: tuple[ShortedLine, ...]
+
+
+Facts = BasketFacts | PromiseFacts | ShortageFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """All of one product that goes to one collection point."""
+
+    goods: Goods
+    quantity_steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """One collection point, by when to be there, and what to bring."""
+
+    collection_point: str
+    arrive_by_at: datetime
+    loads: tuple[Load, ...]
+
+
+def stops(items: Iterable[BasketItem]) -> list[Stop]:
+    """The items by place and time, earliest first; a product that stands in two offers is added up."""
+    steps: defaultdict[tuple[datetime, str], defaultdict[tuple[UUID, Goods], int]]
+    steps = defaultdict(lambda: defaultdict(int))
+    for item in items:
+        steps[item.arrive_by_at, item.collection_point][item.product_id, item.goods] += item.quantity_steps
+    return [
+        Stop(
+            place,
+            arrive_by_at,
+            tuple(
+                Load(goods, quantity)
+                for (product_id, goods), quantity in sorted(
+                    loads.items(), key=lambda entry: (entry[0][1].name, entry[0][0], entry[0][1].step_milliunits)
+                )
+            ),
+        )
+        for (arrive_by_at, place), loads in sorted(steps.items())
+    ]

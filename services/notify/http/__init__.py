@@ -1,0 +1,1 @@
+"""The routes: contact book, partners' endpoints, and what became of notices. Parse, call, answer."""

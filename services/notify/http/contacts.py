@@ -1,0 +1,91 @@
+"""How households are reached, written down by their cooperative's staff."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from services.chassis.access import Authenticated, Principal
+from services.chassis.ledger import Transaction
+from services.chassis.problems import not_found
+from services.notify.domain import addresses
+from services.notify.domain.notices import EMAIL, Contact
+from services.notify.store import contacts as store
+from services.notify.store.notices import requeue_baskets
+
+router = APIRouter(prefix="/v1/households/{household_id}/contact", tags=["contact book"])
+
+
+class ContactBody(BaseModel):
+    """Where notices to the household go, how it is addressed, and in which language."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    email: Annotated[str, AfterValidator(addresses.email)]
+    display_name: Annotated[str, AfterValidator(addresses.name)]
+    language: Literal["vi"] = "vi"
+
+
+class ContactAnswer(ContactBody):
+    """The contact as it stands."""
+
+    household_id: UUID
+
+
+@router.put("")
+async def put_contact(
+    request: Request, response: Response, principal: Authenticated, household_id: UUID, body: ContactBody
+) -> ContactAnswer:
+    """Writes the contact down. Baskets of days to come that could not be delivered so far are sent now."""
+    now = datetime.now(UTC)
+
+    async def work(tx: Transaction) -> None:
+        _check(principal, await store.lock_household(tx.conn, household_id))
+        contact = Contact(household_id, body.email, body.display_name, body.language)
+        await store.save_contact(tx.conn, contact, now)
+        await requeue_baskets(tx.conn, household_id, EMAIL, now)
+
+    await request.app.state.runtime.ledger.transact(work)
+    response.headers["Cache-Control"] = "no-store"
+    return ContactAnswer(household_id=household_id, **body.model_dump())
+
+
+@router.get("")
+async def get_contact(
+    request: Request, response: Response, principal: Authenticated, household_id: UUID
+) -> ContactAnswer:
+    """The household's contact."""
+    found = await store.get_contact(request.app.state.runtime.pool, household_id)
+    _check(principal, found[0] if found else None)
+    contact = found[1] if found else None
+    if contact is None:
+        raise not_found("contact")
+    response.headers["Cache-Control"] = "no-store"
+    return ContactAnswer.model_validate(
+        {
+            "household_id": household_id,
+            "email": contact.email,
+            "display_name": contact.display_name,
+            "language": contact.language,
+        }
+    )
+
+
+@router.delete("", status_code=204)
+async def delete_contact(request: Request, principal: Authenticated, household_id: UUID) -> None:
+    """Forgets the contact; notices that wait become undeliverable."""
+
+    async def work(tx: Transaction) -> None:
+        _check(principal, await store.lock_household(tx.conn, household_id))
+        if not await store.delete_contact(tx.conn, household_id):
+            raise not_found("contact")
+
+    await request.app.state.runtime.ledger.transact(work)
+
+
+def _check(principal: Principal, cooperative_id: UUID | None) -> None:
+    """Another cooperative's household looks like one that does not exist."""
+    if cooperative_id is None or principal.scope not in (None, cooperative_id):
+        raise not_found("household")

@@ -1,0 +1,199 @@
+"""Sending: claim in one short transaction, send outside of any, save the results and their events in another.
+
+So what is being sent is known before the first byte leaves, and after a crash it is known what was in hand.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+from services.chassis.faults import Backoff, is_weather
+from services.chassis.ledger import Ledger, Transaction
+from services.notify import announce, texts
+from services.notify.channels import Batch, Channel
+from services.notify.channels.email import Letter
+from services.notify.channels.webhook import Push
+from services.notify.clock import Clock
+from services.notify.domain.delivery import Failed, NotBegun, Outcome, Refused, RetryPlan, Unknown, Verdict, decide
+from services.notify.domain.facts import BasketFacts
+from services.notify.domain.notices import BASKET, Claim
+from services.notify.domain.partner_messages import message
+from services.notify.metrics import NoticeMetrics
+from services.notify.store import contacts
+from services.notify.store import notices as store
+
+log = logging.getLogger(__name__)
+
+BATCH = 50
+
+M = TypeVar("M")
+
+
+def letter(claim: Claim) -> Letter | Refused:
+    """A claimed basket notice as a letter, or why there can be none."""
+    facts, contact = claim.notice.facts, claim.contact
+    assert isinstance(facts, BasketFacts)
+    if contact is None:
+        return Refused("no_contact")
+    text = texts.basket(facts, contact.display_name, contact.language, claim.replaces)
+    sender = texts.one_line(facts.cooperative)
+    return Letter(
+        claim.notice.notice_id, contact.email, contact.display_name, sender, contact.language, text.subject, text.body
+    )
+
+
+def push(claim: Claim) -> Push | Refused:
+    """A claimed partner notice as a webhook, or why there can be none."""
+    facts, endpoint = claim.notice.facts, claim.endpoint
+    assert not isinstance(facts, BasketFacts)
+    if endpoint is None:
+        return Refused("no_endpoint")
+    if endpoint.disabled:
+        return Refused("endpoint_disabled")
+    body = json.dumps(message(facts, claim.notice.happened_at), ensure_ascii=False, separators=(",", ":"))
+    return Push(claim.notice.notice_id, endpoint.url, endpoint.secret, body.encode())
+
+
+class Sender(Generic[M]):
+    """The jobs of one channel."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        channel: Channel[M],
+        plan: RetryPlan,
+        compose: Callable[[Claim], M | Refused],
+        clock: Clock,
+        metrics: NoticeMetrics,
+        unknown_after_s: float,
+        longest_attempt_s: float,
+    ) -> None:
+        self._ledger, self._channel, self._plan = ledger, channel, plan
+        self._compose, self._clock, self._metrics = compose, clock, metrics
+        self._unknown_after = timedelta(seconds=unknown_after_s)
+        self._begin_within = timedelta(seconds=unknown_after_s - longest_attempt_s)
+        self._stopping = False
+
+    async def send_due(self, now: datetime) -> bool:
+        """Sends a batch of what is due; returns whether there may be more.
+
+        When the process stops, what was begun is finished and saved, and the rest is put back.
+        """
+        batch = asyncio.create_task(self._send_batch(now))
+        try:
+            return await asyncio.shield(batch)
+        except asyncio.CancelledError:
+            self._stopping = True
+            await asyncio.gather(batch, return_exceptions=True)
+            raise
+
+    async def settle_interrupted(self, now: datetime) -> bool:
+        """Decides on what a process left in hand that is no more; returns whether there may be more."""
+
+        async def list_them(tx: Transaction) -> list[Claim]:
+            return await store.list_interrupted(tx.conn, self._channel.name, now - self._unknown_after, BATCH)
+
+        claims = await self._ledger.transact(list_them)
+        if claims:
+            log.warning("sending was interrupted", extra={"channel": self._channel.name, "notices": len(claims)})
+            await self._save([(claim, Unknown()) for claim in claims])
+        return len(claims) == BATCH
+
+    async def _send_batch(self, now: datetime) -> bool:
+        claims = await self._claim(now)
+        if not claims:
+            return False
+        deadline = now + self._begin_within
+        batch = Batch(lambda: not self._stopping and self._clock() < deadline)
+        try:
+            await self._channel.send(self._compose_all(claims, batch), batch)
+        finally:
+            await self._save_patiently(self._outcomes(claims, batch))
+        return len(claims) == BATCH
+
+    async def _claim(self, now: datetime) -> list[Claim]:
+        async def work(tx: Transaction) -> tuple[list[str], list[Claim]]:
+            old = await store.supersede_baskets(tx.conn, self._channel.name)
+            return old, await store.claim_due(tx.conn, self._channel.name, now, BATCH)
+
+        old, claims = await self._ledger.transact(work)
+        self._metrics.settled.labels(BASKET, "superseded").inc(len(old))
+        return claims
+
+    def _compose_all(self, claims: Sequence[Claim], batch: Batch) -> list[M]:
+        messages: list[M] = []
+        for claim in claims:
+            composed: M | Refused | Failed
+            try:
+                composed = self._compose(claim)
+            except Exception as error:  # noqa: BLE001 - one notice that can't be worded must not hold up the others
+                log.error("notice failed", extra={"notice": claim.notice.notice_id, "reason": type(error).__name__})
+                composed = Failed("cannot_be_composed")
+            if isinstance(composed, Refused | Failed):
+                batch.report(claim.notice.notice_id, composed)
+            else:
+                messages.append(composed)
+        return messages
+
+    def _outcomes(self, claims: Sequence[Claim], batch: Batch) -> list[tuple[Claim, Outcome]]:
+        """Nothing is said here of what was begun and not reported on: it stays in hand until it counts as unknown."""
+        return [
+            (claim, batch.outcomes.get(claim.notice.notice_id, NotBegun()))
+            for claim in claims
+            if claim.notice.notice_id in batch.outcomes or claim.notice.notice_id not in batch.begun
+        ]
+
+    async def _save_patiently(self, outcomes: Sequence[tuple[Claim, Outcome]]) -> None:
+        """Receipts are worth waiting for: without them, letters that arrived would count as unknown."""
+        backoff, tries = Backoff(), 0
+        while True:
+            try:
+                await self._save(outcomes)
+                return
+            except Exception as error:
+                tries += 1
+                if not is_weather(error) or (self._stopping and tries >= 5):
+                    raise
+                log.warning("the database is away", extra={"reason": type(error).__name__})
+                await backoff.wait()
+
+    async def _save(self, outcomes: Sequence[tuple[Claim, Outcome]]) -> None:
+        now = self._clock()
+        results = [(c, decide(outcome, c.attempts, c.queued_at, self._plan, now)) for c, outcome in outcomes]
+        gone = [c.endpoint for c, o in outcomes if isinstance(o, Refused) and o.gone and c.endpoint is not None]
+
+        async def work(tx: Transaction) -> set[object]:
+            saved = await store.save_results(tx.conn, self._channel.name, results)
+            if gone:
+                await contacts.disable_endpoints(tx.conn, gone, now)
+            for claim, verdict in results:
+                if claim.notice.notice_id in saved:
+                    self._announce(tx, claim, verdict)
+            return {*saved}
+
+        saved = await self._ledger.transact(work)
+        self._count(
+            [(c, o, v) for (c, o), (_, v) in zip(outcomes, results, strict=True) if c.notice.notice_id in saved]
+        )
+
+    def _announce(self, tx: Transaction, claim: Claim, verdict: Verdict) -> None:
+        notice, channel = claim.notice, self._channel.name
+        if verdict.told_at is not None:
+            event = announce.delivered(notice, channel, verdict.told_at)
+            tx.append(notice.cooperative_id, event, notice.traceparent)
+        elif verdict.reason is not None:
+            tx.append(
+                notice.cooperative_id, announce.undeliverable(notice, channel, verdict.reason), notice.traceparent
+            )
+
+    def _count(self, saved: Sequence[tuple[Claim, Outcome, Verdict]]) -> None:
+        for claim, outcome, verdict in saved:
+            self._metrics.attempts.labels(self._channel.name, type(outcome).__name__.lower()).inc()
+            if verdict.notice_state != "queued":
+                self._metrics.settled.labels(claim.notice.kind, verdict.notice_state).inc()
+            if verdict.told_at is not None:
+                took = verdict.told_at - claim.notice.happened_at
+                self._metrics.told_s.labels(claim.notice.kind).observe(max(took.total_seconds(), 0))

@@ -1,0 +1,55 @@
+"""What notify is told by its environment: where mail goes out, and how patient it is."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from services.chassis.settings import ServiceSettings
+from services.notify.domain import addresses
+
+Port = Annotated[int, Field(ge=1, le=65_535)]
+
+
+class NotifySettings(ServiceSettings):
+    """NOTIFY_…"""
+
+    model_config = SettingsConfigDict(frozen=True, env_prefix="NOTIFY_")
+
+    http_port: Annotated[int, Field(ge=0, le=65_535)] = 8004
+    smtp_host: str
+    smtp_port: Port = 587
+    smtp_username: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_tls: Literal["none", "starttls", "tls"] = "starttls"
+    """`starttls` and `tls` insist on a valid certificate; `none` is for a relay on the same machine."""
+    smtp_sender: str
+    """The address that notices come from; its domain also stands in their Message-ID."""
+    smtp_timeout_s: Annotated[float, Field(gt=0)] = 20
+    """For connecting, for the envelope and for the content, each."""
+    email_give_up_h: Annotated[float, Field(gt=0)] = 12
+    webhook_timeout_s: Annotated[float, Field(gt=0)] = 15
+    unknown_after_s: Annotated[float, Field(gt=0)] = 120
+    """An attempt without a result after this was interrupted by a crash."""
+
+    @field_validator("smtp_sender")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        return addresses.email(value)
+
+    @field_validator("smtp_tls")
+    @classmethod
+    def _keeps_the_password(cls, value: str, others: ValidationInfo) -> str:
+        if (others.data.get("smtp_username") is None) != (others.data.get("smtp_password") is None):
+            raise ValueError("user name and password are set both or not at all")
+        if value == "none" and others.data.get("smtp_username") is not None:
+            raise ValueError("a password is only sent over TLS")
+        return value
+
+    @field_validator("unknown_after_s")
+    @classmethod
+    def _outlasts_an_attempt(cls, value: float, others: ValidationInfo) -> float:
+        longest_s = max(3 * others.data.get("smtp_timeout_s", 0), others.data.get("webhook_timeout_s", 0))
+        if value < 1.5 * longest_s:
+            raise ValueError(f"must be at least {1.5 * longest_s:g}, one and a half times the longest attempt")
+        return value

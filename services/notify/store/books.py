@@ -1,0 +1,170 @@
+"""What notify has learned from the other services' events; each save carries the whole new state of its rows."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from services.chassis.ledger import Connection
+from services.notify.domain.facts import Goods, RefusedLine
+
+_REFUSED = TypeAdapter(tuple[RefusedLine, ...])
+
+
+@dataclass(frozen=True, slots=True)
+class Cooperative:
+    """`timezone` is an IANA name."""
+
+    name: str
+    timezone: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLine:
+    """What stands behind a line: the partner's article number and our product."""
+
+    sku: str
+    goods: Goods
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A partner's order; `lines` by line number and offer."""
+
+    partner_id: UUID
+    partner_ref: str
+    lines: Mapping[tuple[int, UUID], OrderLine]
+    refused_lines: tuple[RefusedLine, ...]
+
+
+async def save_cooperatives(conn: Connection, cooperatives: Mapping[UUID, Cooperative]) -> None:
+    """Inserts or replaces."""
+    await conn.execute(
+        "insert into cooperative (cooperative_id, name, timezone) "
+        "select * from unnest($1::uuid[], $2::text[], $3::text[]) "
+        "on conflict (cooperative_id) do update set name = excluded.name, timezone = excluded.timezone",
+        list(cooperatives),
+        [c.name for c in cooperatives.values()],
+        [c.timezone for c in cooperatives.values()],
+    )
+
+
+async def save_collection_points(conn: Connection, names: Mapping[UUID, str]) -> None:
+    """Inserts or replaces; a point that a cooperative gave up keeps its name for the baskets that speak of it."""
+    await conn.execute(
+        "insert into collection_point (collection_point_id, name) select * from unnest($1::uuid[], $2::text[]) "
+        "on conflict (collection_point_id) do update set name = excluded.name",
+        list(names),
+        list(names.values()),
+    )
+
+
+async def save_households(conn: Connection, households: Mapping[UUID, tuple[UUID, str]]) -> None:
+    """Inserts or replaces; each household with its cooperative and code."""
+    await conn.execute(
+        "insert into household (household_id, cooperative_id, code) "
+        "select * from unnest($1::uuid[], $2::uuid[], $3::text[]) "
+        "on conflict (household_id) do update set code = excluded.code",
+        list(households),
+        [cooperative_id for cooperative_id, _ in households.values()],
+        [code for _, code in households.values()],
+    )
+
+
+async def save_products(conn: Connection, products: Mapping[UUID, Goods]) -> None:
+    """Inserts or replaces."""
+    await conn.execute(
+        "insert into product (product_id, name, unit, step_milliunits) "
+        "select * from unnest($1::uuid[], $2::text[], $3::text[], $4::int[]) "
+        "on conflict (product_id) do update "
+        "set name = excluded.name, unit = excluded.unit, step_milliunits = excluded.step_milliunits",
+        list(products),
+        [g.name for g in products.values()],
+        [g.unit for g in products.values()],
+        [g.step_milliunits for g in products.values()],
+    )
+
+
+async def save_orders(conn: Connection, orders: Mapping[UUID, tuple[UUID, str, tuple[RefusedLine, ...]]]) -> None:
+    """Inserts or replaces; each order with its partner, the partner's own number and the refused lines."""
+    await conn.execute(
+        "insert into partner_order (order_id, partner_id, partner_ref, refused_lines) "
+        "select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[]) "
+        "on conflict (order_id) do update "
+        "set partner_ref = excluded.partner_ref, refused_lines = excluded.refused_lines",
+        list(orders),
+        [partner_id for partner_id, _, _ in orders.values()],
+        [partner_ref for _, partner_ref, _ in orders.values()],
+        [_REFUSED.dump_json(refused).decode() for _, _, refused in orders.values()],
+    )
+
+
+async def save_order_lines(conn: Connection, lines: Mapping[tuple[UUID, int, UUID], tuple[str, UUID]]) -> None:
+    """Inserts or replaces; (order, line number, offer) with article number and product."""
+    await conn.execute(
+        "insert into order_line (order_id, line_no, offer_id, sku, product_id) "
+        "select * from unnest($1::uuid[], $2::int[], $3::uuid[], $4::text[], $5::uuid[]) "
+        "on conflict (order_id, line_no, offer_id) do update "
+        "set sku = excluded.sku, product_id = excluded.product_id",
+        [order_id for order_id, _, _ in lines],
+        [line_no for _, line_no, _ in lines],
+        [offer_id for _, _, offer_id in lines],
+        [sku for sku, _ in lines.values()],
+        [product_id for _, product_id in lines.values()],
+    )
+
+
+async def save_cancelled(conn: Connection, order_ids: Sequence[UUID]) -> None:
+    """A cancelled order's refused lines wait for nothing any more."""
+    await conn.execute("update partner_order set refused_lines = '[]' where order_id = any($1)", order_ids)
+
+
+async def list_cooperatives(conn: Connection, ids: Collection[UUID]) -> dict[UUID, Cooperative]:
+    """Those that are known."""
+    rows = await conn.fetch(
+        "select cooperative_id, name, timezone from cooperative where cooperative_id = any($1)", list(ids)
+    )
+    return {r["cooperative_id"]: Cooperative(r["name"], r["timezone"]) for r in rows}
+
+
+async def list_collection_points(conn: Connection, ids: Collection[UUID]) -> dict[UUID, str]:
+    """Names of those that are known."""
+    rows = await conn.fetch(
+        "select collection_point_id, name from collection_point where collection_point_id = any($1)", list(ids)
+    )
+    return {r["collection_point_id"]: r["name"] for r in rows}
+
+
+async def list_products(conn: Connection, ids: Collection[UUID]) -> dict[UUID, Goods]:
+    """Those that are known."""
+    rows = await conn.fetch(
+        "select product_id, name, unit, step_milliunits from product where product_id = any($1)", list(ids)
+    )
+    return {r["product_id"]: Goods(r["name"], r["unit"], r["step_milliunits"]) for r in rows}
+
+
+async def list_orders(conn: Connection, ids: Collection[UUID]) -> dict[UUID, Order]:
+    """Those that are known, with all their lines."""
+    heads = await conn.fetch(
+        "select order_id, partner_id, partner_ref, refused_lines from partner_order where order_id = any($1)", list(ids)
+    )
+    rows = await conn.fetch(
+        "select l.order_id, l.line_no, l.offer_id, l.sku, p.name, p.unit, p.step_milliunits "
+        "from order_line l join product p using (product_id) where l.order_id = any($1)",
+        list(ids),
+    )
+    lines: dict[UUID, dict[tuple[int, UUID], OrderLine]] = {h["order_id"]: {} for h in heads}
+    for r in rows:
+        goods = Goods(r["name"], r["unit"], r["step_milliunits"])
+        lines[r["order_id"]][r["line_no"], r["offer_id"]] = OrderLine(r["sku"], goods)
+    return {
+        h["order_id"]: Order(
+            h["partner_id"],
+            h["partner_ref"],
+            lines[h["order_id"]],
+            tuple(RefusedLine(**line) for line in json.loads(h["refused_lines"])),
+        )
+        for h in heads
+    }

@@ -1,0 +1,265 @@
+"""Notices and their deliveries: made once, claimed by one process, settled once.
+
+A claim commits `sending` before anything leaves; its time is the token without which no result is saved, so a
+process that was thought dead cannot overwrite what was decided meanwhile.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+import asyncpg
+from pydantic import TypeAdapter
+
+from services.chassis.ledger import Connection
+from services.notify.domain.delivery import Verdict
+from services.notify.domain.notices import FACTS, Claim, Contact, Endpoint, Notice
+
+_FACTS: Mapping[str, TypeAdapter[object]] = {kind: TypeAdapter(facts) for kind, facts in FACTS.items()}
+
+_INSERT = """
+with made as (
+    insert into notice (notice_id, cooperative_id, kind, household_id, delivery_day, version, partner_id, order_id,
+        event_id, sequence, facts, happened_at, traceparent, state, reason)
+    select *, case when $14::text is null then 'queued' else 'undeliverable' end, $14 from unnest($1::uuid[],
+        $2::uuid[], $3::text[], $4::uuid[], $5::date[], $6::int[], $7::uuid[], $8::uuid[], $9::uuid[], $10::bigint[],
+        $11::jsonb[], $12::timestamptz[], $13::text[])
+    on conflict do nothing
+    returning notice_id, state
+), handed_over as (
+    insert into delivery (notice_id, channel, state, queued_at, next_at)
+    select notice_id, $15, 'queued', $16, $16 from made where state = 'queued'
+)
+select notice_id from made
+"""
+
+_SUPERSEDE = """
+with old as (
+    select d.notice_id, d.channel from delivery d join notice n using (notice_id)
+    where d.channel = $1 and d.state = 'queued' and exists (
+        select from notice newer where newer.household_id = n.household_id
+        and newer.delivery_day = n.delivery_day and newer.version > n.version)
+    for update of d skip locked
+), let_go as (
+    update delivery d set state = 'superseded' from old where (d.notice_id, d.channel) = (old.notice_id, old.channel)
+)
+update notice n set state = 'superseded' from old where n.notice_id = old.notice_id returning n.kind
+"""
+
+_CLAIM = """
+with due as (
+    select d.notice_id, d.channel from delivery d join notice n using (notice_id)
+    where d.channel = $1 and d.state = 'queued' and d.next_at <= $2
+    and not exists (
+        select from notice e join delivery f using (notice_id) where e.household_id = n.household_id
+        and e.delivery_day = n.delivery_day and e.version < n.version and f.state = 'sending')
+    and not exists (
+        select from notice e join delivery f using (notice_id) where e.order_id = n.order_id
+        and e.sequence < n.sequence and (f.state = 'sending' or f.state = 'queued' and f.attempts = 0))
+    order by d.next_at limit $3 for update of d skip locked
+)
+update delivery d set state = 'sending', attempts = d.attempts + 1, claimed_at = $2
+from due where (d.notice_id, d.channel) = (due.notice_id, due.channel)
+returning d.notice_id
+"""
+
+_CLAIMED = """
+select n.notice_id, n.cooperative_id, n.kind, n.facts, n.happened_at, n.traceparent, n.household_id, n.delivery_day,
+    n.version, n.partner_id, n.order_id, n.event_id, n.sequence, d.attempts, d.queued_at, d.claimed_at,
+    c.email, c.display_name, c.language, e.url, e.secret, e.disabled_at,
+    exists (select from notice o where o.household_id = n.household_id and o.delivery_day = n.delivery_day
+        and o.version < n.version and o.state in ('told', 'unknown', 'undeliverable')) as replaces
+from delivery d join notice n using (notice_id)
+left join contact c on c.household_id = n.household_id
+left join partner_endpoint e on e.cooperative_id = n.cooperative_id and e.partner_id = n.partner_id
+where d.channel = $1 and d.state = 'sending'
+"""
+
+_SAVE_DELIVERIES = """
+update delivery d set state = x.state, attempts = x.attempts, next_at = x.next_at,
+    reason = coalesce(x.detail, d.reason), receipt = x.receipt
+from unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::int[], $6::timestamptz[], $7::text[], $8::text[])
+    as x (notice_id, claimed_at, state, attempts, next_at, detail, receipt)
+where d.notice_id = x.notice_id and d.channel = $1 and d.claimed_at = x.claimed_at
+    and (d.state = 'sending' or d.state = 'unknown' and x.state = 'told')
+returning d.notice_id
+"""
+
+_REQUEUE = """
+with due as (
+    select n.notice_id from notice n join cooperative c using (cooperative_id)
+    where n.household_id = $1 and n.state = 'undeliverable'
+    and n.delivery_day >= ($3::timestamptz at time zone c.timezone)::date
+    and not exists (select from notice newer where newer.household_id = n.household_id
+        and newer.delivery_day = n.delivery_day and newer.version > n.version)
+    for update of n
+), again as (
+    insert into delivery (notice_id, channel, state, queued_at, next_at)
+    select notice_id, $2, 'queued', $3, $3 from due
+    on conflict (notice_id, channel) do update set state = 'queued', attempts = 0, queued_at = $3, next_at = $3,
+        claimed_at = null, reason = null, receipt = null
+)
+update notice n set state = 'queued', reason = null from due where n.notice_id = due.notice_id
+"""
+
+
+async def insert_notices(
+    conn: Connection, notices: Sequence[Notice], channel: str, now: datetime, undeliverable: str | None = None
+) -> set[UUID]:
+    """Makes notices that wait for the channel, or that are undeliverable at once for this reason.
+
+    Returns those that were made: one whose business key exists already is passed over.
+    """
+    if not notices:
+        return set()
+    rows = await conn.fetch(
+        _INSERT,
+        [n.notice_id for n in notices],
+        [n.cooperative_id for n in notices],
+        [n.kind for n in notices],
+        [n.household_id for n in notices],
+        [n.delivery_day for n in notices],
+        [n.version for n in notices],
+        [n.partner_id for n in notices],
+        [n.order_id for n in notices],
+        [n.event_id for n in notices],
+        [n.sequence for n in notices],
+        [_FACTS[n.kind].dump_json(n.facts).decode() for n in notices],
+        [n.happened_at for n in notices],
+        [n.traceparent for n in notices],
+        undeliverable,
+        channel,
+        now,
+    )
+    return {r["notice_id"] for r in rows}
+
+
+async def supersede_baskets(conn: Connection, channel: str) -> list[str]:
+    """Lets go of waiting baskets that are not the latest: they no longer say what the books say. Their kinds."""
+    return [r["kind"] for r in await conn.fetch(_SUPERSEDE, channel)]
+
+
+async def claim_due(conn: Connection, channel: str, now: datetime, limit: int) -> list[Claim]:
+    """Takes due deliveries in hand for this process.
+
+    A newer version of a basket waits while an older one is being sent, and so does a newer message about an
+    order until the older one has been tried once.
+    """
+    rows = await conn.fetch(_CLAIM, channel, now, limit)
+    if not rows:
+        return []
+    found = await conn.fetch(_CLAIMED + " and d.notice_id = any($2)", channel, [r["notice_id"] for r in rows])
+    return [_claim(r) for r in found]
+
+
+async def list_interrupted(conn: Connection, channel: str, before: datetime, limit: int) -> list[Claim]:
+    """Deliveries taken in hand before that time by a process that never said what came of them."""
+    rows = await conn.fetch(_CLAIMED + " and d.claimed_at < $2 order by d.claimed_at limit $3", channel, before, limit)
+    return [_claim(r) for r in rows]
+
+
+async def save_results(conn: Connection, channel: str, results: Sequence[tuple[Claim, Verdict]]) -> set[UUID]:
+    """Saves what came of claims; returns those of them that were still in this process's hand.
+
+    A late receipt still turns `unknown` into `told`.
+    """
+    rows = await conn.fetch(
+        _SAVE_DELIVERIES,
+        channel,
+        [claim.notice.notice_id for claim, _ in results],
+        [claim.claimed_at for claim, _ in results],
+        [verdict.delivery_state for _, verdict in results],
+        [verdict.attempts for _, verdict in results],
+        [verdict.next_at for _, verdict in results],
+        [verdict.detail for _, verdict in results],
+        [verdict.receipt for _, verdict in results],
+    )
+    saved = {r["notice_id"] for r in rows}
+    settled = [(c, v) for c, v in results if c.notice.notice_id in saved and v.notice_state != "queued"]
+    await conn.execute(
+        "update notice n set state = x.state, reason = x.reason, told_at = x.told_at "
+        "from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[]) as x (notice_id, state, reason, told_at) "
+        "where n.notice_id = x.notice_id",
+        [claim.notice.notice_id for claim, _ in settled],
+        [verdict.notice_state for _, verdict in settled],
+        [verdict.reason for _, verdict in settled],
+        [verdict.told_at for _, verdict in settled],
+    )
+    return saved
+
+
+async def requeue_baskets(conn: Connection, household_id: UUID, channel: str, now: datetime) -> None:
+    """Queues the household's undelivered latest baskets again, except for days that are past where it lives.
+
+    `undeliverable` means certainly not delivered; what may have been delivered is `unknown` and stays so.
+    """
+    await conn.execute(_REQUEUE, household_id, channel, now)
+
+
+async def count_open(conn: Connection) -> list[tuple[str, str, int]]:
+    """(channel, state, how many) of deliveries that are not settled."""
+    rows = await conn.fetch(
+        "select channel, 'queued' as state, count(*) from delivery where state = 'queued' group by channel "
+        "union all select channel, 'sending', count(*) from delivery where state = 'sending' group by channel"
+    )
+    return [(r["channel"], r["state"], r["count"]) for r in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A notice for staff to look at; never with contact details."""
+
+    notice_id: UUID
+    kind: str
+    household_id: UUID | None
+    delivery_day: date | None
+    version: int | None
+    order_id: UUID | None
+    state: str
+    channel: str | None
+    attempts: int
+    happened_at: datetime
+    told_at: datetime | None
+    reason: str | None
+
+
+async def list_notices(
+    pool: asyncpg.Pool[asyncpg.Record],
+    cooperative_id: UUID,
+    delivery_day: date | None,
+    state: str | None,
+    before: UUID | None,
+    limit: int,
+) -> list[Listed]:
+    """A cooperative's notices, newest first, those made before `before`."""
+    wanted: list[tuple[str, object]] = [("n.cooperative_id = ", cooperative_id)]
+    wanted += [("n.delivery_day = ", delivery_day)] if delivery_day else []
+    wanted += [("n.state = ", state)] if state else []
+    wanted += [("n.notice_id < ", before)] if before else []
+    conditions = " and ".join(f"{condition}${place}" for place, (condition, _) in enumerate(wanted, 2))
+    rows = await pool.fetch(
+        "select n.notice_id, n.kind, n.household_id, n.delivery_day, n.version, n.order_id, n.state, d.channel, "  # noqa: S608 - only fixed text and placeholders
+        "coalesce(d.attempts, 0) as attempts, n.happened_at, n.told_at, "
+        "coalesce(n.reason, case when n.state = 'queued' then d.reason end) as reason "
+        "from notice n left join lateral (select channel, attempts, reason from delivery "
+        "  where notice_id = n.notice_id order by queued_at desc limit 1) d on true "
+        f"where {conditions} order by n.notice_id desc limit $1",
+        limit,
+        *(value for _, value in wanted),
+    )
+    return [Listed(**dict(r)) for r in rows]
+
+
+def _claim(r: asyncpg.Record) -> Claim:
+    notice = Notice(
+        r["notice_id"], r["cooperative_id"], r["kind"], _FACTS[r["kind"]].validate_json(r["facts"]),  # type: ignore[arg-type]  # the adapter of its kind
+        r["happened_at"], r["traceparent"], r["household_id"], r["delivery_day"], r["version"], r["partner_id"],
+        r["order_id"], r["event_id"], r["sequence"],
+    )  # fmt: skip
+    contact = endpoint = None
+    if r["email"] is not None:
+        contact = Contact(r["household_id"], r["email"], r["display_name"], r["language"])
+    if r["url"] is not None:
+        endpoint = Endpoint(r["cooperative_id"], r["partner_id"], r["url"], r["secret"], r["disabled_at"] is not None)
+    return Claim(notice, r["attempts"], r["queued_at"], r["claimed_at"], r["replaces"], contact, endpoint)

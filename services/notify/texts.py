@@ -1,0 +1,68 @@
+"""Wording: facts and a language become text, when a notice is sent. One template folder per language in `pages/`.
+
+Text is NFC throughout, and a name that came with line breaks becomes one line.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from services.notify.domain import vietnamese
+from services.notify.domain.facts import BasketFacts, Load, Stop, stops
+
+LANGUAGES: dict[str, Any] = {"vi": vietnamese}
+"""Each language with the module that writes its quantities, days and times."""
+
+_pages = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "pages"),
+    autoescape=select_autoescape(("html",)),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A subject of one line and a body of several."""
+
+    subject: str
+    body: str
+
+
+def one_line(text: str) -> str:
+    """Without line breaks and control characters, in NFC."""
+    visible = "".join(" " if unicodedata.category(letter)[0] in "CZ" else letter for letter in text)
+    return unicodedata.normalize("NFC", " ".join(visible.split()))
+
+
+def basket(facts: BasketFacts, display_name: str, language: str, replaces: bool) -> Text:
+    """What a household is told to bring; `replaces` says that an earlier notice may have reached it."""
+    speech, zone = LANGUAGES[language], ZoneInfo(facts.timezone)
+
+    def quantity(load: Load) -> str:
+        return one_line(speech.quantity(load.quantity_steps, load.goods.step_milliunits, load.goods.unit))
+
+    def moment(at: datetime) -> str:
+        return str(speech.moment(at.astimezone(zone)))
+
+    found: list[Stop] = stops(facts.items)
+    content = {
+        "name": one_line(display_name),
+        "cooperative": one_line(facts.cooperative),
+        "day": speech.day(facts.delivery_day),
+        "stops": found,
+        "replaces": replaces,
+        "quantity": quantity,
+        "moment": moment,
+        "one_line": one_line,
+    }
+    subject = _pages.get_template(f"{language}/basket.subject.txt").render(content)
+    body = _pages.get_template(f"{language}/basket.body.txt").render(content)
+    return Text(one_line(subject), unicodedata.normalize("NFC", body))

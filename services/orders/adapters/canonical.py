@@ -1,0 +1,124 @@
+"""Our own order format under Standard Webhooks signatures, for partners who write their own integration.
+
+    {"order": {"ref": "A-1001", "updated_at": "2026-11-23T06:00:00+07:00", "status": "placed",
+               "delivery_day": "2026-11-24", "contact": {"name": "…", "phone": "…", "address": "…"},
+               "lines": [{"sku": "CAI-MEO-300G", "quantity": "2", "price_vnd": 15000}]}}
+
+Strict, because a misread quantity costs a family its harvest: unknown fields, floats and naive times are refused.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from re import compile as pattern
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.json_schema import WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from services.chassis import standard_webhooks
+from services.orders.adapters.base import MOST_LINES, MOST_TEXT, Read, parse
+from services.orders.domain.command import CommandLine, Contact, Kind, OrderCommand
+
+_NUMBER = pattern(r"[0-9]{1,6}(\.[0-9]{1,6})?")
+_NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$"
+_MOST_LINE_NO = 2_000_000_000
+
+
+def _exact(quantity: object) -> Decimal:
+    """A quantity from text or an integer; floats have lost their exact value before they come here."""
+    text = str(quantity) if isinstance(quantity, int) and not isinstance(quantity, bool) else quantity
+    if not isinstance(text, str) or not _NUMBER.fullmatch(text) or not (number := Decimal(text)):
+        raise PydanticCustomError(
+            "quantity", "must be an integer or a string such as '1.5', above 0, at most 6 digits before and after '.'"
+        )
+    return number
+
+
+def _written(moment: object) -> object:
+    """pydantic would also take a string of digits for seconds since 1970."""
+    if not isinstance(moment, str) or "-" not in moment:
+        raise PydanticCustomError("moment", "must be a time such as '2026-11-23T06:00:00+07:00'")
+    return moment
+
+
+_QUANTITY: dict[str, Any] = {"anyOf": [{"type": "string", "pattern": f"^{_NUMBER.pattern}$"}, {"type": "integer"}]}
+
+Quantity = Annotated[Decimal, BeforeValidator(_exact), WithJsonSchema(_QUANTITY)]
+Text = Annotated[str, Field(min_length=1, max_length=100, pattern=_NO_CONTROLS)]
+LongText = Annotated[str, Field(max_length=MOST_TEXT, pattern=r"^[^\x00]*$")]
+Moment = Annotated[
+    AwareDatetime,
+    BeforeValidator(_written),
+    Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),
+]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class CanonicalLine(_Strict):
+    """`line_no` is the partner's lasting number of the line; without one, its position from 1."""
+
+    sku: Text
+    quantity: Quantity
+    price_vnd: Annotated[int, Field(ge=0, le=10**12)] | None = None
+    line_no: Annotated[int, Field(ge=1, le=_MOST_LINE_NO)] | None = None
+
+
+class CanonicalContact(_Strict):
+    """The customer, as far as the partner tells."""
+
+    name: LongText | None = None
+    phone: LongText | None = None
+    address: LongText | None = None
+
+
+class CanonicalOrder(_Strict):
+    """`updated_at` decides which of two pushes is newer. Without `delivery_day`: the earliest that takes orders."""
+
+    ref: Text
+    updated_at: Moment
+    status: Literal["placed", "cancelled"]
+    delivery_day: date | None = None
+    lines: Annotated[tuple[CanonicalLine, ...], Field(max_length=MOST_LINES)] = ()
+    contact: CanonicalContact | None = None
+
+    @model_validator(mode="after")
+    def _lines_can_be_told_apart(self) -> Self:
+        if self.status == "placed" and not self.lines:
+            raise PydanticCustomError("lines", "lines must not be empty where status is 'placed'")
+        numbers = [line.line_no or position for position, line in enumerate(self.lines, 1)]
+        if len(set(numbers)) < len(numbers):
+            raise PydanticCustomError("lines", "line_no must differ from line to line")
+        return self
+
+
+class CanonicalPush(_Strict):
+    """The body of a push."""
+
+    order: CanonicalOrder
+
+
+def verify(secrets: Sequence[str], headers: Mapping[str, str], raw: bytes, now: datetime) -> str:
+    """Standard Webhooks: returns the webhook-id. Raises BadSignature."""
+    return standard_webhooks.verify(secrets, headers, raw, now)
+
+
+def read(headers: Mapping[str, str], raw: bytes) -> Read:
+    """The one command of the body. Raises Malformed."""
+    order = parse(CanonicalPush, raw).order
+    kind = Kind.UPSERT if order.status == "placed" else Kind.CANCEL
+    lines = tuple(
+        CommandLine(line.line_no or position, line.sku, line.quantity, line.price_vnd)
+        for position, line in enumerate(order.lines, 1)
+    )
+    told = order.contact
+    contact = Contact(told.name, told.phone, told.address) if told else None
+    return (
+        OrderCommand.make(
+            order.ref, order.updated_at, int(kind is Kind.CANCEL), kind, order.delivery_day, lines, contact
+        ),
+    )

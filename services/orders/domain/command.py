@@ -1,0 +1,90 @@
+"""The canonical command: what every platform's push is turned into, and which of two pushes wins.
+
+Pushes come late, twice and in any order. Each carries a revision, and the greatest revision wins for ever, so
+every order of arrival ends in the same state.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Self
+
+UNTIMED = datetime.max.replace(tzinfo=UTC)
+"""When a platform does not say when it deleted an order: after everything else, since nothing can follow."""
+
+
+class Kind(StrEnum):
+    """What the partner wants: the order as it says, or no order."""
+
+    UPSERT = "upsert"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Revision:
+    """Compared by the source's time of update, then how far its status is, then content, which breaks any tie."""
+
+    updated_at: datetime
+    status_rank: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLine:
+    """One line as sold: `quantity` counts what the SKU names (bags, boxes, kilograms)."""
+
+    line_no: int
+    sku: str
+    quantity: Decimal
+    price_vnd: int | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Contact:
+    """The customer as the partner gave it; never leaves this service, and no repr puts it into a log."""
+
+    name: str | None = None
+    phone: str | None = None
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCommand:
+    """One push. `delivery_day` None asks for the earliest day that takes orders."""
+
+    partner_ref: str
+    revision: Revision
+    kind: Kind
+    delivery_day: date | None = None
+    lines: tuple[CommandLine, ...] = ()
+    contact: Contact | None = None
+
+    @classmethod
+    def make(
+        cls,
+        partner_ref: str,
+        updated_at: datetime,
+        status_rank: int,
+        kind: Kind,
+        delivery_day: date | None = None,
+        lines: tuple[CommandLine, ...] = (),
+        contact: Contact | None = None,
+    ) -> Self:
+        """The command with the digest of its content. Quantities that are equal are written alike."""
+        content = [
+            kind,
+            delivery_day.isoformat() if delivery_day else None,
+            [[line.line_no, line.sku, decimal_text(line.quantity), line.price_vnd] for line in lines],
+            [contact.name, contact.phone, contact.address] if contact else None,
+        ]
+        digest = hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
+        return cls(partner_ref, Revision(updated_at, status_rank, digest), kind, delivery_day, lines, contact)
+
+
+def decimal_text(number: Decimal) -> str:
+    """The number without trailing zeros or exponent: `1.50` and `1.5` are `1.5`."""
+    text = format(number, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text

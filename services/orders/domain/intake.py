@@ -1,0 +1,202 @@
+"""What a push does to an order: lines become exact steps of the offers that still take orders.
+
+With the offers open, the result depends on the greatest revision alone, never on what came before it. A line whose
+offer has closed is kept as it was, whatever the push says: households may be harvesting for it already.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import StrEnum
+from fractions import Fraction
+from uuid import UUID
+
+from services.orders.domain.command import CommandLine, Kind, OrderCommand
+from services.orders.domain.order import Line, LineState, Offer, Order, OrderState, SkuMapping
+
+MOST_STEPS = 1_000_000_000
+"""More than any cooperative grows; also keeps every sum far below 2^63."""
+
+
+class Reason(StrEnum):
+    """Why a line is refused (or, for `too_late`, why it stays as it was)."""
+
+    UNKNOWN_SKU = "unknown_sku"
+    NOT_IN_STEPS = "not_in_steps"
+    TOO_MANY = "too_many"
+    NO_OFFER = "no_offer"
+    INTAKE_CLOSED = "intake_closed"
+    TOO_LATE = "too_late"
+
+
+class Outcome(StrEnum):
+    """What became of a push. The first three are announced to the other services."""
+
+    PLACED = "placed"
+    CHANGED = "changed"
+    CANCELLED = "cancelled"
+    UNCHANGED = "unchanged"
+    REPEATED = "repeated"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The order as it is now. `late_lines`: numbers of lines that could not follow the push."""
+
+    order: Order
+    outcome: Outcome
+    late_lines: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What a decision looks at: the partner's SKU map, and every offer that a line is or could be bound to."""
+
+    skus: Mapping[str, SkuMapping]
+    offers: Mapping[UUID, Offer]
+
+
+def decide(order: Order, command: OrderCommand, books: Books, now: datetime) -> Decision:
+    """Applies a push. One whose revision is not greater than the stored one has no effect."""
+    if order.command is not None and command.revision <= order.command.revision:
+        return Decision(order, Outcome.REPEATED)
+    return _apply(order, command, books, now)
+
+
+def decide_again(order: Order, books: Books, now: datetime) -> Decision:
+    """Applies the stored push once more, as when the SKU map has grown."""
+    if order.command is None or order.command.kind is Kind.CANCEL:
+        return Decision(order, Outcome.UNCHANGED)
+    return _apply(order, order.command, books, now)
+
+
+def _apply(order: Order, command: OrderCommand, books: Books, now: datetime) -> Decision:
+    if command.kind is Kind.CANCEL:
+        known = order.command.contact if order.command else None
+        command = replace(command, contact=command.contact or known)
+        lines, late_lines = _cancel(order, books, now)
+    else:
+        lines, late_lines = _revise(order, command, books, now)
+    announced = order.announced or command.kind is Kind.UPSERT
+    after = Order(order.order_id, command, lines, announced)
+    return Decision(after, _outcome(order, after), late_lines)
+
+
+def _outcome(before: Order, after: Order) -> Outcome:
+    if not before.announced:
+        return Outcome.PLACED if after.announced else Outcome.UNCHANGED
+    if _visible(before) == _visible(after) and (before.state == OrderState.CANCELLED) == (
+        after.state == OrderState.CANCELLED
+    ):
+        return Outcome.UNCHANGED
+    cancels = after.command is not None and after.command.kind is Kind.CANCEL
+    return Outcome.CANCELLED if cancels else Outcome.CHANGED
+
+
+def _visible(order: Order) -> list[tuple[object, ...]]:
+    """What readers of the events see of an order."""
+    ordered = [(line.line_no, line.offer_id, line.quantity_steps) for line in order.ordered]
+    return [*ordered, *((line.line_no, line.sku, line.reason) for line in order.refused)]
+
+
+def _cancel(order: Order, books: Books, now: datetime) -> tuple[tuple[Line, ...], frozenset[int]]:
+    """Gives up every line except those bound to an offer that has closed."""
+    kept = _bound_for_good(order, books, now)
+    return tuple(line if line.line_no in kept else line.cancelled() for line in order.lines), frozenset(kept)
+
+
+def _revise(
+    order: Order, command: OrderCommand, books: Books, now: datetime
+) -> tuple[tuple[Line, ...], frozenset[int]]:
+    """The lines that the push asks for, beside those that can no longer change."""
+    kept = _bound_for_good(order, books, now)
+    answered = _match(kept.values(), command.lines)
+    late_lines = frozenset(
+        line_no
+        for line_no, line in kept.items()
+        if line_no not in answered or _steps(answered[line_no], books.skus) != line.quantity_steps
+    )
+    spoken_for = {line.line_no for line in answered.values()}
+    lines = {line.line_no: line if line.line_no in kept else line.cancelled() for line in order.lines}
+    free_no = max([*kept, *(line.line_no for line in command.lines)], default=0) + 1
+    before = {line.line_no: line for line in order.ordered} if _asks_the_same_day(order, command) else {}
+    for wanted in command.lines:
+        if wanted.line_no in spoken_for:
+            continue
+        line_no = wanted.line_no
+        if line_no in kept:  # the partner counts its lines anew, but this number is taken for good
+            line_no, free_no = free_no, free_no + 1
+        lines[line_no] = _bind(replace(wanted, line_no=line_no), command.delivery_day, before.get(line_no), books, now)
+    return tuple(lines[line_no] for line_no in sorted(lines)), late_lines
+
+
+def _bound_for_good(order: Order, books: Books, now: datetime) -> dict[int, Line]:
+    """The ordered lines whose offers take no more changes, by number."""
+
+    def closed(line: Line) -> bool:
+        offer = books.offers.get(line.offer_id) if line.offer_id else None
+        return offer is None or not offer.takes_orders(now)
+
+    return {line.line_no: line for line in order.ordered if closed(line)}
+
+
+def _match(kept: Iterable[Line], wanted: Sequence[CommandLine]) -> dict[int, CommandLine]:
+    """Which line of the push speaks of which kept line: by number and SKU, else by SKU in the given order."""
+    left = {line.line_no: line for line in wanted}
+    found: dict[int, CommandLine] = {}
+    for line in kept:
+        if line.line_no in left and left[line.line_no].sku == line.sku:
+            found[line.line_no] = left.pop(line.line_no)
+    for line in kept:
+        if line.line_no not in found:
+            same = next((candidate for candidate in left.values() if candidate.sku == line.sku), None)
+            if same is not None:
+                found[line.line_no] = left.pop(same.line_no)
+    return found
+
+
+def _asks_the_same_day(order: Order, command: OrderCommand) -> bool:
+    """Only then may a line stay with its offer; else the outcome would hang on which push came first."""
+    stored = order.command
+    return stored is not None and stored.kind is Kind.UPSERT and stored.delivery_day == command.delivery_day
+
+
+def _steps(line: CommandLine, skus: Mapping[str, SkuMapping]) -> int | Reason:
+    """The line's quantity in whole steps of its product, or why it is none."""
+    mapping = skus.get(line.sku)
+    if mapping is None:
+        return Reason.UNKNOWN_SKU
+    steps = Fraction(line.quantity) * mapping.factor * 1000 / mapping.product.step_milliunits
+    if steps.denominator != 1 or steps < 1:
+        return Reason.NOT_IN_STEPS
+    return steps.numerator if steps <= MOST_STEPS else Reason.TOO_MANY
+
+
+def _bind(wanted: CommandLine, day: date | None, before: Line | None, books: Books, now: datetime) -> Line:
+    """The line with the offer that serves it, or refused with the reason. `before` is what it was bound to."""
+    line = Line(wanted.line_no, wanted.sku, wanted.quantity, wanted.price_vnd, LineState.REFUSED)
+    steps = _steps(wanted, books.skus)
+    if isinstance(steps, Reason):
+        return replace(line, reason=steps)
+    product = books.skus[wanted.sku].product
+    line = replace(line, product=product, quantity_steps=steps)
+    stays = before is not None and before.sku == wanted.sku and before.product == product
+    offer = books.offers[before.offer_id] if before and before.offer_id and stays else None
+    found = offer or _offer_for(product.product_id, day, books.offers.values(), now)
+    if isinstance(found, Reason):
+        return replace(line, reason=found)
+    line = replace(line, state=LineState.ORDERED, offer_id=found.offer_id, delivery_day=found.delivery_day)
+    if before is None or before.offer_id != found.offer_id:
+        return line
+    return replace(line, promised_steps=before.promised_steps, short_steps=before.short_steps, reason=before.reason)
+
+
+def _offer_for(product_id: UUID, day: date | None, offers: Iterable[Offer], now: datetime) -> Offer | Reason:
+    """The open offer of the day, or of the earliest day where none was asked for."""
+    fitting = [o for o in offers if o.product_id == product_id and (day is None or o.delivery_day == day)]
+    taking = [offer for offer in fitting if offer.takes_orders(now)]
+    if taking:
+        return min(taking, key=lambda offer: (offer.delivery_day, offer.cut_off_at, offer.offer_id))
+    if day is not None and any(offer.state != "withdrawn" for offer in fitting):
+        return Reason.INTAKE_CLOSED
+    return Reason.NO_OFFER

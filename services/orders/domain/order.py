@@ -1,0 +1,186 @@
+"""An order as it stands: lines bound to offers, what is promised of them, and the state that follows.
+
+The state is never set, only read off the lines: as long as promised and short do not add up to the quantity of
+each ordered line, the answer of `allocation` to the newest change is still to come.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from fractions import Fraction
+from uuid import UUID
+
+from services.orders.domain.command import Kind, OrderCommand
+
+
+class LineState(StrEnum):
+    """`refused` reserves nothing and has a reason; `cancelled` is kept for the record only."""
+
+    ORDERED = "ordered"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+
+
+class OrderState(StrEnum):
+    """`placed` waits for its promise."""
+
+    PLACED = "placed"
+    PROMISED = "promised"
+    PART_PROMISED = "part_promised"
+    NOT_PROMISED = "not_promised"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One step is `step_milliunits` thousandths of `unit`."""
+
+    product_id: UUID
+    unit: str
+    step_milliunits: int
+
+    def quantity_text(self, steps: int) -> str:
+        """Steps as a decimal number of units: 3 steps of 500 g are `1.5` (kg)."""
+        whole, rest = divmod(steps * self.step_milliunits, 1000)
+        return f"{whole}.{rest:03d}".rstrip("0") if rest else str(whole)
+
+
+@dataclass(frozen=True, slots=True)
+class SkuMapping:
+    """What a partner's SKU is: so many units of the product per sold item (a 300 g bag: 3/10 of kg)."""
+
+    product: Product
+    factor: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What `orders` needs to know of an offer. `state` is open, closed or withdrawn; only open can change."""
+
+    offer_id: UUID
+    product_id: UUID
+    delivery_day: date
+    cut_off_at: datetime
+    state: str
+
+    def takes_orders(self, now: datetime) -> bool:
+        """Nothing is taken from the cut-off on, even where closing is late."""
+        return self.state == "open" and now < self.cut_off_at
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`sold_quantity` is the partner's; `quantity_steps` ours. `promised_steps` is what is still coming."""
+
+    line_no: int
+    sku: str
+    sold_quantity: Decimal
+    price_vnd: int | None
+    state: LineState
+    product: Product | None = None
+    offer_id: UUID | None = None
+    delivery_day: date | None = None
+    quantity_steps: int = 0
+    promised_steps: int = 0
+    short_steps: int = 0
+    reason: str | None = None
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether the promise covers the line as it is now."""
+        return self.promised_steps + self.short_steps == self.quantity_steps
+
+    def cancelled(self) -> "Line":
+        """The line as it is kept for the record."""
+        return replace(self, state=LineState.CANCELLED, promised_steps=0, short_steps=0, reason=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """`command` is the push that made it so; None before the first. `announced`: readers know of the order."""
+
+    order_id: UUID
+    command: OrderCommand | None = None
+    lines: tuple[Line, ...] = ()
+    announced: bool = False
+
+    @property
+    def ordered(self) -> tuple[Line, ...]:
+        """The lines that reserve something."""
+        return tuple(line for line in self.lines if line.state is LineState.ORDERED)
+
+    @property
+    def refused(self) -> tuple[Line, ...]:
+        """The lines that reserve nothing, with a reason each."""
+        return tuple(line for line in self.lines if line.state is LineState.REFUSED)
+
+    @property
+    def state(self) -> OrderState:
+        """What the customer can be told. Refused lines make a promise partial."""
+        ordered = self.ordered
+        if not ordered and self.command is not None and self.command.kind is Kind.CANCEL:
+            return OrderState.CANCELLED
+        if not all(line.is_decided for line in ordered):
+            return OrderState.PLACED
+        if not any(line.promised_steps for line in ordered):
+            return OrderState.NOT_PROMISED
+        if self.refused or any(line.short_steps for line in ordered):
+            return OrderState.PART_PROMISED
+        return OrderState.PROMISED
+
+
+@dataclass(frozen=True, slots=True)
+class LinePromise:
+    """What `allocation` says of one line: what is coming, and what is not."""
+
+    line_no: int
+    offer_id: UUID
+    promised_steps: int
+    short_steps: int
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LineLoss:
+    """A promise that was reduced to `after_steps`."""
+
+    line_no: int
+    offer_id: UUID
+    after_steps: int
+    reason: str
+
+
+def apply_promise(order: Order, promises: Iterable[LinePromise]) -> Order:
+    """The order with its promise. What is said of lines that were cancelled or moved since is passed over."""
+    said = {(promise.line_no, promise.offer_id): promise for promise in promises}
+
+    def told(line: Line) -> Line:
+        promise = said.get((line.line_no, line.offer_id)) if line.offer_id else None
+        if promise is None or line.state is not LineState.ORDERED:
+            return line
+        return replace(
+            line, promised_steps=promise.promised_steps, short_steps=promise.short_steps, reason=promise.reason
+        )
+
+    return replace(order, lines=tuple(told(line) for line in order.lines))
+
+
+def apply_losses(order: Order, losses: Iterable[LineLoss]) -> Order:
+    """The order with less promised: what is lost becomes short."""
+    said = {(loss.line_no, loss.offer_id): loss for loss in losses}
+
+    def told(line: Line) -> Line:
+        loss = said.get((line.line_no, line.offer_id)) if line.offer_id else None
+        if loss is None or line.state is not LineState.ORDERED or loss.after_steps >= line.promised_steps:
+            return line
+        lost_steps = line.promised_steps - loss.after_steps
+        return replace(
+            line,
+            promised_steps=loss.after_steps,
+            short_steps=line.short_steps + lost_steps,
+            reason=loss.reason,
+        )
+
+    return replace(order, lines=tuple(told(line) for line in order.lines))

@@ -1,0 +1,278 @@
+"""Orders and their lines. Rows are locked in the order of their ids everywhere, so that nobody waits crosswise."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from services.chassis.ledger import Connection
+from services.orders.domain.command import CommandLine, Contact, Kind, OrderCommand, Revision, decimal_text
+from services.orders.domain.order import Line, LineState, Order, Product
+
+_ORDER = (
+    "select order_id, cooperative_id, partner_id, partner_ref, revised_at, status_rank, digest, kind, delivery_day, "
+    "wanted, contact_name, contact_phone, contact_address, announced, received_at, promised_at from customer_order "
+)
+_LINES = (
+    "select l.order_id, l.line_no, l.sku, l.sold_quantity, l.price_vnd, l.state, l.offer_id, l.delivery_day, "
+    "l.quantity_steps, l.promised_steps, l.short_steps, l.reason, p.product_id, p.unit, p.step_milliunits "
+    "from order_line l left join product p using (product_id) where l.order_id = any($1) order by l.line_no"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """An order with where it belongs and when it came; `promised_at` is when its first promise was applied."""
+
+    order: Order
+    cooperative_id: UUID
+    partner_id: UUID
+    received_at: datetime
+    promised_at: datetime | None = None
+
+
+async def lock_orders_by_ref(conn: Connection, partner_id: UUID, refs: Sequence[str]) -> list[Filed]:
+    """Those orders of the partner that are known, locked."""
+    where = "where partner_id = $1 and partner_ref = any($2) order by order_id for no key update"
+    return await _with_lines(conn, await conn.fetch(_ORDER + where, partner_id, refs))
+
+
+async def lock_orders(conn: Connection, order_ids: Sequence[UUID]) -> list[Filed]:
+    """The orders, locked; those that are not known are left out."""
+    where = "where order_id = any($1) order by order_id for no key update"
+    return await _with_lines(conn, await conn.fetch(_ORDER + where, order_ids))
+
+
+async def get_order(pool: "asyncpg.Pool[asyncpg.Record]", order_id: UUID) -> Filed | None:
+    """One order to be shown, as of one moment."""
+    async with pool.acquire(timeout=5) as conn, conn.transaction(isolation="repeatable_read", readonly=True):
+        found = await _with_lines(conn, await conn.fetch(_ORDER + "where order_id = $1", order_id))
+    return found[0] if found else None
+
+
+async def list_orders(
+    pool: "asyncpg.Pool[asyncpg.Record]",
+    cooperative_id: UUID,
+    delivery_day: date | None,
+    state: str | None,
+    before: UUID | None,
+    limit: int,
+) -> list[Filed]:
+    """Orders of a cooperative, newest first, older than `before`; each filter where it is given."""
+    where = (
+        "where cooperative_id = $1 and ($2::text is null or state = $2) and ($3::uuid is null or order_id < $3) "
+        "and ($4::date is null or exists (select from order_line l where l.order_id = customer_order.order_id "
+        "and l.delivery_day = $4)) order by order_id desc limit $5"
+    )
+    async with pool.acquire(timeout=5) as conn, conn.transaction(isolation="repeatable_read", readonly=True):
+        rows = await conn.fetch(_ORDER + where, cooperative_id, state, before, delivery_day, limit)
+        return await _with_lines(conn, rows)
+
+
+async def list_decided(pool: "asyncpg.Pool[asyncpg.Record]", order_ids: Sequence[UUID]) -> list[UUID]:
+    """Those of the orders that no longer wait for their promise."""
+    rows = await pool.fetch(
+        "select order_id from customer_order where order_id = any($1) and state <> 'placed'", order_ids
+    )
+    return [row["order_id"] for row in rows]
+
+
+async def insert_orders(conn: Connection, filed: Sequence[Filed]) -> set[UUID]:
+    """Stores new orders with their lines; returns those stored. The others' references were taken meanwhile."""
+    rows = await conn.fetch(
+        "with stored as ("
+        "  insert into customer_order (order_id, cooperative_id, partner_id, partner_ref, revised_at, status_rank, "
+        "    digest, kind, delivery_day, wanted, contact_name, contact_phone, contact_address, state, announced, "
+        "    received_at) "
+        "  select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::smallint[], "
+        "    $7::text[], $8::text[], $9::date[], $10::json[], $11::text[], $12::text[], $13::text[], $14::text[], "
+        "    $15::boolean[], $16::timestamptz[]) "
+        "  on conflict (partner_id, partner_ref) do nothing returning order_id"
+        "), lines as ("
+        "  insert into order_line (order_id, line_no, sku, sold_quantity, price_vnd, state, product_id, offer_id, "
+        "    delivery_day, quantity_steps, promised_steps, short_steps, reason) "
+        "  select l.* from unnest($17::uuid[], $18::int[], $19::text[], $20::numeric[], $21::bigint[], $22::text[], "
+        "    $23::uuid[], $24::uuid[], $25::date[], $26::bigint[], $27::bigint[], $28::bigint[], $29::text[]) "
+        "    as l (order_id, line_no, sku, sold_quantity, price_vnd, state, product_id, offer_id, delivery_day, "
+        "      quantity_steps, promised_steps, short_steps, reason) "
+        "  join stored using (order_id)"
+        ") select order_id from stored",
+        *_order_columns(sorted(filed, key=lambda one: _command(one.order).partner_ref)),
+        *_line_columns([one.order for one in filed]),
+    )
+    return {row["order_id"] for row in rows}
+
+
+async def save_orders(conn: Connection, orders: Sequence[Order]) -> None:
+    """Stores known orders after another push."""
+    commands = [_command(order) for order in orders]
+    await conn.execute(
+        "update customer_order o set revised_at = x.revised_at, status_rank = x.status_rank, digest = x.digest, "
+        "  kind = x.kind, delivery_day = x.delivery_day, wanted = x.wanted, contact_name = x.contact_name, "
+        "  contact_phone = x.contact_phone, contact_address = x.contact_address, state = x.state, "
+        "  announced = x.announced "
+        "from unnest($1::uuid[], $2::timestamptz[], $3::smallint[], $4::text[], $5::text[], $6::date[], $7::json[], "
+        "  $8::text[], $9::text[], $10::text[], $11::text[], $12::boolean[]) "
+        "  as x (order_id, revised_at, status_rank, digest, kind, delivery_day, wanted, contact_name, contact_phone, "
+        "  contact_address, state, announced) where o.order_id = x.order_id",
+        [order.order_id for order in orders],
+        *_command_columns(commands),
+        [order.state for order in orders],
+        [order.announced for order in orders],
+    )
+    await _save_lines(conn, orders)
+
+
+async def save_promises(conn: Connection, orders: Sequence[Order], promised_at: Sequence[datetime | None]) -> None:
+    """Stores what is promised of the orders; `promised_at` is kept where it stands already."""
+    await conn.execute(
+        "update customer_order o set state = x.state, promised_at = coalesce(o.promised_at, x.promised_at) "
+        "from unnest($1::uuid[], $2::text[], $3::timestamptz[]) as x (order_id, state, promised_at) "
+        "where o.order_id = x.order_id",
+        [order.order_id for order in orders],
+        [order.state for order in orders],
+        promised_at,
+    )
+    lines = [(order.order_id, line) for order in orders for line in order.ordered]
+    await conn.execute(
+        "update order_line l set promised_steps = x.promised_steps, short_steps = x.short_steps, reason = x.reason "
+        "from unnest($1::uuid[], $2::int[], $3::bigint[], $4::bigint[], $5::text[]) "
+        "  as x (order_id, line_no, promised_steps, short_steps, reason) "
+        "where l.order_id = x.order_id and l.line_no = x.line_no and (l.promised_steps, l.short_steps, l.reason) "
+        "  is distinct from (x.promised_steps, x.short_steps, x.reason)",
+        [order_id for order_id, _ in lines],
+        [line.line_no for _, line in lines],
+        [line.promised_steps for _, line in lines],
+        [line.short_steps for _, line in lines],
+        [line.reason for _, line in lines],
+    )
+
+
+async def _save_lines(conn: Connection, orders: Sequence[Order]) -> None:
+    await conn.execute(
+        "insert into order_line as l (order_id, line_no, sku, sold_quantity, price_vnd, state, product_id, offer_id, "
+        "  delivery_day, quantity_steps, promised_steps, short_steps, reason) "
+        "select * from unnest($1::uuid[], $2::int[], $3::text[], $4::numeric[], $5::bigint[], $6::text[], "
+        "  $7::uuid[], $8::uuid[], $9::date[], $10::bigint[], $11::bigint[], $12::bigint[], $13::text[]) "
+        "on conflict (order_id, line_no) do update set sku = excluded.sku, sold_quantity = excluded.sold_quantity, "
+        "  price_vnd = excluded.price_vnd, state = excluded.state, product_id = excluded.product_id, "
+        "  offer_id = excluded.offer_id, delivery_day = excluded.delivery_day, "
+        "  quantity_steps = excluded.quantity_steps, promised_steps = excluded.promised_steps, "
+        "  short_steps = excluded.short_steps, reason = excluded.reason where l is distinct from excluded",
+        *_line_columns(orders),
+    )
+
+
+def _command(order: Order) -> OrderCommand:
+    assert order.command is not None, "only orders that a push has made are stored"
+    return order.command
+
+
+def _order_columns(filed: Sequence[Filed]) -> list[list[Any]]:
+    commands = [_command(one.order) for one in filed]
+    return [
+        [one.order.order_id for one in filed],
+        [one.cooperative_id for one in filed],
+        [one.partner_id for one in filed],
+        [command.partner_ref for command in commands],
+        *_command_columns(commands),
+        [one.order.state for one in filed],
+        [one.order.announced for one in filed],
+        [one.received_at for one in filed],
+    ]
+
+
+def _command_columns(commands: Sequence[OrderCommand]) -> list[list[Any]]:
+    nobody = Contact()
+    contacts = [command.contact or nobody for command in commands]
+    return [
+        [command.revision.updated_at for command in commands],
+        [command.revision.status_rank for command in commands],
+        [command.revision.digest for command in commands],
+        [command.kind for command in commands],
+        [command.delivery_day for command in commands],
+        [_wanted_json(command.lines) for command in commands],
+        [contact.name for contact in contacts],
+        [contact.phone for contact in contacts],
+        [contact.address for contact in contacts],
+    ]
+
+
+def _wanted_json(lines: Sequence[CommandLine]) -> str:
+    return json.dumps([[one.line_no, one.sku, decimal_text(one.quantity), one.price_vnd] for one in lines])
+
+
+def _line_columns(orders: Sequence[Order]) -> list[list[Any]]:
+    lines = [(order.order_id, line) for order in orders for line in order.lines]
+    return [
+        [order_id for order_id, _ in lines],
+        [line.line_no for _, line in lines],
+        [line.sku for _, line in lines],
+        [line.sold_quantity for _, line in lines],
+        [line.price_vnd for _, line in lines],
+        [line.state for _, line in lines],
+        [line.product.product_id if line.product else None for _, line in lines],
+        [line.offer_id for _, line in lines],
+        [line.delivery_day for _, line in lines],
+        [line.quantity_steps for _, line in lines],
+        [line.promised_steps for _, line in lines],
+        [line.short_steps for _, line in lines],
+        [line.reason for _, line in lines],
+    ]
+
+
+async def _with_lines(conn: Connection, rows: Sequence[asyncpg.Record]) -> list[Filed]:
+    if not rows:
+        return []
+    lines: dict[UUID, list[Line]] = {row["order_id"]: [] for row in rows}
+    for row in await conn.fetch(_LINES, list(lines)):
+        lines[row["order_id"]].append(_line(row))
+    return [
+        Filed(
+            Order(row["order_id"], _stored_command(row), tuple(lines[row["order_id"]]), row["announced"]),
+            row["cooperative_id"],
+            row["partner_id"],
+            row["received_at"],
+            row["promised_at"],
+        )
+        for row in rows
+    ]
+
+
+def _stored_command(row: asyncpg.Record) -> OrderCommand:
+    wanted = tuple(
+        CommandLine(line_no, sku, Decimal(quantity), price_vnd)
+        for line_no, sku, quantity, price_vnd in json.loads(row["wanted"])
+    )
+    told = (row["contact_name"], row["contact_phone"], row["contact_address"])
+    return OrderCommand(
+        row["partner_ref"],
+        Revision(row["revised_at"], row["status_rank"], row["digest"]),
+        Kind(row["kind"]),
+        row["delivery_day"],
+        wanted,
+        Contact(*told) if any(told) else None,
+    )
+
+
+def _line(row: asyncpg.Record) -> Line:
+    product = Product(row["product_id"], row["unit"], row["step_milliunits"]) if row["product_id"] else None
+    return Line(
+        row["line_no"],
+        row["sku"],
+        row["sold_quantity"],
+        row["price_vnd"],
+        LineState(row["state"]),
+        product,
+        row["offer_id"],
+        row["delivery_day"],
+        row["quantity_steps"],
+        row["promised_steps"],
+        row["short_steps"],
+        row["reason"],
+    )

@@ -1,0 +1,144 @@
+"""Partners, their secrets and what their SKUs mean."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from fractions import Fraction
+from uuid import UUID
+
+import asyncpg
+
+from services.chassis.ledger import Connection
+from services.orders.domain.order import Product, SkuMapping
+
+
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """A platform's shop of one cooperative. `secrets`: the current one, then the previous one while it is valid."""
+
+    partner_id: UUID
+    cooperative_id: UUID
+    name: str
+    adapter: str
+    secrets: tuple[str, ...] = field(repr=False)
+
+
+async def get_partner(conn: "Connection | asyncpg.Pool[asyncpg.Record]", partner_id: UUID) -> Partner | None:
+    """The partner, if there is one."""
+    row = await conn.fetchrow(
+        "select cooperative_id, name, adapter, secret, previous_secret from partner where partner_id = $1", partner_id
+    )
+    if row is None:
+        return None
+    cooperative_id, name, adapter, *secrets = row
+    return Partner(partner_id, cooperative_id, name, adapter, tuple(secret for secret in secrets if secret))
+
+
+async def insert_partner(conn: Connection, partner: Partner) -> None:
+    """A new partner with its first secret."""
+    await conn.execute(
+        "insert into partner (partner_id, cooperative_id, name, adapter, secret) values ($1, $2, $3, $4, $5)",
+        partner.partner_id,
+        partner.cooperative_id,
+        partner.name,
+        partner.adapter,
+        partner.secrets[0],
+    )
+
+
+async def save_secret(conn: Connection, partner_id: UUID, secret: str) -> None:
+    """The new secret is valid from now on, beside the one before it and no other."""
+    await conn.execute(
+        "update partner set previous_secret = secret, secret = $2 where partner_id = $1", partner_id, secret
+    )
+
+
+async def delete_previous_secret(conn: Connection, partner_id: UUID) -> None:
+    """Only the newest secret is valid from now on."""
+    await conn.execute("update partner set previous_secret = null where partner_id = $1", partner_id)
+
+
+async def get_cooperative_id(conn: "Connection | asyncpg.Pool[asyncpg.Record]", slug: str) -> UUID | None:
+    """The cooperative of a slug."""
+    found: UUID | None = await conn.fetchval("select cooperative_id from cooperative where slug = $1", slug)
+    return found
+
+
+async def list_mappings(conn: Connection, partner_id: UUID, skus: Sequence[str]) -> dict[str, SkuMapping]:
+    """What those of the SKUs mean that are mapped."""
+    rows = await conn.fetch(
+        "select m.sku, m.factor_numerator, m.factor_denominator, p.product_id, p.unit, p.step_milliunits "
+        "from sku_map m join product p using (product_id) where m.partner_id = $1 and m.sku = any($2)",
+        partner_id,
+        skus,
+    )
+    return {
+        row["sku"]: SkuMapping(
+            Product(row["product_id"], row["unit"], row["step_milliunits"]),
+            Fraction(row["factor_numerator"], row["factor_denominator"]),
+        )
+        for row in rows
+    }
+
+
+async def list_product_ids(conn: Connection, cooperative_id: UUID, codes: Sequence[str]) -> dict[str, UUID]:
+    """Products by the cooperative's own codes."""
+    rows = await conn.fetch(
+        "select code, product_id from product where cooperative_id = $1 and code = any($2)", cooperative_id, codes
+    )
+    return {row["code"]: row["product_id"] for row in rows}
+
+
+async def save_mappings(conn: Connection, partner_id: UUID, mappings: Sequence[tuple[str, UUID, Fraction]]) -> None:
+    """(SKU, product, factor): adds or replaces; other SKUs stay as they are."""
+    await conn.execute(
+        "insert into sku_map (partner_id, sku, product_id, factor_numerator, factor_denominator) "
+        "select $1, * from unnest($2::text[], $3::uuid[], $4::bigint[], $5::bigint[]) "
+        "on conflict (partner_id, sku) do update set product_id = excluded.product_id, "
+        "factor_numerator = excluded.factor_numerator, factor_denominator = excluded.factor_denominator",
+        partner_id,
+        [sku for sku, _, _ in mappings],
+        [product_id for _, product_id, _ in mappings],
+        [factor.numerator for _, _, factor in mappings],
+        [factor.denominator for _, _, factor in mappings],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingLine:
+    """A line whose SKU nobody has mapped yet."""
+
+    order_id: UUID
+    partner_ref: str
+    received_at: datetime
+    delivery_day: date | None
+    line_no: int
+    sku: str
+    sold_quantity: Decimal
+
+
+async def list_waiting_lines(
+    conn: "Connection | asyncpg.Pool[asyncpg.Record]", partner_id: UUID, limit: int
+) -> list[WaitingLine]:
+    """The review queue of a partner, oldest orders first."""
+    rows = await conn.fetch(
+        "select o.order_id, o.partner_ref, o.received_at, o.delivery_day, l.line_no, l.sku, l.sold_quantity "
+        "from order_line l join customer_order o using (order_id) "
+        "where o.partner_id = $1 and l.state = 'refused' and l.reason = 'unknown_sku' "
+        "order by o.order_id, l.line_no limit $2",
+        partner_id,
+        limit,
+    )
+    return [WaitingLine(**row) for row in rows]
+
+
+async def list_orders_waiting_for(conn: Connection, partner_id: UUID, skus: Sequence[str]) -> list[UUID]:
+    """Orders with a line in the review queue for one of the SKUs."""
+    rows = await conn.fetch(
+        "select distinct o.order_id from order_line l join customer_order o using (order_id) "
+        "where o.partner_id = $1 and l.sku = any($2) and l.state = 'refused' and l.reason = 'unknown_sku'",
+        partner_id,
+        skus,
+    )
+    return [row["order_id"] for row in rows]

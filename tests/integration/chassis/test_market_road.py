@@ -1,0 +1,187 @@
+"""Events from one process to another over real servers: once each, in order, whatever happens on the road."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import aio_pika
+import pytest
+
+from infra.local.stack import Stack
+from services.chassis import cloudevents
+from services.chassis.inbox import Received
+from services.chassis.ids import uuid7
+from services.chassis.ledger import Transaction
+from services.contracts.catalog import HouseholdRegistered, OfferWithdrawn
+from tests.support.node import Node, node, record, until
+
+
+def events(count: int, stream: UUID) -> list[tuple[UUID, OfferWithdrawn]]:
+    return [(stream, OfferWithdrawn(offer_id=uuid7())) for _ in range(count)]
+
+
+async def caught_up(reader: Node, count: int) -> None:
+    async def done() -> bool:
+        return len(await reader.applied()) >= count
+
+    await until(done)
+
+
+def assert_once_in_order(applied: list[tuple[UUID, int]], count: int) -> None:
+    assert len(applied) == len(set(applied)) == count
+    last: dict[UUID, int] = {}
+    for stream, sequence in applied:
+        assert sequence == last.get(stream, 0) + 1
+        last[stream] = sequence
+
+
+async def test_events_of_many_streams_arrive_once_and_in_order(producer: Node, reader: Node) -> None:
+    streams = [uuid7() for _ in range(20)]
+    await asyncio.gather(*(producer.append(*events(7, s)) for s in streams for _ in range(5)))
+    await caught_up(reader, 700)
+    assert_once_in_order(await reader.applied(), 700)
+
+
+async def test_a_rollback_leaves_no_hole_in_the_stream(producer: Node) -> None:
+    stream = uuid7()
+
+    async def fails(tx: Transaction) -> None:
+        tx.append(stream, OfferWithdrawn(offer_id=uuid7()))
+        await tx.conn.execute("select 1/0")
+
+    await producer.append(*events(2, stream))
+    with pytest.raises(Exception, match="division by zero"):
+        await producer.ledger.transact(fails)
+    await producer.append(*events(1, stream))
+    rows = await producer.fetch("select sequence from event_log where stream = $1 order by 1", stream)
+    assert [row["sequence"] for row in rows] == [1, 2, 3]
+
+
+async def test_a_deleted_queue_is_made_again_and_what_was_in_it_is_sent_again(
+    stack: Stack, vhost: str, producer: Node, reader: Node
+) -> None:
+    stream = uuid7()
+    await producer.append(*events(3, stream))
+    await caught_up(reader, 3)
+    for lane in (0, 1):
+        stack.rabbit.management.request("DELETE", f"/queues/{vhost}/orders.{lane}")
+    await producer.append(*events(3, stream))
+    await caught_up(reader, 6)
+    assert_once_in_order(await reader.applied(), 6)
+
+
+async def test_a_wiped_broker_heals_without_help(stack: Stack, vhost: str, producer: Node, reader: Node) -> None:
+    stream, other = uuid7(), uuid7()
+    await producer.append(*events(3, stream))
+    await caught_up(reader, 3)
+    await reader.stop()
+    await producer.append(*events(4, stream), *events(2, other))
+
+    async def relayed() -> bool:
+        (row,) = await producer.fetch("select coalesce(sum(sequence), 0) as n from relay_cursor")
+        return bool(row["n"] == 9)
+
+    await until(relayed)
+    await asyncio.to_thread(stack.rabbit.management.delete_vhost, vhost)
+    await asyncio.to_thread(stack.rabbit.management.create_vhost, vhost)
+    await reader.start()
+    await caught_up(reader, 9)
+    assert_once_in_order(await reader.applied(), 9)
+
+
+async def test_a_reader_that_starts_late_gets_everything_from_the_beginning(
+    stack: Stack, vhost: str, producer: Node
+) -> None:
+    async with node(stack, "notify", vhost, {OfferWithdrawn: record}) as early:
+        await producer.append(*events(5, stream := uuid7()))
+        await caught_up(early, 5)
+        async with node(stack, "orders", vhost, {OfferWithdrawn: record}) as late:
+            await caught_up(late, 5)
+            assert await late.applied() == [(stream, n) for n in range(1, 6)]
+
+
+async def test_a_message_in_anothers_name_is_kept_aside_and_applied_to_nothing(
+    stack: Stack, vhost: str, producer: Node, reader: Node
+) -> None:
+    row = {
+        "stream": uuid7(), "sequence": 1, "id": uuid7(), "type": OfferWithdrawn.type, "after": "", "traceparent": None,
+        "occurred_at": (await producer.fetch("select now() as t"))[0]["t"], "data": "{}",
+    }  # fmt: skip
+    connection = await aio_pika.connect(stack.rabbit.amqp_url("allocation", vhost))
+    async with connection:
+        channel = await connection.channel()
+        exchange = await channel.get_exchange("allocation.events", ensure=False)
+        for body in (f"[{cloudevents.envelope('catalog', row)}]".encode(), b"rubbish"):
+            await exchange.publish(aio_pika.Message(body, user_id="allocation"), "0")
+
+    async def rejected() -> bool:
+        return len(await reader.fetch("select reason from rejected_message")) == 2
+
+    await until(rejected)
+    assert await reader.applied() == []
+
+
+async def test_only_the_holder_of_the_lease_moves_the_cursor(
+    stack: Stack, vhost: str, producer: Node, reader: Node
+) -> None:
+    second = Node("catalog", producer.dsn, stack.rabbit.amqp_url("catalog", vhost), {}, instance="second")
+    await second.start()
+    try:
+        stream = uuid7()
+        await producer.append(*events(3, stream))
+        await second.append(*events(3, stream))
+        await caught_up(reader, 6)
+        holders = await producer.fetch("select distinct holder from relay_lease where until > now()")
+        assert len(holders) == 1
+        await producer.stop()
+        await second.append(*events(3, stream))
+        await caught_up(reader, 9)
+        assert_once_in_order(await reader.applied(), 9)
+        (row,) = await second.fetch("select holder from relay_lease where until > now() limit 1")
+        assert row["holder"] == "second"
+    finally:
+        await second.stop()
+
+
+async def test_an_effect_never_overtakes_its_cause(stack: Stack, vhost: str, producer: Node) -> None:
+    """allocation reads catalog and orders; orders writes after it applied what catalog wrote."""
+    seen: list[str] = []
+
+    async def follow(tx: Transaction, received: Sequence[Received[Any]]) -> None:
+        for one in received:
+            tx.append(one.stream, HouseholdRegistered(household_id=uuid7(), code="x", share_weight=1), one.traceparent)
+
+    async def note(_: Transaction, received: Sequence[Received[Any]]) -> None:
+        seen.extend(one.event.type for one in received)
+
+    async with (
+        node(stack, "orders", vhost, {OfferWithdrawn: follow}) as orders,
+        node(stack, "allocation", vhost, {OfferWithdrawn: note, HouseholdRegistered: note}) as allocation,
+    ):
+        await orders.until_ready()
+        await allocation.until_ready()
+        await allocation.stop()
+        stream = uuid7()
+        await producer.append(*events(2, stream))
+
+        async def followed() -> bool:
+            return len(await orders.fetch("select from event_log where stream = $1", stream)) == 2
+
+        await until(followed)
+        rows = await orders.fetch("select after from event_log where stream = $1 order by sequence", stream)
+        assert all("catalog=" in row["after"] for row in rows)
+        # the reader misses the cause: catalog's messages to it are lost
+        for lane in (0, 1):
+            await asyncio.to_thread(
+                stack.rabbit.management.request, "DELETE", f"/queues/{vhost}/allocation.{lane}/contents"
+            )
+        await orders.append(*events(1, stream))
+        await allocation.start()
+
+        async def all_seen() -> bool:
+            return len(seen) >= 5
+
+        await until(all_seen)
+    position = seen.index(HouseholdRegistered.type)
+    assert OfferWithdrawn.type in seen[:position]

@@ -1,0 +1,120 @@
+"""The gate against a brute-force reader that applies whatever is next, one at a time."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.chassis import gate
+from services.chassis.cloudevents import Arrival
+from services.chassis.gate import Parked, Place
+
+STREAMS = (UUID(int=1), UUID(int=2))
+PRODUCERS = ("catalog", "orders")
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def event(stream: UUID, producer: str, sequence: int, after: dict[str, int] | None = None) -> Arrival:
+    identifier = UUID(int=stream.int * 1_000_000 + PRODUCERS.index(producer) * 10_000 + sequence)
+    return Arrival(producer, stream, sequence, identifier, "a.b.v1", NOW, after or {}, None, b"{}")
+
+
+def nothing_applied() -> dict[Place, int]:
+    return {(stream, producer): 0 for stream in STREAMS for producer in PRODUCERS}
+
+
+def history() -> st.SearchStrategy[list[Arrival]]:
+    """What two producers might write: each event comes after some of what the other had written before."""
+
+    def write(steps: list[tuple[int, int, bool]]) -> list[Arrival]:
+        written: list[Arrival] = []
+        heads = nothing_applied()
+        for stream_no, producer_no, read_other in steps:
+            stream, producer = STREAMS[stream_no], PRODUCERS[producer_no]
+            other = PRODUCERS[1 - producer_no]
+            heads[stream, producer] += 1
+            after = {other: heads[stream, other]} if read_other and heads[stream, other] else {}
+            written.append(event(stream, producer, heads[stream, producer], after))
+        return written
+
+    return st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1), st.booleans()), max_size=14).map(write)
+
+
+def brute_force(events: list[Arrival]) -> set[UUID]:
+    """Everything that can be applied at all, however it is ordered."""
+    at = nothing_applied()
+    applied: set[UUID] = set()
+    moved = True
+    while moved:
+        moved = False
+        for e in events:
+            fits = e.sequence == at[e.stream, e.producer] + 1
+            if fits and all(at[e.stream, p] >= n for p, n in e.after.items()):
+                at[e.stream, e.producer] += 1
+                applied.add(e.id)
+                moved = True
+    return applied
+
+
+@given(history(), st.data())
+def test_everything_that_can_be_applied_is_applied_once_in_order_and_after_its_causes(
+    written: list[Arrival], data: st.DataObject
+) -> None:
+    arrived = data.draw(
+        st.permutations(written + data.draw(st.lists(st.sampled_from(written) if written else st.nothing())))
+    )
+    arrived = arrived[: data.draw(st.integers(0, len(arrived)))]
+    cursors, parked, applied = nothing_applied(), dict[UUID, Arrival](), list[Arrival]()
+    rest = list(arrived)
+    while rest:
+        size = data.draw(st.integers(1, len(rest)))
+        message, rest = rest[:size], rest[size:]
+        verdict = gate.decide(message, [Parked(e, blocked=False) for e in parked.values()], cursors)
+        applied += verdict.ready
+        cursors |= verdict.cursors
+        for e in verdict.unparked:
+            del parked[e.id]
+        parked |= {e.id: e for e in verdict.early}
+    at = nothing_applied()
+    for e in applied:
+        assert e.sequence == at[e.stream, e.producer] + 1
+        assert all(at[e.stream, p] >= n for p, n in e.after.items())
+        at[e.stream, e.producer] = e.sequence
+    assert {e.id for e in applied} == brute_force(arrived)
+    assert {e.id for e in applied} | set(parked) == {e.id for e in arrived}
+
+
+def test_a_failed_event_blocks_its_own_stream_and_no_other() -> None:
+    one, two = STREAMS
+    failed = Parked(event(one, "orders", 1), blocked=True)
+    verdict = gate.decide([event(one, "orders", 2), event(two, "orders", 1)], [failed], nothing_applied())
+    assert [e.stream for e in verdict.ready] == [two]
+    assert [e.sequence for e in verdict.early] == [2]
+
+
+def test_a_failed_event_that_comes_again_is_a_duplicate() -> None:
+    failed = event(STREAMS[0], "orders", 1)
+    verdict = gate.decide([failed], [Parked(failed, blocked=True)], nothing_applied())
+    assert (verdict.ready, verdict.early, verdict.duplicates) == ([], [], 1)
+
+
+def test_an_event_ahead_of_a_gap_says_how_far_the_stream_reaches() -> None:
+    verdict = gate.decide([event(STREAMS[0], "orders", 5)], [], nothing_applied())
+    assert verdict.heads == {(STREAMS[0], "orders"): 5}
+
+
+def test_an_event_that_waits_for_its_cause_says_how_far_the_causes_stream_reaches() -> None:
+    verdict = gate.decide([event(STREAMS[0], "orders", 1, {"catalog": 3})], [], nothing_applied())
+    assert verdict.heads == {(STREAMS[0], "orders"): 1, (STREAMS[0], "catalog"): 3}
+
+
+def test_a_cause_from_a_producer_that_is_not_read_holds_nothing() -> None:
+    verdict = gate.decide([event(STREAMS[0], "orders", 1, {"notify": 9})], [], nothing_applied())
+    assert len(verdict.ready) == 1
+
+
+def test_at_most_limits_what_is_ready_and_keeps_the_rest() -> None:
+    events = [event(STREAMS[0], "orders", n) for n in (1, 2, 3)]
+    verdict = gate.decide(events, [], nothing_applied(), at_most=1)
+    assert ([e.sequence for e in verdict.ready], [e.sequence for e in verdict.early]) == ([1], [2, 3])
