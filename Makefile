@@ -32,7 +32,7 @@ lint: .venv/.synced ## ruff, mypy, import-linter
 	.venv/bin/lint-imports
 
 docs: .venv/.synced ## write the AsyncAPI and OpenAPI files and the frozen schemas
-	$(RUN) services.contracts.freeze $(ARGS)
+	$(RUN) infra.docs $(ARGS)
 
 lock: .venv/.synced ## pin the newest allowed dependencies, with hashes, in requirements.lock
 	UV_SYSTEM_CERTS=1 .venv/bin/uv pip compile --generate-hashes --group dev pyproject.toml -o requirements.lock \

@@ -16,8 +16,8 @@ def stack() -> Iterator[Stack]:
     """Both servers with empty service databases; tests take a database and a vhost of their own from it."""
     delete_abandoned(_LOCAL.glob("test-*"))
     stack = Stack(_LOCAL / f"test-{os.getpid()}", fresh=True)
-    stack.start()
     try:
+        stack.start()
         yield stack
     finally:
         stack.stop(remove=True)

@@ -6,11 +6,9 @@ can't reach the checkout (a clone below /root), its data directory lies below /v
 
 import asyncio
 import contextlib
-import hashlib
 import os
 import pwd
 import re
-import shutil
 import signal
 import subprocess
 import threading
@@ -21,7 +19,7 @@ from typing import TypeVar
 
 import asyncpg
 
-from infra.local import owned
+from infra.local import owned, places
 from infra.local.binaries import PostgresBinaries
 from infra.local.errors import LocalStackError, last_lines
 
@@ -73,8 +71,10 @@ class PostgresServer:
         if self.alive:
             raise LocalStackError("PostgreSQL runs already")
         if fresh:
-            remove_cluster(self._root)
-        cluster = self._reachable_directory() / "cluster"
+            places.delete(self._root, "postgres")
+        account = self._account
+        place = places.settle(self._root, "postgres", account, lambda it: account is None or _can_enter(it, account))
+        cluster = place / "cluster"
         if not (cluster / "PG_VERSION").exists():
             self._initdb(cluster)
         made_by = (cluster / "PG_VERSION").read_text().strip()
@@ -167,18 +167,6 @@ class PostgresServer:
         if result.returncode != 0:
             raise LocalStackError(f"initdb failed:\n{result.stdout}{result.stderr}")
 
-    def _reachable_directory(self) -> Path:
-        """The directory that holds the cluster, owned by the user that the server runs as."""
-        directory = self._root / "postgres"
-        _make_private(directory, self._account)
-        if self._account is None or _can_enter(directory, self._account):
-            return directory
-        directory.rmdir()
-        directory = _elsewhere(self._root)
-        _make_private(directory, self._account)
-        (self._root / "postgres.location").write_text(f"{directory}\n")
-        return directory
-
     def _wait_until_it_answers(self, timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
         while True:
@@ -204,18 +192,6 @@ class PostgresServer:
                 await admin.close()
 
         return _run_in_thread(connected)
-
-
-def remove_cluster(root: Path) -> None:
-    """Delete the data of the stack in `root`, wherever it lies. Its server must not run."""
-    for directory in (root / "postgres", _elsewhere(root)):
-        if directory.exists() and not directory.is_symlink():
-            shutil.rmtree(directory)
-
-
-def _elsewhere(root: Path) -> Path:
-    digest = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]
-    return Path("/var/tmp") / f"cho-phien-{digest}"  # noqa: S108 - private (0700), and its owner is checked
 
 
 async def _create_database(admin: asyncpg.Connection, name: str, owner: str, template: str | None) -> None:
@@ -260,19 +236,6 @@ def _unprivileged_account() -> owned.Account | None:
         return owned.Account(entry.pw_uid, entry.pw_gid)
     entry = pwd.getpwnam("nobody")
     return owned.Account(entry.pw_uid, entry.pw_gid)
-
-
-def _make_private(directory: Path, account: owned.Account | None) -> None:
-    """A directory of mode 0700 that belongs to `account`; one that somebody else made there is refused."""
-    uid = account.uid if account else os.geteuid()
-    try:
-        directory.mkdir(mode=0o700, parents=True)
-    except FileExistsError:
-        if directory.is_symlink() or directory.stat().st_uid != uid:
-            raise LocalStackError(f"{directory} belongs to somebody else") from None
-        return
-    if account:
-        os.chown(directory, account.uid, account.gid)
 
 
 def _can_enter(directory: Path, account: owned.Account) -> bool:

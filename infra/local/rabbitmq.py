@@ -7,6 +7,7 @@ at every boot, so that users, permissions and exchanges are there even after its
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import time
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from infra.local import owned
+from infra.local import owned, places
 from infra.local.binaries import RabbitBinaries
 from infra.local.errors import LocalStackError, last_lines
 from infra.local.management import Management
@@ -28,14 +29,15 @@ management.tcp.ip = 127.0.0.1
 management.tcp.port = {management}
 management.rates_mode = none
 collect_statistics_interval = 1000
-load_definitions = {definitions}
+load_definitions = definitions.json
 vm_memory_high_watermark.absolute = 1GiB
 disk_free_limit.absolute = 64MiB
 raft.wal_max_size_bytes = 67108864
 """
 # Quorum queues report their depth with each tick, for which rabbitmq.conf of 3.10 has no name.
 _ADVANCED = "[{rabbit, [{quorum_tick_interval, 1000}]}].\n"
-_FORBIDDEN_IN_PATHS = set("*?[]{}^!\"'\n")
+# RabbitMQ refuses some characters in paths, and 3.10 does not start below a name with diacritics.
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9_./+@,=~-]+")
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,10 @@ class RabbitServer:
         service_passwords: Mapping[str, str],
         tied: bool = True,
     ) -> None:
-        if _FORBIDDEN_IN_PATHS & set(str(root)):
-            raise LocalStackError(f"RabbitMQ can't work below a path with such characters: {root}")
         self.ports = ports
         self.log_path = root / "logs" / "rabbitmq.log"
         self.management = Management(ports.management, admin_password)
-        self._home = root / "rabbitmq"
+        self._root = root
         self._run_directory = root / "run"
         self._binaries = binaries
         self._definitions = definitions(service_passwords, admin_password)
@@ -81,16 +81,16 @@ class RabbitServer:
             raise LocalStackError("RabbitMQ runs already")
         if fresh:
             self.wipe()
-        self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._write_configuration()
+        home = places.settle(self._root, "rabbitmq", None, lambda it: _PLAIN_PATH.fullmatch(str(it)) is not None)
+        self._write_configuration(home)
         self._start_epmd()
         owned.spawn(
             "rabbitmq",
             [self._binaries.server],
             run_directory=self._run_directory,
             log_path=self.log_path,
-            environment=self._environment(),
-            working_directory=self._home,
+            environment=self._environment(home),
+            working_directory=home,
             tied=self._tied,
         )
         self._wait_until_clients_are_let_in(timeout_s=90)
@@ -118,7 +118,7 @@ class RabbitServer:
         """Delete everything the node stored. It must not run."""
         if self.alive:
             raise LocalStackError("RabbitMQ still runs; stop it before its data is deleted")
-        shutil.rmtree(self._home, ignore_errors=True)
+        places.delete(self._root, "rabbitmq")
 
     @property
     def alive(self) -> bool:
@@ -130,24 +130,23 @@ class RabbitServer:
         password = self._service_passwords[service]
         return f"amqp://{service}:{password}@127.0.0.1:{self.ports.amqp}/{quote(vhost, safe='')}"
 
-    def _write_configuration(self) -> None:
-        definitions_path = self._home / "definitions.json"
+    def _write_configuration(self, home: Path) -> None:
+        definitions_path = home / "definitions.json"
         definitions_path.touch(mode=0o600)
         definitions_path.write_text(json.dumps(self._definitions))
-        (self._home / "rabbitmq.conf").write_text(
-            _CONFIGURATION.format(amqp=self.ports.amqp, management=self.ports.management, definitions=definitions_path)
+        (home / "rabbitmq.conf").write_text(
+            _CONFIGURATION.format(amqp=self.ports.amqp, management=self.ports.management)
         )
-        (self._home / "advanced.config").write_text(_ADVANCED)
-        (self._home / "enabled_plugins").write_text("[rabbitmq_management].\n")
-        (self._home / "rabbitmq-env.conf").write_text("")
-        version, written_by = ".".join(map(str, self._binaries.version)), self._home / "version"
+        (home / "advanced.config").write_text(_ADVANCED)
+        (home / "enabled_plugins").write_text("[rabbitmq_management].\n")
+        (home / "rabbitmq-env.conf").write_text("")
+        version, written_by = ".".join(map(str, self._binaries.version)), home / "version"
         if written_by.exists() and written_by.read_text() != version:
             # The databases hold the truth; a broker of another generation starts empty and heals.
-            shutil.rmtree(self._home / "data", ignore_errors=True)
+            shutil.rmtree(home / "data", ignore_errors=True)
         written_by.write_text(version)
 
-    def _environment(self) -> dict[str, str]:
-        home = self._home
+    def _environment(self, home: Path) -> dict[str, str]:
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": "C.UTF-8",

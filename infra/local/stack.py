@@ -16,11 +16,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from infra.local import binaries, owned
+from infra.local import binaries, owned, places
 from infra.local.credentials import Credentials, load_or_create
 from infra.local.errors import LocalStackError
 from infra.local.ports import choose_ports
-from infra.local.postgres import PostgresServer, remove_cluster
+from infra.local.postgres import PostgresServer
 from infra.local.rabbitmq import RabbitPorts, RabbitServer
 from infra.rabbitmq.definitions import SERVICES
 
@@ -196,7 +196,8 @@ class Stack:
     def _delete(self) -> None:
         """Nothing of it is kept, so what still runs need not stop gently."""
         owned.kill_all(self.run_directory)
-        remove_cluster(self.root)
+        for server in ("postgres", "rabbitmq"):
+            places.delete(self.root, server)
         shutil.rmtree(self.root)
 
     def _take_lock(self) -> None:

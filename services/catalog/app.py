@@ -14,7 +14,7 @@ from services.contracts import catalog as contract
 def wire(runtime: Runtime[CatalogSettings]) -> Parts:
     """The parts of one process."""
     renewal = Renewal(runtime.ledger, runtime.settings.renew_days_ahead)
-    return Parts(handlers=consumers.handlers, routers=[http.router], jobs=[Job("renew", 3.0, renewal.run)])
+    return Parts(handlers=consumers.handlers, jobs=[Job("renew", 3.0, renewal.run)])
 
 
 service = Service(
@@ -35,5 +35,6 @@ service = Service(
         contract.AccessKeyRevoked,
     ),
     wire=wire,
+    routers=[http.router],
     commands={"key": key_command},
 )

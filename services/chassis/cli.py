@@ -1,14 +1,13 @@
-"""The command line of every service: `serve`, `migrate`, `quarantine`, `docs`, and what the service adds."""
+"""The command line of every service: `serve`, `migrate`, `quarantine`, and what the service adds."""
 
 import argparse
 import asyncio
-import json
 import sys
 from collections.abc import Sequence
 
 import uvloop
 
-from services.chassis import documents, http, logs, migrate, quarantine
+from services.chassis import logs, migrate, quarantine
 from services.chassis.lanes import parse_lanes
 from services.chassis.runtime import S, Service
 from services.chassis.serve import Process
@@ -68,17 +67,3 @@ def _lanes(text: str) -> tuple[int, ...]:
         return parse_lanes(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def openapi(service: Service[S], parts_routers: Sequence[object]) -> str:
-    """The OpenAPI document of the service as text, for `make docs`."""
-    app = http.routes_only(service.title, parts_routers)  # type: ignore[arg-type]
-    return json.dumps(app.openapi(), ensure_ascii=False, indent=1) + "\n"
-
-
-def asyncapi(service: Service[S]) -> str:
-    """The AsyncAPI document of the service as text, for `make docs`."""
-    return (
-        json.dumps(documents.asyncapi(service.name, service.title, service.publishes), ensure_ascii=False, indent=1)
-        + "\n"
-    )

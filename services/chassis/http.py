@@ -117,7 +117,7 @@ def routes_only(title: str, routers: Sequence[APIRouter]) -> FastAPI:
 
 def build(runtime: Runtime[S], service: Service[S], parts: Parts, ready: Readiness, with_routes: bool) -> ASGIApp:
     """The ASGI app; without `with_routes` (a pure worker) only the probes."""
-    app = routes_only(service.title, parts.routers if with_routes else ())
+    app = routes_only(service.title, service.routers if with_routes else ())
     problems.install(app)
     app.include_router(probes(runtime, service, ready))
     app.state.runtime = runtime

@@ -31,10 +31,9 @@ class Runtime(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a service plugs in: handlers of events, HTTP routes, jobs, and what its routes find in `app.state`."""
+    """What a service plugs in: handlers of events, jobs, and what its routes find in `app.state`."""
 
     handlers: Mapping[type[Event], Handler] = field(default_factory=dict)
-    routers: Sequence[APIRouter] = ()
     jobs: Sequence[Job] = ()
     state: Mapping[str, Any] = field(default_factory=dict)
 
@@ -49,6 +48,7 @@ class Service(Generic[S]):
     settings: type[S]
     publishes: Sequence[type[Event]]
     wire: Callable[[Runtime[S]], Parts]
+    routers: Sequence[APIRouter] = ()
     commands: Mapping[str, Callable[[S, Sequence[str]], int]] = field(default_factory=dict)
     """Further commands of `python -m services.<name>`, by their first word."""
 

@@ -21,7 +21,7 @@ from services.notify.store.notices import count_open
 
 
 def wire(runtime: Runtime[NotifySettings]) -> Parts:
-    """Handlers, routes and jobs of one process."""
+    """Handlers and jobs of one process."""
     settings, metrics = runtime.settings, NoticeMetrics(runtime.metrics.registry)
     password = settings.smtp_password
     email = EmailChannel(
@@ -65,7 +65,6 @@ def wire(runtime: Runtime[NotifySettings]) -> Parts:
 
     return Parts(
         handlers=Consumers(settings.shared_lanes, wall_clock, metrics).handlers(),
-        routers=[contacts.router, endpoints.router, notices.router],
         jobs=[
             Job("send_email", 0.5, letters.send_due),
             Job("send_webhooks", 0.25, pushes.send_due),
@@ -83,4 +82,5 @@ service = Service(
     settings=NotifySettings,
     publishes=(NoticeDelivered, NoticeUndeliverable),
     wire=wire,
+    routers=[contacts.router, endpoints.router, notices.router],
 )

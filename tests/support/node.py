@@ -141,6 +141,7 @@ async def node(
         made = Node(name, dsn, stack.rabbit.amqp_url(name, vhost), handlers, **settings)
         await made.fetch(RECORD)
         await made.start()
+        await made.until_ready()
         try:
             yield made
         finally:

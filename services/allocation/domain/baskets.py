@@ -6,7 +6,7 @@ next, so several products together come out fair although each is shared out alo
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -99,26 +99,30 @@ def assign_day(offers: Iterable[DayOffer], weights: Mapping[UUID, int], memory_v
 
     items: dict[UUID, list[Item]] = {}
     today_vnd: defaultdict[UUID, int] = defaultdict(int)
+    pledged_vnd: defaultdict[UUID, int] = defaultdict(int)
     for offer in in_order:
-        for household_id, item in _assign_offer(offer, weights, memory_vnd, today_vnd):
+        pledges = _pledges(offer, weights)
+        for household_id, steps in pledges:
+            pledged_vnd[household_id] += steps * offer.step_value_vnd
+        for household_id, item in _assign_offer(offer, pledges, weights, memory_vnd, today_vnd):
             own = items.setdefault(household_id, [])
             if item is not None:
                 own.append(item)
                 today_vnd[household_id] += item.quantity_steps * offer.step_value_vnd
 
     baskets = (Basket(household, tuple(items[household])) for household in sorted(items, key=lambda h: h.int))
-    entries = day_entries(today_vnd, {household: weights[household] for household in items})
+    entries = day_entries(today_vnd, pledged_vnd, weights)
     return DayPlan(tuple(baskets), tuple(entries))
 
 
 def _assign_offer(
     offer: DayOffer,
+    pledges: Sequence[tuple[UUID, int]],
     weights: Mapping[UUID, int],
     memory_vnd: Mapping[UUID, int],
     today_vnd: Mapping[UUID, int],
 ) -> list[tuple[UUID, Item | None]]:
     """Share out one offer: every household that pledged, with its item or None."""
-    pledges = _pledges(offer, weights)
     past = {household: memory_vnd.get(household, 0) for household, _ in pledges}
     today = {household: today_vnd.get(household, 0) for household, _ in pledges}
     level = find_level(

@@ -16,6 +16,7 @@ never takes from anyone.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from hashlib import sha256
 from itertools import pairwise
 from uuid import UUID
@@ -142,27 +143,51 @@ class FairnessEntry:
     fair_vnd: int
 
 
-def day_entries(assigned_vnd: Mapping[UUID, int], weights: Mapping[UUID, int]) -> list[FairnessEntry]:
-    """Weigh a day: each household that offered goods (the keys of `weights`) against its fair part.
+def day_entries(
+    assigned_vnd: Mapping[UUID, int], pledged_vnd: Mapping[UUID, int], weights: Mapping[UUID, int]
+) -> list[FairnessEntry]:
+    """Weigh a day: each household that offered goods (the keys of `pledged_vnd`) against its fair part.
 
-    The fair part is total * weight / sum of weights, in whole VND by largest remainder (Hamilton; ties by
-    id), so that the differences add up to zero. A household that did not offer gets no entry: debt grows only
+    The fair parts are the capped equal share of the day's total in VND: in proportion to the weights, but nobody's
+    above the value that it pledged, so that a tiny pledge cannot build up the debt of a full one. They add up to
+    the total, so the differences add up to zero. A household that did not offer gets no entry: debt grows only
     on days when it offered, as an empty queue earns nothing in deficit round robin (Shreedhar and Varghese
-    1995). Raises ValueError for a weight below 1, or goods assigned to a household that did not offer.
+    1995). Raises ValueError for a weight below 1, or more assigned to a household than it pledged.
     """
-    for household_id, weight in weights.items():
-        if weight < 1:
-            raise ValueError(f"household {household_id}: weight is {weight}, must be 1 or more")
-    if strangers := assigned_vnd.keys() - weights.keys():
-        raise ValueError(f"assigned to households that did not offer: {', '.join(sorted(map(str, strangers)))}")
-
-    total_vnd, total_weight = sum(assigned_vnd.values()), sum(weights.values())
-    households = sorted(weights, key=lambda household: household.int)
-    fair_vnd = {household: total_vnd * weights[household] // total_weight for household in households}
-    by_remainder = sorted(households, key=lambda household: -(total_vnd * weights[household] % total_weight))
-    for household in by_remainder[: total_vnd - sum(fair_vnd.values())]:
-        fair_vnd[household] += 1
+    for household_id in pledged_vnd:
+        if weights[household_id] < 1:
+            raise ValueError(f"household {household_id}: weight is {weights[household_id]}, must be 1 or more")
+    for household_id, vnd in assigned_vnd.items():
+        if vnd > pledged_vnd.get(household_id, 0):
+            raise ValueError(
+                f"household {household_id}: {vnd} VND assigned, but {pledged_vnd.get(household_id, 0)} pledged"
+            )
+    fair_vnd = _fair_parts(sum(assigned_vnd.values()), pledged_vnd, weights)
+    households = sorted(pledged_vnd, key=lambda household: household.int)
     return [FairnessEntry(household, assigned_vnd.get(household, 0), fair_vnd[household]) for household in households]
+
+
+def _fair_parts(total_vnd: int, caps_vnd: Mapping[UUID, int], weights: Mapping[UUID, int]) -> dict[UUID, int]:
+    """Split the total by weight up to the caps, in whole VND by largest remainder (Hamilton; ties by id).
+
+    The first to reach its cap is the one with the least cap per weight. Who is below its cap when rounded down
+    is not above it when rounded up, as caps are whole.
+    """
+    parts: dict[UUID, int] = {}
+    left_vnd, left_weight = total_vnd, sum(weights[household] for household in caps_vnd)
+    rising = sorted(caps_vnd, key=lambda household: (Fraction(caps_vnd[household], weights[household]), household.int))
+    for household in rising:
+        if caps_vnd[household] * left_weight > left_vnd * weights[household]:
+            break
+        parts[household] = caps_vnd[household]
+        left_vnd -= caps_vnd[household]
+        left_weight -= weights[household]
+    below = sorted(rising[len(parts) :], key=lambda household: household.int)
+    parts |= {household: left_vnd * weights[household] // left_weight for household in below}
+    by_remainder = sorted(below, key=lambda household: -(left_vnd * weights[household] % left_weight))
+    for household in by_remainder[: total_vnd - sum(parts.values())]:
+        parts[household] += 1
+    return parts
 
 
 def memory(entries_in_window: Iterable[FairnessEntry], cap_vnd: int) -> dict[UUID, int]:

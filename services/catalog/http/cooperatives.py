@@ -60,7 +60,8 @@ class CooperativeBody(Body):
         faults = [(f"collection_points[{i}].name", "is there twice") for i, n in enumerate(names) if n in names[:i]]
         if faults:
             raise Faulty(faults)
-        points = tuple(CollectionPoint(uuid7(), name) for name in names)
+        ids = sorted(uuid7() for _ in names)  # of one millisecond, yet in the order of the request
+        points = tuple(CollectionPoint(*pair) for pair in zip(ids, names, strict=True))
         return Cooperative(uuid7(), self.slug, self.name, self.timezone, self.lane, points)
 
 

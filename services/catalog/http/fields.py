@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import Annotated
 from uuid import UUID
 
@@ -31,7 +31,7 @@ def _text_only(value: object) -> object:
 def _of_our_time(value: datetime) -> datetime:
     if not 2000 <= value.year < 2200:
         raise ValueError("must lie between the years 2000 and 2200")
-    return value
+    return value.astimezone(UTC)
 
 
 def _day_of_our_time(value: date) -> date:

@@ -9,8 +9,6 @@ import asyncpg
 from services.chassis.ledger import Connection
 from services.notify.domain.notices import Contact, Endpoint
 
-Pool = asyncpg.Pool[asyncpg.Record]
-
 
 async def lock_household(conn: Connection, household_id: UUID) -> UUID | None:
     """The household's cooperative; holds off new notices to it until the transaction ends."""
@@ -46,7 +44,7 @@ async def save_contact(conn: Connection, contact: Contact, now: datetime) -> Non
     )
 
 
-async def get_contact(pool: Pool, household_id: UUID) -> tuple[UUID, Contact | None] | None:
+async def get_contact(pool: "asyncpg.Pool[asyncpg.Record]", household_id: UUID) -> tuple[UUID, Contact | None] | None:
     """The household's cooperative and its contact, if it has one; None for an unknown household."""
     row = await pool.fetchrow(
         "select h.cooperative_id, c.email, c.display_name, c.language "
@@ -94,7 +92,7 @@ async def save_endpoint(conn: Connection, endpoint: Endpoint, now: datetime) -> 
     return bool(done != "INSERT 0 0")
 
 
-async def get_endpoint(pool: Pool, cooperative_id: UUID, partner_id: UUID) -> Endpoint | None:
+async def get_endpoint(pool: "asyncpg.Pool[asyncpg.Record]", cooperative_id: UUID, partner_id: UUID) -> Endpoint | None:
     """A partner's endpoint for one cooperative's orders."""
     row = await pool.fetchrow(
         "select url, secret, disabled_at from partner_endpoint where cooperative_id = $1 and partner_id = $2",

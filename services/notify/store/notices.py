@@ -225,7 +225,7 @@ class Listed:
 
 
 async def list_notices(
-    pool: asyncpg.Pool[asyncpg.Record],
+    pool: "asyncpg.Pool[asyncpg.Record]",
     cooperative_id: UUID,
     delivery_day: date | None,
     state: str | None,

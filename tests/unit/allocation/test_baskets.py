@@ -85,6 +85,10 @@ def test_every_household_that_pledged_has_a_basket_and_a_fairness_entry_and_no_o
     value_vnd = {offer.offer_id: offer.step_value_vnd for offer in offers}
     for basket, entry in zip(plan.baskets, plan.entries, strict=True):
         assert entry.assigned_vnd == sum(x.quantity_steps * value_vnd[x.offer_id] for x in basket.items)
+        pledged_vnd = sum(
+            steps * value_vnd[x.offer_id] for x in offers for h, steps in x.pledges if h == entry.household_id
+        )
+        assert entry.fair_vnd <= pledged_vnd
     assert sum(entry.assigned_vnd - entry.fair_vnd for entry in plan.entries) == 0
 
 
@@ -196,6 +200,14 @@ def simulate(days: int, weights: dict[UUID, int], demand_steps: range, seed: int
     return history
 
 
+def few_steps_vnd(dearest_step_vnd: int, weights: dict[UUID, int]) -> dict[UUID, int]:
+    """Two of the dearest steps, and two more per average weight or part of one."""
+    return {
+        household: 2 * dearest_step_vnd * (1 + ceil(len(weights) * weight / sum(weights.values())))
+        for household, weight in weights.items()
+    }
+
+
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(
     st.just(dict.fromkeys(HOUSEHOLDS, 1)) | all_weights,
@@ -207,14 +219,30 @@ def test_over_any_thirty_days_every_household_comes_within_a_few_steps_of_its_fa
 ) -> None:
     """However little is ordered. A heavy weight may trail by more: Adams' rule rounds in favour of the light."""
     history = simulate(75, weights, demand_steps, seed)
-    bound_vnd = {  # two of the dearest steps, and two more per average weight or part of one
-        household: 2 * 17_500 * (1 + ceil(len(weights) * weight / sum(weights.values())))
-        for household, weight in weights.items()
-    }
+    bound_vnd = few_steps_vnd(17_500, weights)
     for day in range(30, 76):
         window = [entry for entries in history[day - 30 : day] for entry in entries]
         for household, balance_vnd in memory(window, cap_vnd=10**12).items():
             assert abs(balance_vnd) <= bound_vnd[household]
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(all_weights, st.sampled_from([range(3), range(12), range(1, 120)]), st.integers(0, 2**32))
+def test_a_household_that_always_pledges_one_step_never_claims_more_than_it_pledged_and_did_not_bring(
+    weights: dict[UUID, int], demand_steps: range, seed: int
+) -> None:
+    """Nor does its debt grow from day to day: being behind, it comes first with its one step."""
+    random, tiny, value_vnd = Random(seed), HOUSEHOLDS[0], 10_000
+    history: list[FairnessEntry] = []
+    pledged_vnd = 0
+    for day in range(75):
+        pledges = dict.fromkeys(weights, 1000) | {tiny: 1}
+        offer = day_offer(day, "beans", value_vnd, random.choice(demand_steps), pledges)
+        history += assign_day([offer], weights, memory(history, debt_cap(history))).entries
+        pledged_vnd += value_vnd
+        debt_vnd = sum(entry.fair_vnd - entry.assigned_vnd for entry in history if entry.household_id == tiny)
+        got_vnd = sum(entry.assigned_vnd for entry in history if entry.household_id == tiny)
+        assert debt_vnd <= min(pledged_vnd - got_vnd, few_steps_vnd(value_vnd, weights)[tiny])
 
 
 def test_a_household_that_is_behind_gets_more_until_it_has_caught_up() -> None:

@@ -230,8 +230,9 @@ def test_a_million_steps_over_ten_thousand_households_are_not_counted_one_by_one
         (lambda: share_out(-1, [], 1, SEED), "total_steps is -1"),
         (lambda: share_out(1, [], 0, SEED), "step_value_vnd is 0"),
         (lambda: share_out(1, [Claim(household(0), 1)] * 2, 1, SEED), "claims twice"),
-        (lambda: day_entries({household(0): 5}, {}), "did not offer"),
-        (lambda: day_entries({}, {household(0): 0}), "weight is 0"),
+        (lambda: day_entries({household(0): 5}, {}, {}), "5 VND assigned, but 0 pledged"),
+        (lambda: day_entries({household(0): 5}, {household(0): 4}, {household(0): 1}), "5 VND assigned, but 4 pledged"),
+        (lambda: day_entries({}, {household(0): 1}, {household(0): 0}), "weight is 0"),
         (lambda: memory([], -1), "cap_vnd is -1"),
     ],
 )
@@ -243,23 +244,53 @@ def test_bad_input_is_refused_with_what_is_wrong(refused: Callable[[], object], 
 # -- Memory --------------------------------------------------------------------------------------------------
 
 
+_offered = st.tuples(
+    st.integers(1, 9), st.integers(0, 10**7), st.integers(0, 10**7)
+)  # weight, assigned, and more pledged
+_small = st.tuples(st.integers(1, 3), st.integers(0, 4), st.integers(0, 6))
+
+
 @rule
-@given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 10**7)), max_size=8))
-def test_fair_parts_follow_the_weights_and_add_up_to_the_total(rows: list[tuple[int, int]]) -> None:
-    weights = {household(number): weight for number, (weight, _) in enumerate(rows)}
-    assigned_vnd = {household(number): vnd for number, (_, vnd) in enumerate(rows) if vnd}
-    entries = day_entries(assigned_vnd, weights)
+@given(st.lists(_offered | _small, max_size=8))
+def test_fair_parts_follow_the_weights_up_to_the_pledges_and_add_up_to_the_total(
+    rows: list[tuple[int, int, int]],
+) -> None:
+    weights = {household(number): weight for number, (weight, _, _) in enumerate(rows)}
+    assigned_vnd = {household(number): vnd for number, (_, vnd, _) in enumerate(rows) if vnd}
+    pledged_vnd = {household(number): vnd + more for number, (_, vnd, more) in enumerate(rows)}
+    entries = day_entries(assigned_vnd, pledged_vnd, weights)
     total_vnd = sum(assigned_vnd.values())
-    assert {entry.household_id for entry in entries} == weights.keys()
+    assert [entry.household_id for entry in entries] == sorted(weights, key=lambda h: h.int)
     assert sum(entry.assigned_vnd for entry in entries) == sum(entry.fair_vnd for entry in entries) == total_vnd
+    exact = water_fill(total_vnd, pledged_vnd, weights)
     for entry in entries:
-        exact = Fraction(total_vnd * weights[entry.household_id], sum(weights.values()))
-        assert abs(entry.fair_vnd - exact) < 1
+        assert 0 <= entry.fair_vnd <= pledged_vnd[entry.household_id]
+        assert abs(entry.fair_vnd - exact[entry.household_id]) < 1
+
+
+def water_fill(total_vnd: int, caps_vnd: dict[UUID, int], weights: dict[UUID, int]) -> dict[UUID, Fraction]:
+    """The capped equal share in exact fractions: fill by weight, fix whoever overflows, fill the rest again."""
+    parts: dict[UUID, Fraction] = {}
+    while True:
+        open_weight = sum(weights[h] for h in caps_vnd if h not in parts)
+        left_vnd = total_vnd - sum(parts.values())
+        even = {h: Fraction(left_vnd * weights[h], open_weight) for h in caps_vnd if h not in parts}
+        full = {h: Fraction(caps_vnd[h]) for h, vnd in even.items() if vnd >= caps_vnd[h]}
+        if not full:
+            return parts | even
+        parts |= full
 
 
 def test_a_household_that_did_not_offer_gathers_no_debt() -> None:
-    entries = day_entries({household(0): 90_000}, {household(0): 1, household(1): 2})
-    assert memory(entries, cap_vnd=10**9) == {household(0): 60_000, household(1): -60_000}
+    one, two = household(0), household(1)
+    entries = day_entries({one: 90_000}, {one: 90_000, two: 60_000}, {one: 1, two: 2, household(2): 1})
+    assert memory(entries, cap_vnd=10**9) == {one: 60_000, two: -60_000}
+
+
+def test_a_tiny_pledge_builds_up_no_more_debt_than_its_value() -> None:
+    full, tiny = household(0), household(1)
+    entries = day_entries({full: 200_000}, {full: 500_000, tiny: 10_000}, {full: 1, tiny: 1})
+    assert memory(entries, cap_vnd=10**9) == {full: 10_000, tiny: -10_000}
 
 
 def test_memory_is_held_within_two_average_days() -> None:

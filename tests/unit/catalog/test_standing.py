@@ -5,7 +5,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.catalog.domain.checks import check_times
@@ -43,6 +43,7 @@ ZONES = [
         )
     ),
 ]
+rule = settings(max_examples=200, deadline=None, derandomize=True)
 POINT = UUID(int=11)
 PLEDGES = (Pledge(UUID(int=21), 5),)
 
@@ -65,6 +66,7 @@ def key(terms: OfferTerms) -> tuple[UUID, date]:
     return terms.product_id, terms.delivery_day
 
 
+@rule
 @given(standing_offers(), st.sampled_from(ZONES), moments, st.integers(1, 10))
 def test_what_is_due_lies_ahead_and_is_an_offer_that_staff_could_publish(
     standing: StandingOffer, zone: ZoneInfo, now: datetime, days_ahead: int
@@ -79,6 +81,7 @@ def test_what_is_due_lies_ahead_and_is_an_offer_that_staff_could_publish(
         assert (terms.price_vnd, terms.collection_point_id, terms.pledges) == (30_000, POINT, PLEDGES)
 
 
+@rule
 @given(standing_offers(), moments, st.integers(1, 10))
 def test_in_son_la_exactly_the_coming_days_whose_cut_off_is_ahead_are_due(
     standing: StandingOffer, now: datetime, days_ahead: int
@@ -99,6 +102,7 @@ def test_in_son_la_exactly_the_coming_days_whose_cut_off_is_ahead_are_due(
         assert terms.cut_off_at.astimezone(SON_LA).time() == standing.cut_off_time
 
 
+@rule
 @given(
     st.tuples(standing_offers(1), standing_offers(2)),
     st.sampled_from(ZONES),
@@ -117,6 +121,7 @@ def test_no_product_is_ever_published_twice_for_a_day_however_the_job_runs(
         assert not list(due_offers(standing, published, zone, now, 2))
 
 
+@settings(rule, max_examples=50)
 @given(standing_offers(), st.sampled_from(ZONES), moments)
 def test_every_day_is_published_before_its_cut_off_when_the_job_runs_hourly(
     standing: StandingOffer, zone: ZoneInfo, start: datetime

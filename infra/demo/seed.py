@@ -1,0 +1,195 @@
+"""Seeds a running stack through its public interfaces, and keeps what a later command needs to go on.
+
+A second run finds what is there and changes nothing. Keys and secrets stand in `seed.json` below the stack's
+root, readable by its owner only.
+"""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from infra.demo.client import Client
+from infra.demo.world import COOPERATIVES, ZONE, Cooperative, Shop
+from infra.local.stack import Stack
+
+
+@dataclass
+class SeededPartner:
+    """A partner with its secrets: `secret` signs what it pushes, `webhook_secret` what it is told."""
+
+    partner_id: str
+    name: str
+    adapter: str
+    push_path: str
+    secret: str
+    webhook_secret: str = ""
+
+
+@dataclass
+class SeededCooperative:
+    """Identifiers and keys of one cooperative."""
+
+    cooperative_id: str
+    slug: str
+    staff_key: str
+    collection_point_id: str
+    households: dict[str, str] = field(default_factory=dict)
+    """code → household_id"""
+    products: dict[str, str] = field(default_factory=dict)
+    """code → product_id"""
+    partners: list[SeededPartner] = field(default_factory=list)
+
+
+@dataclass
+class Seed:
+    """Everything that was seeded."""
+
+    operator_key: str
+    cooperatives: list[SeededCooperative] = field(default_factory=list)
+
+    def save(self, path: Path) -> None:
+        """Writes the seed, for its owner's eyes only."""
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(asdict(self), file, ensure_ascii=False, indent=1)
+
+    @classmethod
+    def load(cls, path: Path) -> "Seed":
+        """Reads what `save` wrote."""
+        content = json.loads(path.read_text("utf-8"))
+        cooperatives = [
+            SeededCooperative(**it | {"partners": [SeededPartner(**p) for p in it["partners"]]})
+            for it in content["cooperatives"]
+        ]
+        return cls(content["operator_key"], cooperatives)
+
+
+def first_operator_key(stack: Stack) -> str:
+    """Issues a key on the command line, as the union's operator does once after installing."""
+    command = [sys.executable, "-m", "services.catalog", "key", "issue", "--role", "operator", "--label", "demo"]
+    done = subprocess.run(
+        command, env=os.environ | stack.environment("catalog"), capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"no operator key: {done.stderr[-2000:]}")
+    return done.stdout.strip()
+
+
+async def seed(client: Client, key: str) -> Seed:
+    """Registers both cooperatives with households, products, staff keys, partners and contacts."""
+    seeded = Seed(key)
+    operator = client.speaking_as(key)
+    for cooperative in COOPERATIVES:
+        seeded.cooperatives.append(await _seed_cooperative(operator, cooperative))
+    return seeded
+
+
+async def _seed_cooperative(operator: Client, cooperative: Cooperative) -> SeededCooperative:
+    made = await operator.ask(
+        "catalog",
+        "POST",
+        "/v1/cooperatives",
+        {
+            "slug": cooperative.slug,
+            "name": cooperative.name,
+            "timezone": ZONE,
+            "collection_points": [{"name": cooperative.collection_point}],
+        },
+    )
+    issued = await operator.ask(
+        "catalog", "POST", "/v1/keys", {"role": "staff", "cooperative": cooperative.slug, "label": "ban quản trị"}
+    )
+    point = made["collection_points"][0]["collection_point_id"]
+    seeded = SeededCooperative(made["cooperative_id"], cooperative.slug, issued["token"], point)
+    staff = operator.speaking_as(issued["token"])
+    base = f"/v1/cooperatives/{cooperative.slug}"
+    for index, name in enumerate(cooperative.households):
+        body = {"code": cooperative.household_code(index), "name": name}
+        answer = await staff.ask("catalog", "POST", f"{base}/households", body)
+        seeded.households[body["code"]] = answer["household_id"]
+    for product in cooperative.products:
+        answer = await staff.ask(
+            "catalog",
+            "POST",
+            f"{base}/products",
+            {
+                "code": product.code,
+                "name": product.name,
+                "crop": product.crop,
+                "grade": product.grade,
+                "unit": product.unit,
+                "step_milliunits": product.step_milliunits,
+                "ocop_stars": product.ocop_stars,
+                "certificates": list(product.certificates),
+            },
+        )
+        seeded.products[product.code] = answer["product_id"]
+    await _until_known(staff, seeded)
+    for shop in cooperative.shops:
+        seeded.partners.append(await _seed_partner(staff, cooperative, shop))
+    for index, name in enumerate(cooperative.households):
+        code = cooperative.household_code(index)
+        contact = {"email": f"{code.lower()}@bancon.example", "display_name": name, "language": "vi"}
+        await staff.ask("notify", "PUT", f"/v1/households/{seeded.households[code]}/contact", contact)
+    return seeded
+
+
+async def _seed_partner(staff: Client, cooperative: Cooperative, shop: Shop) -> SeededPartner:
+    answer = await staff.ask(
+        "orders",
+        "POST",
+        "/v1/partners",
+        {"cooperative": cooperative.slug, "name": shop.name, "adapter": shop.adapter},
+    )
+    partner = SeededPartner(answer["partner_id"], shop.name, shop.adapter, answer["push_url"], answer["secret"])
+    skus = [{"sku": sku, "product_code": code, "factor": factor} for sku, (code, factor) in shop.skus.items()]
+    await staff.ask("orders", "PUT", f"/v1/partners/{partner.partner_id}/skus", skus)
+    return partner
+
+
+async def _until_known(staff: Client, seeded: SeededCooperative) -> None:
+    """Waits until orders and notify have learned the cooperative, its products, households and the staff key."""
+    last_household = list(seeded.households.values())[-1]
+    await until_answers(staff, "orders", f"/v1/cooperatives/{seeded.slug}/orders")
+    await until_answers(staff, "allocation", f"/v1/cooperatives/{seeded.cooperative_id}/days/2026-01-01/baskets")
+    await until_answers(staff, "notify", f"/v1/cooperatives/{seeded.cooperative_id}/notices")
+    await until_answers(staff, "notify", f"/v1/households/{last_household}/contact", knows=lambda a: "household" not in a.text)
+
+
+async def until_answers(
+    client: Client, service: str, path: str, knows: Any = None, timeout_s: float = 30
+) -> None:
+    """Asks until the service answers (news travels by event); raises TimeoutError otherwise."""
+    async with asyncio.timeout(timeout_s):
+        while True:
+            answer = await client.try_to(service, "GET", path)
+            if not answer.is_error or (knows is not None and answer.status_code == 404 and knows(answer)):
+                return
+            await asyncio.sleep(0.05)
+
+
+def seed_path(stack: Stack) -> Path:
+    """Where the seed of a stack stands."""
+    return stack.root / "seed.json"
+
+
+def seed_running_stack(stack: Stack) -> Seed:
+    """Seeds the stack unless it was seeded before; returns what was seeded."""
+    path = seed_path(stack)
+    if path.exists():
+        return Seed.load(path)
+
+    async def run() -> Seed:
+        async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
+            return await seed(Client(stack, http), first_operator_key(stack))
+
+    seeded = asyncio.run(run())
+    seeded.save(path)
+    return seeded

@@ -1,0 +1,41 @@
+"""The composition root of `orders`: the only place where its parts are wired."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from services.chassis.jobs import Job
+from services.chassis.runtime import Parts, Runtime, Service
+from services.contracts.orders import IntakeClosed, OrderCancelled, OrderChanged, OrderPlaced
+from services.orders import closing, consumers, http
+from services.orders.metrics import OrderMetrics
+from services.orders.settings import OrdersSettings
+from services.orders.waiting import PromiseBoard
+
+
+def _clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def wire(runtime: Runtime[OrdersSettings]) -> Parts:
+    """Puts the parts together for one process."""
+    board, metrics = PromiseBoard(runtime.pool), OrderMetrics(runtime.metrics.registry)
+
+    async def close_intake(now: datetime) -> bool:
+        return await runtime.ledger.transact(lambda tx: closing.close_due(tx, now))
+
+    return Parts(
+        handlers=consumers.handlers(board, metrics, runtime.settings.shared_lanes, _clock),
+        jobs=[Job("close_intake", 0.5, close_intake)],
+        state={"promise_board": board, "order_metrics": metrics},
+    )
+
+
+service = Service(
+    name="orders",
+    title="Chợ Phiên: orders",
+    folder=Path(__file__).parent,
+    settings=OrdersSettings,
+    publishes=(OrderPlaced, OrderChanged, OrderCancelled, IntakeClosed),
+    wire=wire,
+    routers=http.routers,
+)

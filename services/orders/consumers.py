@@ -1,0 +1,137 @@
+"""What happens on which event: catalog's books are kept, promises reach their orders and whoever waits for them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from services.chassis import access
+from services.chassis.inbox import Handler, Received
+from services.chassis.lanes import pin_stream, shared_lane
+from services.chassis.ledger import Transaction
+from services.contracts import allocation, catalog
+from services.contracts.base import Event
+from services.orders import closing
+from services.orders.domain.order import (
+    LineLoss,
+    LinePromise,
+    Order,
+    OrderState,
+    apply_losses,
+    apply_promise,
+)
+from services.orders.metrics import OrderMetrics
+from services.orders.store import books
+from services.orders.store import orders as order_store
+from services.orders.store.orders import Filed
+from services.orders.waiting import PromiseBoard
+
+
+def handlers(
+    board: PromiseBoard, metrics: OrderMetrics, shared_lanes: int, clock: Callable[[], datetime]
+) -> dict[type[Event], Handler]:
+    """The handlers by event. `clock` says when a promise was applied; no decision depends on it."""
+
+    async def cooperatives(tx: Transaction, events: Sequence[Received[Any]]) -> None:
+        await books.save_cooperatives(tx.conn, [received.event for received in events])
+        for received in events:
+            event = received.event
+            if event.lane is not None:
+                await pin_stream(tx, received.stream, event.lane)
+            elif isinstance(event, catalog.CooperativeChanged):
+                await pin_stream(tx, received.stream, shared_lane(received.stream, shared_lanes))
+
+    async def promises(tx: Transaction, events: Sequence[Received[Any]]) -> None:
+        await apply_promises(tx, [received.event for received in events], board, metrics, clock())
+
+    return {
+        catalog.CooperativeRegistered: cooperatives,
+        catalog.CooperativeChanged: cooperatives,
+        catalog.ProductListed: on_products,
+        catalog.OfferPublished: on_offers,
+        catalog.OfferChanged: on_offers,
+        catalog.OfferWithdrawn: on_withdrawals,
+        catalog.AccessKeyIssued: on_keys_issued,
+        catalog.AccessKeyRevoked: on_keys_revoked,
+        allocation.OrderPromised: promises,
+        allocation.OrderShorted: promises,
+    }
+
+
+async def on_products(tx: Transaction, events: Sequence[Received[catalog.ProductListed]]) -> None:
+    """Products of a cooperative, or their new state."""
+    await books.save_products(tx.conn, [(received.stream, received.event) for received in events])
+
+
+async def on_offers(tx: Transaction, events: Sequence[Received[catalog.OfferPublished | catalog.OfferChanged]]) -> None:
+    """An offer opens when it is published; a change does not open it again."""
+    await books.save_offers(tx.conn, [(received.stream, received.event) for received in events])
+
+
+async def on_withdrawals(tx: Transaction, events: Sequence[Received[catalog.OfferWithdrawn]]) -> None:
+    """A withdrawn offer closes as at a cut-off."""
+    await closing.withdraw(tx, [(received.stream, received.event.offer_id) for received in events])
+
+
+async def on_keys_issued(tx: Transaction, events: Sequence[Received[catalog.AccessKeyIssued]]) -> None:
+    """Keys are few; each is one statement of the chassis."""
+    for received in events:
+        key = received.event
+        await access.save_key(tx.conn, key.key_id, key.secret_sha256, key.role, key.scope, key.label)
+
+
+async def on_keys_revoked(tx: Transaction, events: Sequence[Received[catalog.AccessKeyRevoked]]) -> None:
+    """A revoked key opens nothing here from this transaction on."""
+    for received in events:
+        await access.revoke_key(tx.conn, received.event.key_id)
+
+
+async def apply_promises(
+    tx: Transaction,
+    events: Sequence[allocation.OrderPromised | allocation.OrderShorted],
+    board: PromiseBoard,
+    metrics: OrderMetrics,
+    now: datetime,
+) -> None:
+    """Brings what `allocation` says to the orders, and wakes the requests that wait for it."""
+    filed = await order_store.lock_orders(tx.conn, sorted({event.order_id for event in events}))
+    before = {one.order.order_id: one for one in filed}
+    orders = {order_id: one.order for order_id, one in before.items()}
+    for event in events:
+        if event.order_id in orders:
+            orders[event.order_id] = _told(orders[event.order_id], event)
+    first = [before[order_id] for order_id, order in orders.items() if _is_first(before[order_id], order)]
+    promised_now = {one.order.order_id for one in first}
+    moments = [now if order_id in promised_now else None for order_id in orders]
+    if orders:
+        await order_store.save_promises(tx.conn, list(orders.values()), moments)
+    decided = [order_id for order_id, order in orders.items() if order.state is not OrderState.PLACED]
+    tx.after_commit(lambda: board.wake(decided))
+    tx.after_commit(lambda: _observe(metrics, first, now))
+
+
+def _told(order: Order, event: allocation.OrderPromised | allocation.OrderShorted) -> Order:
+    if isinstance(event, allocation.OrderShorted):
+        losses = (LineLoss(line.line_no, line.offer_id, line.after_steps, line.reason) for line in event.lines)
+        return apply_losses(order, losses)
+    return apply_promise(order, (_promise(line) for line in event.lines))
+
+
+def _promise(line: allocation.PromisedLine) -> LinePromise:
+    """What was taken back of a promise is short."""
+    return LinePromise(
+        line.line_no,
+        line.offer_id,
+        line.promised_steps - line.shorted_steps,
+        line.short_steps + line.shorted_steps,
+        line.reason,
+    )
+
+
+def _is_first(before: Filed, order: Order) -> bool:
+    """Whether this is the first promise of the order; one without ordered lines waits for none."""
+    return before.promised_at is None and bool(order.ordered) and order.state is not OrderState.PLACED
+
+
+def _observe(metrics: OrderMetrics, filed: Iterable[Filed], now: datetime) -> None:
+    for one in filed:
+        metrics.push_to_promise.observe((now - one.received_at).total_seconds())

@@ -1,0 +1,118 @@
+"""What the routes say of an order, in the units of its products; steps are our own business."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from services.orders.domain.command import decimal_text
+from services.orders.domain.intake import Reason
+from services.orders.domain.order import Line, LineState, Order, OrderState
+
+
+class PromiseAnswer(BaseModel):
+    """In the unit of the line. `reason` says why some of it is short, if it is."""
+
+    promised: str
+    short: str
+    reason: str | None
+
+
+class LineAnswer(BaseModel):
+    """`sold_quantity` is as pushed; `quantity` is in `unit` and stands where the line is in whole steps.
+
+    `promise` stands as soon as it is known. `too_late` in `reason`: the offer is closed, the line stays as it was.
+    """
+
+    line_no: int
+    sku: str
+    sold_quantity: str
+    state: LineState
+    quantity: str | None
+    unit: str | None
+    offer_id: UUID | None
+    delivery_day: date | None
+    reason: str | None
+    promise: PromiseAnswer | None
+
+
+class OrderAnswer(BaseModel):
+    """An order as it stands."""
+
+    order_id: UUID
+    url: str
+    partner_ref: str
+    state: OrderState
+    lines: list[LineAnswer]
+
+
+class Customer(BaseModel):
+    """The customer as the partner gave it; shown to the cooperative's staff only."""
+
+    name: str | None
+    phone: str | None
+    address: str | None
+
+
+class OrderDetail(OrderAnswer):
+    """One order, as its partner or the cooperative's staff may see it."""
+
+    partner_id: UUID
+    received_at: datetime
+    promised_at: datetime | None
+    contact: Customer | None = None
+
+
+class Passed(BaseModel):
+    """A push that concerns no order: a ping, or a topic or status that means nothing here."""
+
+    answer: str
+    reason: str | None = None
+
+
+def url_of(order_id: UUID) -> str:
+    """The path under which the order can be read."""
+    return f"/v1/orders/{order_id}"
+
+
+def of_order(order: Order, late_lines: frozenset[int] = frozenset()) -> OrderAnswer:
+    """The answer to a push; `late_lines` could not follow it."""
+    return OrderAnswer(
+        order_id=order.order_id,
+        url=url_of(order.order_id),
+        partner_ref=order.command.partner_ref if order.command else "",
+        state=order.state,
+        lines=of_lines(order, late_lines),
+    )
+
+
+def of_lines(order: Order, late_lines: frozenset[int] = frozenset()) -> list[LineAnswer]:
+    """The lines of an order in the order of their numbers."""
+    return [_of_line(line, line.line_no in late_lines) for line in order.lines]
+
+
+def _of_line(line: Line, late: bool) -> LineAnswer:
+    product = line.product
+    ordered = line.state is LineState.ORDERED
+    reason = Reason.TOO_LATE if late else None if ordered else line.reason
+    return LineAnswer(
+        line_no=line.line_no,
+        sku=line.sku,
+        sold_quantity=decimal_text(line.sold_quantity),
+        state=line.state,
+        quantity=product.quantity_text(line.quantity_steps) if product and line.quantity_steps else None,
+        unit=product.unit if product else None,
+        offer_id=line.offer_id,
+        delivery_day=line.delivery_day,
+        reason=reason,
+        promise=_of_promise(line) if ordered and line.is_decided else None,
+    )
+
+
+def _of_promise(line: Line) -> PromiseAnswer:
+    assert line.product is not None
+    return PromiseAnswer(
+        promised=line.product.quantity_text(line.promised_steps),
+        short=line.product.quantity_text(line.short_steps),
+        reason=line.reason,
+    )

@@ -1,0 +1,134 @@
+"""Reading orders: one by its partner or by staff, and the orders of a cooperative by staff.
+
+A partner signs the path of its request as the body of a Standard Webhooks message, with the secret it pushes with.
+"""
+
+from datetime import UTC, date, datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel
+
+from services.chassis import standard_webhooks
+from services.chassis.access import Authenticated, authenticate
+from services.chassis.problems import not_found
+from services.chassis.runtime import Runtime
+from services.chassis.standard_webhooks import BadSignature
+from services.orders.domain.order import OrderState
+from services.orders.http import answers
+from services.orders.http.answers import Customer, LineAnswer, OrderDetail
+from services.orders.http.push import unauthorized
+from services.orders.settings import OrdersSettings
+from services.orders.store.orders import Filed, get_order, list_orders
+from services.orders.store.partners import get_cooperative_id, get_partner
+
+router = APIRouter(tags=["orders"])
+
+_bearer = HTTPBearer(auto_error=False, description="A staff or operator key; partners sign instead.")
+
+_DESCRIPTION = """
+With a bearer key of the cooperative's staff, who also see the customer; or signed by the partner of the order, as a
+Standard Webhooks message whose body is the path of this request (`/v1/orders/…`, nothing else).
+"""
+
+
+class OrderSummary(BaseModel):
+    """One order in a list."""
+
+    order_id: UUID
+    url: str
+    partner_id: UUID
+    partner_ref: str
+    state: OrderState
+    received_at: datetime
+    promised_at: datetime | None
+    lines: list[LineAnswer]
+
+
+class OrderPage(BaseModel):
+    """Newest first. `next` goes into `cursor` for the orders that follow; null at the end."""
+
+    orders: list[OrderSummary]
+    next: UUID | None
+
+
+@router.get(
+    "/v1/orders/{order_id}",
+    summary="Read an order",
+    description=_DESCRIPTION,
+    responses={401: {"description": "Neither key nor signature is valid."}, 404: {"description": "No such order."}},
+)
+async def read_order(
+    order_id: UUID, request: Request, key: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> OrderDetail:
+    """The order as it stands."""
+    runtime: Runtime[OrdersSettings] = request.app.state.runtime
+    if key is None and "webhook-signature" in request.headers:
+        return _detail(await _for_partner(runtime, order_id, request), with_contact=False)
+    principal = await authenticate(request, key)
+    filed = await get_order(runtime.pool, order_id)
+    if filed is None:
+        raise not_found("order")
+    principal.may_act_for(filed.cooperative_id)
+    return _detail(filed, with_contact=principal.role == "staff")
+
+
+@router.get("/v1/cooperatives/{slug}/orders", summary="List the orders of a cooperative")
+async def read_orders(
+    slug: str,
+    request: Request,
+    principal: Authenticated,
+    delivery_day: date | None = None,
+    state: OrderState | None = None,
+    cursor: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> OrderPage:
+    """A page of orders; those with a line for the delivery day, or in the state, where asked for."""
+    runtime: Runtime[OrdersSettings] = request.app.state.runtime
+    cooperative_id = await get_cooperative_id(runtime.pool, slug)
+    if cooperative_id is None:
+        raise not_found("cooperative")
+    principal.may_act_for(cooperative_id)
+    found = await list_orders(runtime.pool, cooperative_id, delivery_day, state, cursor, limit + 1)
+    page = found[:limit]
+    return OrderPage(
+        orders=[_summary(filed) for filed in page],
+        next=page[-1].order.order_id if len(found) > limit else None,
+    )
+
+
+async def _for_partner(runtime: Runtime[OrdersSettings], order_id: UUID, request: Request) -> Filed:
+    """The order, if its partner signed this path. An order that is not there looks like a bad signature."""
+    filed = await get_order(runtime.pool, order_id)
+    partner = await get_partner(runtime.pool, filed.partner_id) if filed else None
+    if filed is None or partner is None:
+        raise unauthorized()
+    try:
+        standard_webhooks.verify(partner.secrets, request.headers, request.url.path.encode(), datetime.now(UTC))
+    except BadSignature:
+        raise unauthorized() from None
+    return filed
+
+
+def _detail(filed: Filed, with_contact: bool) -> OrderDetail:
+    answer = answers.of_order(filed.order)
+    told = filed.order.command.contact if filed.order.command and with_contact else None
+    return OrderDetail(
+        **dict(answer),
+        partner_id=filed.partner_id,
+        received_at=filed.received_at,
+        promised_at=filed.promised_at,
+        contact=Customer(name=told.name, phone=told.phone, address=told.address) if told else None,
+    )
+
+
+def _summary(filed: Filed) -> OrderSummary:
+    answer = answers.of_order(filed.order)
+    return OrderSummary(
+        **dict(answer),
+        partner_id=filed.partner_id,
+        received_at=filed.received_at,
+        promised_at=filed.promised_at,
+    )

@@ -1,0 +1,201 @@
+"""Staff: partners, their secrets, what their SKUs mean, and the lines that wait for a meaning."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from services.chassis import problems, standard_webhooks
+from services.chassis.access import Authenticated
+from services.chassis.ids import uuid7
+from services.chassis.ledger import Transaction
+from services.chassis.runtime import Runtime
+from services.orders import intake
+from services.orders.adapters import ADAPTERS
+from services.orders.domain.command import decimal_text
+from services.orders.settings import OrdersSettings
+from services.orders.store import partners as store
+from services.orders.store.partners import Partner
+
+router = APIRouter(tags=["staff"])
+
+MOST_WAITING = 1000
+
+_TEXT = r"^[^\x00-\x1f\x7f]+$"
+Text = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_TEXT)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class NewPartner(_Body):
+    """A platform's shop of one cooperative, by its slug."""
+
+    cooperative: Text
+    name: Text
+    adapter: Text = Field(examples=sorted(ADAPTERS))
+
+
+class PartnerRegistered(BaseModel):
+    """`secret` is shown this once."""
+
+    partner_id: UUID
+    name: str
+    adapter: str
+    push_url: str
+    secret: str
+
+
+class SecretRotated(BaseModel):
+    """`secret` is shown this once; the one before it is valid until it is deleted."""
+
+    partner_id: UUID
+    secret: str
+
+
+class SkuMeaning(_Body):
+    """One sold item is `factor` units of the product: 0.3 for a bag of 300 g of a product in kg."""
+
+    sku: Text
+    product_code: Text
+    factor: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,6}(\.[0-9]{1,6})?$")]
+
+
+class SkusMapped(BaseModel):
+    """`released_orders`: orders that changed because lines of theirs had waited for these SKUs."""
+
+    mapped: int
+    released_orders: int
+
+
+class WaitingLine(BaseModel):
+    """A line that reserves nothing until its SKU is mapped; the quantity is the partner's."""
+
+    order_id: UUID
+    partner_ref: str
+    received_at: datetime
+    delivery_day: date | None
+    line_no: int
+    sku: str
+    sold_quantity: str
+
+
+class ReviewQueue(BaseModel):
+    """Oldest orders first, at most 1000 lines."""
+
+    lines: list[WaitingLine]
+
+
+async def _partner_of_principal(partner_id: UUID, request: Request, principal: Authenticated) -> Partner:
+    """The partner, if the key may act for its cooperative."""
+    partner = await store.get_partner(request.app.state.runtime.pool, partner_id)
+    if partner is None:
+        raise problems.not_found("partner")
+    principal.may_act_for(partner.cooperative_id)
+    return partner
+
+
+OwnPartner = Annotated[Partner, Depends(_partner_of_principal)]
+
+
+@router.post("/v1/partners", status_code=201, summary="Register a partner")
+async def register_partner(body: NewPartner, request: Request, principal: Authenticated) -> PartnerRegistered:
+    """Makes a partner with a fresh secret."""
+    runtime: Runtime[OrdersSettings] = request.app.state.runtime
+    if body.adapter not in ADAPTERS:
+        raise problems.invalid([("adapter", f"must be one of {', '.join(sorted(ADAPTERS))}")])
+    cooperative_id = await store.get_cooperative_id(runtime.pool, body.cooperative)
+    if cooperative_id is None:
+        raise problems.not_found("cooperative")
+    principal.may_act_for(cooperative_id)
+    secret = standard_webhooks.new_secret()
+    partner = Partner(uuid7(), cooperative_id, body.name, body.adapter, (secret,))
+
+    async def work(tx: Transaction) -> None:
+        await store.insert_partner(tx.conn, partner)
+
+    await runtime.ledger.transact(work)
+    return PartnerRegistered(
+        partner_id=partner.partner_id,
+        name=partner.name,
+        adapter=partner.adapter,
+        push_url=f"/v1/partners/{partner.partner_id}/orders",
+        secret=secret,
+    )
+
+
+@router.post("/v1/partners/{partner_id}/secrets", status_code=201, summary="Rotate the secret of a partner")
+async def rotate_secret(partner: OwnPartner, request: Request) -> SecretRotated:
+    """The new secret is valid at once; the previous one until it is deleted; one before that no longer."""
+    secret = standard_webhooks.new_secret()
+
+    async def work(tx: Transaction) -> None:
+        await store.save_secret(tx.conn, partner.partner_id, secret)
+
+    await request.app.state.runtime.ledger.transact(work)
+    return SecretRotated(partner_id=partner.partner_id, secret=secret)
+
+
+@router.delete(
+    "/v1/partners/{partner_id}/secrets/previous", status_code=204, summary="End the previous secret of a partner"
+)
+async def delete_previous_secret(partner: OwnPartner, request: Request) -> Response:
+    """From now on only the newest secret is valid."""
+
+    async def work(tx: Transaction) -> None:
+        await store.delete_previous_secret(tx.conn, partner.partner_id)
+
+    await request.app.state.runtime.ledger.transact(work)
+    return Response(status_code=204)
+
+
+@router.put("/v1/partners/{partner_id}/skus", summary="Say what SKUs of a partner mean")
+async def map_skus(
+    body: Annotated[list[SkuMeaning], Field(min_length=1, max_length=5000)], partner: OwnPartner, request: Request
+) -> SkusMapped:
+    """Adds or replaces the SKUs named; others stay. Lines that waited for one are ordered, if offers are open."""
+    now = datetime.now(UTC)
+    faults = [(f"[{i}].factor", "must be above 0") for i, one in enumerate(body) if not Decimal(one.factor)]
+    skus = [one.sku for one in body]
+    faults += [(f"[{i}].sku", "stands in the list twice") for i, sku in enumerate(skus) if sku in skus[:i]]
+
+    async def work(tx: Transaction) -> int:
+        codes = sorted({one.product_code for one in body})
+        products = await store.list_product_ids(tx.conn, partner.cooperative_id, codes)
+        unknown = [
+            (f"[{i}].product_code", "is not a product of the cooperative")
+            for i, one in enumerate(body)
+            if one.product_code not in products
+        ]
+        if faults or unknown:
+            raise problems.invalid([*faults, *unknown])
+        mappings = [(one.sku, products[one.product_code], Fraction(one.factor)) for one in body]
+        return await intake.map_skus(tx, partner, mappings, now)
+
+    released = await request.app.state.runtime.ledger.transact(work)
+    return SkusMapped(mapped=len(body), released_orders=released)
+
+
+@router.get("/v1/partners/{partner_id}/review", summary="Read the lines that wait for a mapping")
+async def read_review(partner: OwnPartner, request: Request) -> ReviewQueue:
+    """The review queue of the partner."""
+    waiting = await store.list_waiting_lines(request.app.state.runtime.pool, partner.partner_id, MOST_WAITING)
+    return ReviewQueue(
+        lines=[
+            WaitingLine(
+                order_id=line.order_id,
+                partner_ref=line.partner_ref,
+                received_at=line.received_at,
+                delivery_day=line.delivery_day,
+                line_no=line.line_no,
+                sku=line.sku,
+                sold_quantity=decimal_text(line.sold_quantity),
+            )
+            for line in waiting
+        ]
+    )

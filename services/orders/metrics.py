@@ -1,0 +1,18 @@
+"""What `orders` counts: pushes by what became of them, and the time from a push to its promise."""
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+
+class OrderMetrics:
+    """Registered once per process, in the registry of the chassis."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.pushes = Counter(
+            "orders_pushed", "Pushes of partners by what became of them", ["adapter", "outcome"], registry=registry
+        )
+        self.push_to_promise = Histogram(
+            "push_to_promise_seconds",
+            "Time from the first push of an order until its first promise was applied",
+            registry=registry,
+            buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+        )

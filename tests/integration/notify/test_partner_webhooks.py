@@ -1,0 +1,212 @@
+"""Partners are told by signed webhooks, which an independent library verifies."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from standardwebhooks import Webhook
+
+from services.chassis.ledger import Transaction
+from services.chassis.standard_webhooks import new_secret
+from services.notify.store.notices import claim_due
+from tests.integration.notify.peers import Pushed, Receiver
+from tests.integration.notify.world import World
+
+AFTER_5_S, AFTER_6_MIN = timedelta(seconds=6), timedelta(minutes=6)
+
+
+def verified(secret: str, pushed: Pushed) -> Any:
+    """The body, as the library for receivers returns it."""
+    return Webhook(secret).verify(pushed.body, pushed.headers)
+
+
+async def test_a_partner_receives_the_promise_signed(world: World, shop: Receiver) -> None:
+    secret = await world.listen(shop.url)
+    (promised,) = await world.apply(world.promised(20))
+    await world.run("send_webhooks")
+    (pushed,) = shop.pushed
+    (notice,) = await world.notices()
+    assert pushed.path == "/hooks"
+    assert pushed.headers["webhook-id"] == notice["notice_id"]
+    assert pushed.headers["content-type"] == "application/json"
+    assert verified(secret, pushed) == {
+        "type": "order.promised",
+        "timestamp": promised.time.isoformat(),
+        "data": {
+            "order_id": str(world.order),
+            "partner_ref": "DH-1",
+            "sequence": promised.sequence,
+            "lines": [
+                {
+                    "line_no": 1,
+                    "sku": "CAI",
+                    "product": "Cải mèo",
+                    "unit": "kg",
+                    "ordered": "12.5",
+                    "promised": "10",
+                    "short": "2.5",
+                    "cancelled": "0",
+                    "ordered_steps": 25,
+                    "promised_steps": 20,
+                    "short_steps": 5,
+                    "cancelled_steps": 0,
+                    "reason": "sold_out",
+                }
+            ],
+            "refused_lines": [{"line_no": 2, "sku": "LA", "reason": "unknown_sku"}],
+        },
+    }
+    assert notice["state"] == "told"
+    (event,) = await world.events()
+    said = json.loads(event["data"])
+    assert (said["kind"], said["channel"], said["order_id"]) == ("order_promised", "webhook", str(world.order))
+
+
+async def test_a_partner_is_told_of_a_shortage(world: World, shop: Receiver) -> None:
+    secret = await world.listen(shop.url, new_secret())
+    await world.apply(world.promised())
+    await world.run("send_webhooks")
+    await world.apply(world.shorted(25, 15))
+    await world.run("send_webhooks")
+    first, second = (verified(secret, pushed) for pushed in shop.pushed)
+    assert second["type"] == "order.shorted"
+    assert second["data"]["sequence"] > first["data"]["sequence"]
+    assert (second["data"]["lines"][0]["before"], second["data"]["lines"][0]["after"]) == ("12.5", "7.5")
+
+
+async def test_messages_about_one_order_leave_in_its_order(world: World, shop: Receiver) -> None:
+    secret = await world.listen(shop.url)
+    await world.apply(world.promised(), world.shorted(25, 15), world.promised(15))
+    for _ in range(3):
+        await world.run("send_webhooks")
+    sequences = [verified(secret, pushed)["data"]["sequence"] for pushed in shop.pushed]
+    assert len(sequences) == 3
+    assert sequences == sorted(sequences)
+
+
+async def test_a_partner_without_an_endpoint_is_left_in_peace(world: World, shop: Receiver) -> None:
+    await world.apply(world.promised())
+    await world.listen(shop.url)
+    await world.run("send_webhooks")
+    assert (shop.pushed, await world.notices(), await world.events()) == ([], [], [])
+    await world.apply(world.promised(20))
+    await world.run("send_webhooks")
+    assert len(shop.pushed) == 1
+
+
+async def test_the_endpoint_of_another_cooperative_hears_nothing(world: World, shop: Receiver) -> None:
+    elsewhere = World(world.service, partner=world.partner)
+    await elsewhere.open()
+    await elsewhere.listen(shop.url)
+    await world.apply(world.promised())
+    await world.run("send_webhooks")
+    assert shop.pushed == []
+
+
+async def test_a_failed_webhook_is_sent_again_with_the_same_id_and_body(world: World, shop: Receiver) -> None:
+    secret = await world.listen(shop.url)
+    await world.apply(world.promised())
+    shop.say("503 Busy")
+    await world.run("send_webhooks")
+    assert await world.states() == [("queued", 1, "http_503")]
+    await world.run("send_webhooks")
+    await world.run("send_webhooks", after=AFTER_5_S)
+    shop.say("200 OK")
+    await world.run("send_webhooks", after=timedelta(seconds=60))
+    assert len(shop.pushed) == 2
+    await world.run("send_webhooks", after=AFTER_6_MIN)
+    assert len(shop.pushed) == 3
+    assert len({p.headers["webhook-id"] for p in shop.pushed}) == 1
+    assert len({json.dumps(verified(secret, p)) for p in shop.pushed}) == 1
+    assert await world.states() == [("told", 3, None)]
+
+
+async def test_after_the_last_try_the_partner_counts_as_not_told(world: World, shop: Receiver) -> None:
+    await world.listen(shop.url)
+    await world.apply(world.promised())
+    shop.say("500 Broken")
+    for _ in range(12):
+        await world.service.runtime.pool.execute("update delivery set next_at = now()")
+        await world.run("send_webhooks")
+    assert len(shop.pushed) == 10
+    assert await world.states() == [("undeliverable", 10, "gave_up")]
+    assert [json.loads(e["data"])["reason"] for e in await world.events()] == ["gave_up"]
+
+
+async def test_redirects_are_not_followed(world: World, shop: Receiver) -> None:
+    await world.listen(shop.url)
+    await world.apply(world.promised())
+    shop.say(f"307 Elsewhere\r\nlocation: {shop.url}")
+    await world.run("send_webhooks")
+    assert len(shop.pushed) == 1
+    assert await world.states() == [("queued", 1, "http_307")]
+
+
+async def test_an_endpoint_that_is_gone_is_left_alone(world: World, shop: Receiver) -> None:
+    await world.listen(shop.url)
+    await world.apply(world.promised())
+    shop.say("410 Gone")
+    await world.run("send_webhooks")
+    await world.apply(world.promised(20))
+    await world.run("send_webhooks")
+    assert len(shop.pushed) == 1
+    assert await world.states() == [("undeliverable", 1, "endpoint_gone")]
+    path = f"/v1/partners/{world.partner}/webhook"
+    assert (await world.service.client.get(path, headers=await world.staff())).json()["disabled"] is True
+    shop.say("200 OK")
+    await world.listen(shop.url)
+    await world.apply(world.promised(15))
+    await world.run("send_webhooks")
+    assert len(shop.pushed) == 2
+
+
+async def test_a_silent_receiver_is_not_waited_for_long(world: World, shop: Receiver) -> None:
+    await world.listen(shop.url)
+    await world.apply(world.promised())
+    released = asyncio.Event()
+
+    async def wait(_: Pushed) -> str:
+        await released.wait()
+        return "200 OK"
+
+    shop.answer = wait
+    await world.run("send_webhooks")
+    released.set()
+    assert await world.states() == [("queued", 1, "timed_out")]
+
+
+async def test_what_a_killed_process_had_in_hand_is_sent_again(world: World, shop: Receiver) -> None:
+    await world.listen(shop.url)
+    await world.apply(world.promised())
+    now = datetime.now(UTC)
+
+    async def claim(tx: Transaction) -> None:
+        assert len(await claim_due(tx.conn, "webhook", now, 50)) == 1
+
+    await world.service.runtime.ledger.transact(claim)  # and there the process ends
+    await world.run("settle_interrupted_webhooks", after=timedelta(seconds=121))
+    assert await world.events() == []
+    await world.run("send_webhooks", after=AFTER_5_S)
+    assert len(shop.pushed) == 1
+    assert await world.states() == [("told", 2, None)]
+
+
+async def test_messages_to_an_endpoint_that_was_deleted_are_undeliverable(world: World, shop: Receiver) -> None:
+    await world.listen(shop.url)
+    await world.apply(world.promised())
+    path = f"/v1/partners/{world.partner}/webhook"
+    assert (await world.service.client.delete(path, headers=await world.staff())).status_code == 204
+    await world.run("send_webhooks")
+    assert shop.pushed == []
+    assert await world.states() == [("undeliverable", 1, "no_endpoint")]
+
+
+async def test_many_orders_are_told_in_batches(world: World, shop: Receiver) -> None:
+    await world.listen(shop.url)
+    for _ in range(60):
+        other = World(world.service, cooperative=world.cooperative, cabbage=world.cabbage, partner=world.partner)
+        await other.apply(other.placed("CAI"), other.promised())
+    assert await world.run("send_webhooks") is True
+    await world.run("send_webhooks")
+    assert len({p.headers["webhook-id"] for p in shop.pushed}) == len(shop.pushed) == 60

@@ -1,0 +1,258 @@
+"""The contact book and its neighbours: for the cooperative's own staff only, and secrets stay inside."""
+
+import io
+import logging
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from services.chassis import logs
+from services.chassis.ids import uuid7
+from services.contracts.catalog import AccessKeyIssued, AccessKeyRevoked, CollectionPoint, CooperativeChanged
+from services.contracts.orders import OrderCancelled, OrderChanged
+from tests.integration.notify.peers import Mailbox, Receiver
+from tests.integration.notify.world import World
+
+CONTACT = {"email": "ba.do@example.vn", "display_name": "bà Mùa Thị Dợ", "language": "vi"}
+
+
+async def test_a_contact_is_written_read_and_forgotten(world: World) -> None:
+    client, staff = world.service.client, await world.staff()
+    path = f"/v1/households/{world.household}/contact"
+    assert (await client.get(path, headers=staff)).status_code == 404
+    for _ in range(2):
+        put = await client.put(path, json=CONTACT, headers=staff)
+        assert (put.status_code, put.json()) == (200, CONTACT | {"household_id": str(world.household)})
+    assert (await client.get(path, headers=staff)).json() == put.json()
+    assert (await client.delete(path, headers=staff)).status_code == 204
+    assert (await client.get(path, headers=staff)).status_code == 404
+    assert (await client.delete(path, headers=staff)).status_code == 404
+
+
+async def test_the_contact_book_is_closed_to_strangers_and_other_cooperatives(world: World) -> None:
+    client, path = world.service.client, f"/v1/households/{world.household}/contact"
+    await world.reach()
+    stranger = await world.service.key("staff", uuid7())
+    for method in ("PUT", "GET", "DELETE"):
+        assert (await client.request(method, path, json=CONTACT)).status_code == 401
+        refused = await client.request(method, path, json=CONTACT, headers=stranger)
+        unknown = await client.request(method, path.replace(str(world.household), str(uuid4())), json=CONTACT,
+                                       headers=stranger)  # fmt: skip
+        assert refused.status_code == unknown.status_code == 404
+        assert refused.json() == unknown.json()
+    operator = await world.service.key("operator")
+    assert (await client.get(path, headers=operator)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"email": "ba.do@example.vn\r\nBcc: moi.nguoi@example.vn"}, "email"),
+        ({"email": "a@b@c.vn"}, "email"),
+        ({"display_name": "bà Dợ\r\nBcc: moi.nguoi@example.vn"}, "display_name"),
+        ({"display_name": " "}, "display_name"),
+        ({"language": "xx"}, "language"),
+        ({"phone": "0912345678"}, "phone"),
+    ],
+)
+async def test_a_contact_that_could_write_headers_is_refused_without_repeating_it(
+    world: World, change: dict[str, str], field: str
+) -> None:
+    path = f"/v1/households/{world.household}/contact"
+    answer = await world.service.client.put(path, json=CONTACT | change, headers=await world.staff())
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    assert "example.vn\\r" not in answer.text
+    assert "moi.nguoi" not in answer.text
+
+
+async def test_a_secret_is_made_shown_once_and_never_again(world: World) -> None:
+    client, staff = world.service.client, await world.staff()
+    path, body = (
+        f"/v1/partners/{world.partner}/webhook",
+        {"cooperative": str(world.cooperative), "url": "https://x.vn/h"},
+    )
+    made = await client.put(path, json=body, headers=staff)
+    assert made.status_code == 200
+    assert made.json()["secret"].startswith("whsec_")
+    assert made.headers["cache-control"] == "no-store"
+    shown = await client.get(path, headers=staff)
+    assert shown.json() == {
+        "partner_id": str(world.partner), "cooperative": str(world.cooperative), "url": "https://x.vn/h",
+        "disabled": False,
+    }  # fmt: skip
+    given = await client.put(path, json=body | {"secret": made.json()["secret"]}, headers=staff)
+    assert given.json()["secret"] is None
+    assert (await client.delete(path, headers=staff)).status_code == 204
+    assert (await client.get(path, headers=staff)).status_code == 404
+
+
+async def test_an_endpoint_belongs_to_one_cooperative(world: World) -> None:
+    client, path = world.service.client, f"/v1/partners/{world.partner}/webhook"
+    body = {"cooperative": str(world.cooperative), "url": "https://x.vn/h"}
+    stranger, operator = await world.service.key("staff", uuid7()), await world.service.key("operator")
+    assert (await client.put(path, json=body)).status_code == 401
+    assert (await client.put(path, json=body, headers=stranger)).status_code == 404
+    assert (await client.put(path, json=body | {"cooperative": str(uuid4())}, headers=operator)).status_code == 404
+    assert (await client.put(path, json=body, headers=operator)).status_code == 200
+    of = {"cooperative": str(world.cooperative)}
+    assert (await client.get(path, headers=stranger)).status_code == 404
+    assert (await client.get(path, headers=stranger, params=of)).status_code == 404
+    assert (await client.delete(path, headers=stranger, params=of)).status_code == 404
+    assert (await client.get(path, headers=operator)).status_code == 422
+    assert (await client.get(path, headers=operator, params=of)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"url": "https://user:geheim@x.vn/"}, "url"),
+        ({"url": "ftp://geheim.vn/"}, "url"),
+        ({"secret": "geheim"}, "secret"),
+        ({"secret": "whsec_geheim"}, "secret"),
+        ({"secret": "whsec_AAAA"}, "secret"),
+    ],
+)
+async def test_an_endpoint_that_cannot_be_used_is_refused_without_repeating_it(
+    world: World, change: dict[str, str], field: str
+) -> None:
+    body = {"cooperative": str(world.cooperative), "url": "https://x.vn/h"} | change
+    answer = await world.service.client.put(
+        f"/v1/partners/{world.partner}/webhook", json=body, headers=await world.staff()
+    )
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    assert "geheim" not in answer.text
+
+
+async def test_staff_page_through_what_became_of_notices(world: World, mail: Mailbox, shop: Receiver) -> None:
+    await world.reach()
+    await world.listen(shop.url)
+    await world.apply(world.basket(), world.basket(world.neighbour), world.promised())
+    await world.run("send_email")
+    client, staff, path = world.service.client, await world.staff(), f"/v1/cooperatives/{world.cooperative}/notices"
+    seen: list[dict[str, Any]] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = (await client.get(path, params={"limit": "2"} | cursor, headers=staff)).json()
+        seen += page["notices"]
+        if page["next"] is None:
+            break
+        cursor = {"cursor": page["next"]}
+    assert [(n["kind"], n["state"]) for n in seen] == [
+        ("order_promised", "queued"), ("basket", "undeliverable"), ("basket", "told"),
+    ]  # fmt: skip
+    assert [n["state"] for n in await world.notices(state="told")] == ["told"]
+    assert len(await world.notices(delivery_day="2099-11-24")) == 2
+    assert await world.notices(delivery_day="2099-11-25") == []
+    assert "example.vn" not in (await client.get(path, headers=staff)).text
+    assert (await client.get(path)).status_code == 401
+    assert (await client.get(path, headers=await world.service.key("staff", uuid7()))).status_code == 404
+    assert (await client.get(path, params={"state": "lost"}, headers=staff)).status_code == 422
+
+
+async def test_keys_are_learned_and_revoked_by_event(world: World) -> None:
+    key_id, secret = uuid7(), "5" * 64
+    token = {"Authorization": f"Bearer cp_{key_id.hex}_{secret}"}
+    issued = AccessKeyIssued(
+        key_id=key_id, secret_sha256=__import__("hashlib").sha256(secret.encode()).hexdigest(), role="staff",
+        scope=world.cooperative, label="Vân Hồ",
+    )  # fmt: skip
+    path = f"/v1/cooperatives/{world.cooperative}/notices"
+    await world.apply(issued)
+    assert (await world.service.client.get(path, headers=token)).status_code == 200
+    await world.apply(AccessKeyRevoked(key_id=key_id))
+    assert (await world.service.client.get(path, headers=token)).status_code == 401
+
+
+async def test_a_cooperative_moves_lanes_and_changes_names(world: World, mail: Mailbox) -> None:
+    async def lane() -> int:
+        return int(await world.service.runtime.pool.fetchval("select lane from stream_head where stream = $1",
+                                                             world.cooperative))  # fmt: skip
+
+    points = (CollectionPoint(collection_point_id=world.point, name="Chợ trung tâm"),)
+    changed = CooperativeChanged(
+        cooperative_id=world.cooperative, slug="van-ho", name="Hợp tác xã Vân Hồ", timezone="Asia/Ho_Chi_Minh",
+        lane=11, collection_points=points,
+    )  # fmt: skip
+    await world.apply(changed)
+    assert await lane() == 11
+    await world.apply(changed.model_copy(update={"lane": None}))
+    assert await lane() < 8
+    await world.reach()
+    await world.apply(world.basket())
+    await world.run("send_email")
+    assert "Nơi nhận: Chợ trung tâm" in mail.letters[0].get_content()
+
+
+async def test_the_lines_of_a_changed_order_keep_their_names(world: World, shop: Receiver) -> None:
+    await world.listen(shop.url)
+    line = world.placed("CAI").lines[0].model_copy(update={"line_no": 2, "sku": "CAI-2", "offer_id": uuid7()})
+    await world.apply(
+        OrderChanged(order_id=world.order, partner_id=world.partner, partner_ref="DH-1", lines=(line,)),
+        world.promised(0),
+    )
+    await world.run("send_webhooks")
+    assert b'"sku":"CAI"' in shop.pushed[0].body
+    assert b'"refused_lines":[]' in shop.pushed[0].body
+
+
+async def test_a_cancelled_order_has_no_refused_lines_left(world: World, shop: Receiver) -> None:
+    await world.listen(shop.url)
+    await world.apply(OrderCancelled(order_id=world.order), world.promised(0))
+    await world.run("send_webhooks")
+    assert b'"refused_lines":[]' in shop.pushed[0].body
+
+
+async def test_metrics_say_what_was_told_and_what_waits(world: World, mail: Mailbox, shop: Receiver) -> None:
+    await world.reach()
+    await world.listen(shop.url)
+    await world.apply(world.basket(), world.basket(world.neighbour), world.promised())
+    await world.run("send_email")
+    await world.run("count_deliveries")
+    text = (await world.service.client.get("/metrics")).text
+    assert 'notify_notices_settled_total{kind="basket",state="told"} 1.0' in text
+    assert 'notify_notices_settled_total{kind="basket",state="undeliverable"} 1.0' in text
+    assert 'notify_deliveries_open{channel="webhook",state="queued"} 1.0' in text
+    assert 'notify_told_seconds_count{kind="basket"} 1.0' in text
+
+
+async def test_no_address_and_no_secret_gets_into_logs_or_events(
+    world: World, mail: Mailbox, shop: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the logging of the real process at its most talkative."""
+    stream, root = io.StringIO(), logging.getLogger()
+    before, level = root.handlers[:], root.level
+    logs.set_up("notify", "debug")
+    root.handlers[0].setStream(stream)  # type: ignore[attr-defined]  # a StreamHandler
+    try:
+        secret = await world.listen(shop.url + "?token=bi-mat")
+        await world.reach(email="nobody@example.vn")
+        await world.reach(world.neighbour)
+        mail.on_rcpt = lambda address: f"550 5.1.1 <{address}> unknown" if "nobody" in address else "250 OK"
+        mail.on_data = lambda address: f"451 4.3.0 <{address}> later"
+        shop.say("500 Broken")
+        await world.apply(world.basket(), world.basket(world.neighbour), world.promised())
+        await world.run("send_email")
+        await world.run("send_webhooks")
+        mail.drop_after_data, mail.on_data = True, lambda _: "250 OK"
+        await world.run("send_email", after=timedelta(seconds=31))
+        await world.run("settle_interrupted_email", after=timedelta(hours=1))
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
+    said = stream.getvalue() + caplog.text + str([dict(e) for e in await world.events()])
+    ours = "\n".join(line for line in said.splitlines() if '"mail.log"' not in line)  # the test's own mail server
+    assert ours
+    for private in (
+        "nobody@example.vn",
+        "ba.do@example.vn",
+        "Mùa Thị Dợ",
+        secret,
+        secret.removeprefix("whsec_"),
+        "bi-mat",
+    ):
+        assert private not in ours

@@ -1,0 +1,166 @@
+"""A cooperative as notify learns of it, and events applied as the inbox applies them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from services.chassis.ids import uuid7
+from services.chassis.inbox import Received
+from services.chassis.jobs import Job
+from services.chassis.ledger import Transaction
+from services.contracts.allocation import (
+    BasketAssigned,
+    BasketChanged,
+    BasketItem,
+    OrderPromised,
+    OrderShorted,
+    PromisedLine,
+    ShortedLine,
+)
+from services.contracts.base import Event
+from services.contracts.catalog import CollectionPoint, CooperativeRegistered, HouseholdRegistered, ProductListed
+from services.contracts.orders import OrderLine, OrderPlaced, RefusedLine
+from services.notify.settings import NotifySettings
+from tests.support.service import Running
+
+DAY = date(2099, 11, 24)
+ARRIVE_BY = datetime(2099, 11, 23, 22, 30, tzinfo=UTC)
+TRACE = "00-" + "ab" * 16 + "-" + "cd" * 8 + "-01"
+
+_sequences = count(1)
+
+
+@dataclass
+class World:
+    """One running notify with a cooperative of two households, two products and a partner's order."""
+
+    service: Running[NotifySettings]
+    cooperative: UUID = field(default_factory=uuid7)
+    point: UUID = field(default_factory=uuid7)
+    household: UUID = field(default_factory=uuid7)
+    neighbour: UUID = field(default_factory=uuid7)
+    cabbage: UUID = field(default_factory=uuid7)
+    coriander: UUID = field(default_factory=uuid7)
+    partner: UUID = field(default_factory=uuid7)
+    order: UUID = field(default_factory=uuid7)
+    offer: UUID = field(default_factory=uuid7)
+
+    async def apply(self, *events: Event, at: datetime | None = None) -> list[Received[Any]]:
+        """Applies events of the cooperative's stream, each in a transaction of its own; returns them."""
+        return [await self.apply_one(event, at or datetime.now(UTC)) for event in events]
+
+    async def apply_one(self, event: Event, at: datetime) -> Received[Any]:
+        received = Received(self.cooperative, next(_sequences), uuid7(), at, TRACE, event)
+        await self.apply_together([received])
+        return received
+
+    async def apply_together(self, received: Sequence[Received[Any]]) -> None:
+        """Applies events of one type in one transaction."""
+
+        async def work(tx: Transaction) -> None:
+            await self.service.parts.handlers[type(received[0].event)](tx, received)
+
+        await self.service.runtime.ledger.transact(work)
+
+    async def open(self) -> None:
+        """The cooperative and all that belongs to it become known."""
+        points = (CollectionPoint(collection_point_id=self.point, name="Nhà văn hóa bản Bó Nhàng"),)
+        await self.apply(
+            CooperativeRegistered(
+                cooperative_id=self.cooperative, slug="van-ho", name="Hợp tác xã Rau Vân Hồ",
+                timezone="Asia/Ho_Chi_Minh", collection_points=points,
+            ),
+            HouseholdRegistered(household_id=self.household, code="VH-01", share_weight=1),
+            HouseholdRegistered(household_id=self.neighbour, code="VH-02", share_weight=1),
+            self.listed(self.cabbage, "Cải mèo", "kg", 500),
+            self.listed(self.coriander, "Rau mùi", "bó", 1000),
+            self.placed("CAI", "LA"),
+        )  # fmt: skip
+
+    def listed(self, product_id: UUID, name: str, unit: str, step_milliunits: int) -> ProductListed:
+        return ProductListed(
+            product_id=product_id, code=name, name=name, crop=name, grade="1", unit=unit,
+            step_milliunits=step_milliunits,
+        )  # fmt: skip
+
+    def placed(self, sku: str, refused: str | None = None) -> OrderPlaced:
+        line = OrderLine(line_no=1, offer_id=self.offer, product_id=self.cabbage, sku=sku, quantity_steps=25)
+        unknown = (RefusedLine(line_no=2, sku=refused, reason="unknown_sku"),) if refused else ()
+        return OrderPlaced(
+            order_id=self.order, partner_id=self.partner, partner_ref="DH-1", lines=(line,), refused_lines=unknown
+        )
+
+    def promised(self, promised_steps: int = 25) -> OrderPromised:
+        line = PromisedLine(
+            line_no=1, offer_id=self.offer, ordered_steps=25, promised_steps=promised_steps,
+            short_steps=25 - promised_steps, reason="sold_out" if promised_steps < 25 else None,
+        )  # fmt: skip
+        return OrderPromised(order_id=self.order, lines=(line,))
+
+    def shorted(self, before_steps: int, after_steps: int) -> OrderShorted:
+        line = ShortedLine(
+            line_no=1, offer_id=self.offer, before_steps=before_steps, after_steps=after_steps, reason="pledges_reduced"
+        )
+        return OrderShorted(order_id=self.order, lines=(line,))
+
+    def item(self, product_id: UUID, quantity_steps: int) -> BasketItem:
+        return BasketItem(
+            offer_id=uuid7(), product_id=product_id, quantity_steps=quantity_steps, pledged_steps=quantity_steps,
+            collection_point_id=self.point, arrive_by_at=ARRIVE_BY,
+        )  # fmt: skip
+
+    def basket(self, household: UUID | None = None, cabbage_steps: int = 25, day: date = DAY) -> BasketAssigned:
+        items = (self.item(self.coriander, 3), self.item(self.cabbage, cabbage_steps)) if cabbage_steps else ()
+        return BasketAssigned(household_id=household or self.household, delivery_day=day, version=1, items=items)
+
+    def changed(self, version: int, cabbage_steps: int) -> BasketChanged:
+        items = (self.item(self.cabbage, cabbage_steps),) if cabbage_steps else ()
+        return BasketChanged(household_id=self.household, delivery_day=DAY, version=version, items=items)
+
+    async def reach(self, household: UUID | None = None, email: str = "ba.do@example.vn") -> None:
+        """Staff write a contact down."""
+        body = {"email": email, "display_name": "bà Mùa Thị Dợ", "language": "vi"}
+        path = f"/v1/households/{household or self.household}/contact"
+        answer = await self.service.client.put(path, json=body, headers=await self.staff())
+        assert answer.status_code == 200, answer.text
+
+    async def listen(self, url: str, secret: str | None = None) -> str:
+        """Staff set the partner's endpoint; returns the secret."""
+        body = {"cooperative": str(self.cooperative), "url": url, "secret": secret}
+        path = f"/v1/partners/{self.partner}/webhook"
+        answer = await self.service.client.put(path, json=body, headers=await self.staff())
+        assert answer.status_code == 200, answer.text
+        return secret or str(answer.json()["secret"])
+
+    async def staff(self) -> dict[str, str]:
+        """Headers with a new key of the cooperative's staff."""
+        return await self.service.key("staff", self.cooperative)
+
+    async def run(self, name: str, after: timedelta = timedelta()) -> bool:
+        """Runs a job once, `after` from now."""
+        return await self.job(name).run(datetime.now(UTC) + after)
+
+    def job(self, name: str) -> Job:
+        return next(job for job in self.service.parts.jobs if job.name == name)
+
+    async def notices(self, **wanted: str) -> list[dict[str, Any]]:
+        """What staff see, oldest first."""
+        path = f"/v1/cooperatives/{self.cooperative}/notices"
+        answer = await self.service.client.get(path, params=wanted, headers=await self.staff())
+        assert answer.status_code == 200, answer.text
+        return list(reversed(answer.json()["notices"]))
+
+    async def states(self) -> list[tuple[str, int, str | None]]:
+        """(state, attempts, reason) of every notice, oldest first."""
+        return [(n["state"], n["attempts"], n["reason"]) for n in await self.notices()]
+
+    async def events(self) -> list[asyncpg.Record]:
+        """What notify published, in order."""
+        return await self.service.runtime.pool.fetch(
+            "select stream, type, traceparent, data::jsonb as data from event_log order by stream, sequence"
+        )

@@ -1,0 +1,46 @@
+"""Quantities reach people exactly as the books have them."""
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.notify.domain.quantities import exact
+from services.notify.domain.vietnamese import quantity
+
+STEPS = st.integers(min_value=0, max_value=10**12)
+MILLIUNITS = st.integers(min_value=1, max_value=10**7)
+
+
+@given(STEPS, MILLIUNITS)
+def test_a_written_quantity_is_exactly_the_steps_times_the_step(steps: int, step_milliunits: int) -> None:
+    assert Fraction(exact(steps, step_milliunits)) == Fraction(steps * step_milliunits, 1000)
+
+
+@given(STEPS, MILLIUNITS)
+def test_a_written_quantity_has_no_more_digits_than_it_needs(steps: int, step_milliunits: int) -> None:
+    text = exact(steps, step_milliunits)
+    assert "." not in text or not text.endswith(("0", "."))
+    assert text == "0" or not text.startswith("0") or text.startswith("0.")
+
+
+@given(STEPS, MILLIUNITS)
+def test_vietnamese_differs_only_in_the_comma(steps: int, step_milliunits: int) -> None:
+    assert quantity(steps, step_milliunits, "kg") == exact(steps, step_milliunits).replace(".", ",") + " kg"
+
+
+@pytest.mark.parametrize(
+    ("steps", "step_milliunits", "unit", "text"),
+    [
+        (25, 500, "kg", "12,5 kg"),
+        (3, 1000, "bó", "3 bó"),
+        (2500, 500, "kg", "1250 kg"),
+        (1, 50, "kg", "0,05 kg"),
+        (1, 1, "tấn", "0,001 tấn"),
+    ],
+)
+def test_quantities_are_written_as_households_write_them(
+    steps: int, step_milliunits: int, unit: str, text: str
+) -> None:
+    assert quantity(steps, step_milliunits, unit) == text

@@ -1,0 +1,105 @@
+"""What a household reads."""
+
+import unicodedata
+from datetime import UTC, date, datetime
+from uuid import UUID
+
+import pytest
+
+from services.notify import texts
+from services.notify.domain.facts import BasketFacts, BasketItem, Goods
+from services.notify.domain.vietnamese import moment
+
+DAY = date(2026, 11, 24)
+AT_HALF_PAST_FIVE = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)  # 05:30 on the 24th in Sơn La
+CABBAGE, CORIANDER = Goods("Cải mèo", "kg", 500), Goods("Rau mùi", "bó", 1000)
+
+
+def item(number: int, goods: Goods, steps: int, point: str = "Nhà văn hóa bản Bó Nhàng") -> BasketItem:
+    return BasketItem(UUID(int=number), goods, steps, point, AT_HALF_PAST_FIVE)
+
+
+def basket(*items: BasketItem) -> BasketFacts:
+    return BasketFacts("Hợp tác xã Rau Vân Hồ", "Asia/Ho_Chi_Minh", DAY, items)
+
+
+def test_a_basket_reads_in_vietnamese_exactly_like_this() -> None:
+    text = texts.basket(basket(item(2, CORIANDER, 3), item(1, CABBAGE, 25)), "gia đình bà Mùa Thị Dợ", "vi", False)
+    assert text.subject == "Hàng cần mang thứ Ba, 24/11/2026"
+    assert text.body == (
+        "Kính gửi gia đình bà Mùa Thị Dợ,\n"
+        "\n"
+        "Hợp tác xã Rau Vân Hồ kính nhờ gia đình mang hàng cho ngày thứ Ba, 24/11/2026:\n"
+        "\n"
+        "- Cải mèo: 12,5 kg\n"
+        "- Rau mùi: 3 bó\n"
+        "Nơi nhận: Nhà văn hóa bản Bó Nhàng\n"
+        "Có mặt trước 05:30 sáng thứ Ba, 24/11/2026\n"
+        "\n"
+        "Xin cảm ơn gia đình.\n"
+        "Hợp tác xã Rau Vân Hồ\n"
+    )
+
+
+def test_a_changed_basket_says_that_it_replaces_the_notice_before() -> None:
+    text = texts.basket(basket(item(1, CABBAGE, 4)), "bà Dợ", "vi", True)
+    assert text.subject == "Thay đổi: Hàng cần mang thứ Ba, 24/11/2026"
+    assert "Thông báo này thay cho thông báo trước về ngày thứ Ba, 24/11/2026.\n" in text.body
+
+
+def test_an_empty_basket_says_that_there_is_nothing_to_bring() -> None:
+    text = texts.basket(basket(), "bà Dợ", "vi", False)
+    assert text.subject == "Không phải mang hàng thứ Ba, 24/11/2026"
+    assert text.body == (
+        "Kính gửi bà Dợ,\n"
+        "\n"
+        "Ngày thứ Ba, 24/11/2026, bà con không phải mang hàng. Gia đình không cần ra điểm nhận hàng.\n"
+        "\n"
+        "Xin cảm ơn gia đình.\n"
+        "Hợp tác xã Rau Vân Hồ\n"
+    )
+
+
+def test_a_product_that_stands_in_two_offers_is_added_up() -> None:
+    text = texts.basket(basket(item(1, CABBAGE, 3), item(1, CABBAGE, 4)), "bà Dợ", "vi", False)
+    assert "- Cải mèo: 3,5 kg\n" in text.body
+    assert text.body.count("Cải mèo") == 1
+
+
+def test_each_collection_point_has_its_own_list() -> None:
+    text = texts.basket(basket(item(1, CABBAGE, 2, "Bản Hua Tạt"), item(2, CORIANDER, 5)), "bà Dợ", "vi", False)
+    assert text.body.index("Cải mèo") < text.body.index("Bản Hua Tạt") < text.body.index("Rau mùi")
+
+
+def test_text_is_composed_unicode_whatever_form_the_names_came_in() -> None:
+    decomposed = unicodedata.normalize("NFD", "Cải mèo")
+    text = texts.basket(basket(item(1, Goods(decomposed, "kg", 500), 2)), "bà Dợ", "vi", False)
+    assert unicodedata.is_normalized("NFC", text.subject + text.body)
+    assert "Cải mèo" in text.body
+
+
+def test_a_name_with_line_breaks_cannot_write_lines_of_its_own() -> None:
+    goods = Goods("Cải mèo\nNơi nhận: chỗ khác", "kg\u2028", 500)
+    text = texts.basket(basket(item(1, goods, 2)), "bà Dợ\r\n\r\nXin chào", "vi", False)
+    assert "- Cải mèo Nơi nhận: chỗ khác: 1 kg\n" in text.body
+    assert text.body.startswith("Kính gửi bà Dợ Xin chào,\n")
+
+
+@pytest.mark.parametrize(
+    ("hour", "words"),
+    [
+        (0, "00:15 sáng"),
+        (5, "05:15 sáng"),
+        (11, "11:15 trưa"),
+        (13, "13:15 chiều"),
+        (19, "19:15 tối"),
+        (23, "23:15 đêm"),
+    ],
+)
+def test_a_time_carries_its_part_of_the_day(hour: int, words: str) -> None:
+    assert moment(datetime(2026, 11, 29, hour, 15, tzinfo=UTC)) == f"{words} Chủ nhật, 29/11/2026"
+
+
+def test_every_language_has_its_templates_and_its_speech() -> None:
+    for language in texts.LANGUAGES:
+        assert texts.basket(basket(item(1, CABBAGE, 1)), "bà Dợ", language, True).body
