@@ -59,12 +59,22 @@ class Plan:
         forged = good.headers | {signature: "v1,AAAA" if partner.adapter == "canonical" else "AAAA"}
         yield [replace(good, kind="bad signature", headers=forged, right=(401,))]
         for kind, body, status in (("malformed", b'{"order": [', 422), ("too large", TOO_LARGE, 413)):
-            yield [replace(good, kind=kind, body=body, headers=self._headers(partner, body, self._now), right=(status,))]
+            yield [
+                replace(good, kind=kind, body=body, headers=self._headers(partner, body, self._now), right=(status,))
+            ]
         if partner.adapter == "canonical":
             stale = self._headers(partner, good.body, self._now - timedelta(minutes=20))
             yield [replace(good, kind="stale timestamp", headers=stale, right=(401,))]
             wrong = encode({"order": {"ref": "", "updated_at": "yesterday", "status": "placed", "lines": [{"sku": 7}]}})
-            yield [replace(good, kind="wrong fields", body=wrong, headers=self._headers(partner, wrong, self._now), right=(422,))]
+            yield [
+                replace(
+                    good,
+                    kind="wrong fields",
+                    body=wrong,
+                    headers=self._headers(partner, wrong, self._now),
+                    right=(422,),
+                )
+            ]
 
     def _script(self, kind: str, shop: Shop, partner: SeededPartner) -> Script:
         ref, lines = self._ref(), self._lines(shop)
@@ -110,7 +120,9 @@ class Plan:
             return canonical_headers(partner.secret, f"msg_{message_id}", now, body)
         return woocommerce_headers(partner.secret, f"order.{'updated' if update else 'created'}", message_id, body)
 
-    def _canonical(self, ref: str, updated_at: datetime, lines: list[tuple[str, int]], cancelled: bool) -> dict[str, Any]:
+    def _canonical(
+        self, ref: str, updated_at: datetime, lines: list[tuple[str, int]], cancelled: bool
+    ) -> dict[str, Any]:
         return {
             "order": {
                 "ref": f"DH-{ref}",
@@ -122,9 +134,17 @@ class Plan:
             }
         }
 
-    def _woocommerce(self, ref: str, updated_at: datetime, lines: list[tuple[str, int]], cancelled: bool) -> dict[str, Any]:
+    def _woocommerce(
+        self, ref: str, updated_at: datetime, lines: list[tuple[str, int]], cancelled: bool
+    ) -> dict[str, Any]:
         modified = updated_at.replace(tzinfo=None).isoformat(timespec="seconds")
-        person = {"first_name": "", "last_name": "Trần Văn Bình", "address_1": "5 Ngõ Huyện", "city": "Hà Nội", "country": "VN"}
+        person = {
+            "first_name": "",
+            "last_name": "Trần Văn Bình",
+            "address_1": "5 Ngõ Huyện",
+            "city": "Hà Nội",
+            "country": "VN",
+        }
         return {
             "id": int(ref),
             "number": ref,
@@ -139,7 +159,15 @@ class Plan:
             "payment_method": "cod",
             "customer_note": "Giao buổi sáng giúp tôi",
             "line_items": [
-                {"id": n, "name": sku, "product_id": 100 + n, "variation_id": 0, "quantity": quantity, "sku": sku, "price": 0}
+                {
+                    "id": n,
+                    "name": sku,
+                    "product_id": 100 + n,
+                    "variation_id": 0,
+                    "quantity": quantity,
+                    "sku": sku,
+                    "price": 0,
+                }
                 for n, (sku, quantity) in enumerate(lines, 1)
             ],
             "refunds": [],

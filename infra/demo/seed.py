@@ -160,12 +160,12 @@ async def _until_known(staff: Client, seeded: SeededCooperative) -> None:
     await until_answers(staff, "orders", f"/v1/cooperatives/{seeded.slug}/orders")
     await until_answers(staff, "allocation", f"/v1/cooperatives/{seeded.cooperative_id}/days/2026-01-01/baskets")
     await until_answers(staff, "notify", f"/v1/cooperatives/{seeded.cooperative_id}/notices")
-    await until_answers(staff, "notify", f"/v1/households/{last_household}/contact", knows=lambda a: "household" not in a.text)
+    await until_answers(
+        staff, "notify", f"/v1/households/{last_household}/contact", knows=lambda a: "household" not in a.text
+    )
 
 
-async def until_answers(
-    client: Client, service: str, path: str, knows: Any = None, timeout_s: float = 30
-) -> None:
+async def until_answers(client: Client, service: str, path: str, knows: Any = None, timeout_s: float = 30) -> None:
     """Asks until the service answers (news travels by event); raises TimeoutError otherwise."""
     async with asyncio.timeout(timeout_s):
         while True:

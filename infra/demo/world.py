@@ -150,12 +150,26 @@ CHIENG_MAI = Cooperative(
     ),
     products=(
         Product(
-            "arabica-rang-xay", "Cà phê Arabica rang xay, túi 250 g", "cà phê Arabica", "túi", 1000, 95_000, 14,
-            grade="đặc sản", ocop_stars=4,
+            "arabica-rang-xay",
+            "Cà phê Arabica rang xay, túi 250 g",
+            "cà phê Arabica",
+            "túi",
+            1000,
+            95_000,
+            14,
+            grade="đặc sản",
+            ocop_stars=4,
         ),
         Product(
-            "arabica-rang-hat", "Cà phê Arabica rang hạt", "cà phê Arabica", "kg", 500, 340_000, 10,
-            grade="đặc sản", ocop_stars=4,
+            "arabica-rang-hat",
+            "Cà phê Arabica rang hạt",
+            "cà phê Arabica",
+            "kg",
+            500,
+            340_000,
+            10,
+            grade="đặc sản",
+            ocop_stars=4,
         ),
         Product("arabica-nhan", "Cà phê Arabica nhân xanh", "cà phê Arabica", "kg", 500, 168_000, 30, ocop_stars=3),
     ),
@@ -163,12 +177,20 @@ CHIENG_MAI = Cooperative(
         Shop(
             "Postmart",
             "canonical",
-            {"CF-RX-250": ("arabica-rang-xay", "1"), "CF-RH-500": ("arabica-rang-hat", "0.5"), "CF-N-1": ("arabica-nhan", "1")},
+            {
+                "CF-RX-250": ("arabica-rang-xay", "1"),
+                "CF-RH-500": ("arabica-rang-hat", "0.5"),
+                "CF-N-1": ("arabica-nhan", "1"),
+            },
         ),
         Shop(
             "Cà phê Chiềng Mai (cửa hàng WooCommerce)",
             "woocommerce",
-            {"rang-xay-250g": ("arabica-rang-xay", "1"), "rang-hat-1kg": ("arabica-rang-hat", "1"), "nhan-xanh-5kg": ("arabica-nhan", "5")},
+            {
+                "rang-xay-250g": ("arabica-rang-xay", "1"),
+                "rang-hat-1kg": ("arabica-rang-hat", "1"),
+                "nhan-xanh-5kg": ("arabica-nhan", "5"),
+            },
         ),
     ),
 )

@@ -1,0 +1,1 @@
+"""Private servers and service processes for the demo, the tests and `make up`."""

@@ -62,6 +62,8 @@ def _print_addresses(stack: Stack) -> None:
     print(f"PostgreSQL  {stack.postgres.admin_dsn()}")
     for service in SERVICES:
         print(f"            {stack.postgres.dsn(service)}")
+    print(f"keys        {stack.root / 'seed.json'}   of operators, staff and partners")
+    print(f"mail        {stack.mail_directory}   a Maildir with all that is sent")
     print(f"logs        {stack.log_directory}")
     print("stop with   make down")
 

@@ -24,6 +24,7 @@ _POLICY = Path("/usr/sbin/policy-rc.d")
 _CLUSTER_DEFAULTS = Path("/etc/postgresql-common/createcluster.conf")
 _UNITS = ("postgresql.service", "rabbitmq-server.service", "epmd.service", "epmd.socket")
 _UNIT_FILES = Path("/usr/lib/systemd/system")
+_ENABLED_UNITS = Path("/etc/systemd/system")
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,9 @@ def _install(packages: list[str]) -> None:
             _apt_get("install", "postgresql-common")
             restored.enter_context(_no_main_cluster())
         _apt_get("install", *packages)
-    if shutil.which("systemctl"):  # or they would start with the next boot
-        for unit in new_units:
-            subprocess.run(["systemctl", "disable", "--quiet", unit], capture_output=True, check=False)
+    for unit in new_units:  # or they would start with the next boot; this is what `systemctl disable` does
+        for link in _ENABLED_UNITS.glob(f"*.wants/{unit}"):
+            link.unlink()
 
 
 def _apt_get(verb: str, *packages: str) -> None:

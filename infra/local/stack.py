@@ -19,17 +19,18 @@ from typing import Self
 from infra.local import binaries, owned, places
 from infra.local.credentials import Credentials, load_or_create
 from infra.local.errors import LocalStackError
+from infra.local.mail import SENDER, MailServer
 from infra.local.ports import choose_ports
 from infra.local.postgres import PostgresServer
 from infra.local.rabbitmq import RabbitPorts, RabbitServer
 from infra.rabbitmq.definitions import SERVICES
 
-_SERVERS = ("postgres", "amqp", "management", "distribution", "epmd")
+_SERVERS = ("postgres", "amqp", "management", "distribution", "epmd", "smtp")
 
 
 @dataclass
 class Stack:
-    """Both servers and all that a service needs to know to use them.
+    """PostgreSQL, RabbitMQ and a mailbox, and all that a service needs to know to use them.
 
     `root` holds data, logs and credentials. `fresh` starts on empty servers. A `detached` stack outlives this
     process; any other one ends with it. The services take their `preferred_http_ports` if these are free.
@@ -42,6 +43,7 @@ class Stack:
 
     postgres: PostgresServer = field(init=False)
     rabbit: RabbitServer = field(init=False)
+    mail: MailServer = field(init=False)
     credentials: Credentials = field(init=False)
     http_ports: dict[str, int] = field(init=False)
     _lock: int | None = field(init=False, default=None, repr=False)
@@ -59,7 +61,7 @@ class Stack:
         return stack
 
     def start(self) -> None:
-        """Start both servers at once and make the databases; LocalStackError if a stack runs here already."""
+        """Start the servers at once and make the databases; LocalStackError if a stack runs here already."""
         self.root.mkdir(parents=True, exist_ok=True)
         self._take_lock()
         try:
@@ -117,6 +119,11 @@ class Stack:
         """Holds one log per process."""
         return self.root / "logs"
 
+    @property
+    def mail_directory(self) -> Path:
+        """The Maildir with every mail that the services sent."""
+        return self.mail.directory
+
     def base_url(self, service: str) -> str:
         """Where the service answers HTTP."""
         return f"http://127.0.0.1:{self.http_ports[service]}"
@@ -124,7 +131,14 @@ class Stack:
     def environment(self, service: str) -> dict[str, str]:
         """The variables from which the service reads its settings."""
         prefix = service.upper()
+        relay = {
+            "NOTIFY_SMTP_HOST": "127.0.0.1",
+            "NOTIFY_SMTP_PORT": str(self.mail.port),
+            "NOTIFY_SMTP_TLS": "none",
+            "NOTIFY_SMTP_SENDER": SENDER,
+        }
         return {
+            **(relay if service == "notify" else {}),
             f"{prefix}_DATABASE_URL": self.postgres.dsn(service),
             f"{prefix}_AMQP_URL": self.rabbit.amqp_url(service),
             f"{prefix}_HTTP_HOST": "127.0.0.1",
@@ -167,11 +181,12 @@ class Stack:
         self.rabbit = RabbitServer(
             self.root,
             found_rabbit,
-            ports=RabbitPorts(*(ports[name] for name in _SERVERS[1:])),
+            ports=RabbitPorts(ports["amqp"], ports["management"], ports["distribution"], ports["epmd"]),
             admin_password=self.credentials.rabbit_admin,
             service_passwords=self.credentials.rabbit,
             tied=not self.detached,
         )
+        self.mail = MailServer(self.root, port=ports["smtp"], tied=not self.detached)
         self._state_path.write_text(json.dumps({"detached": self.detached, "ports": ports}))
 
     def _start_servers(self) -> None:
@@ -179,16 +194,21 @@ class Stack:
             self.postgres.start(fresh=self.fresh)
             self.postgres.create_service_databases()
 
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            starts = [pool.submit(start_postgres), pool.submit(self.rabbit.start, fresh=self.fresh)]
+        with ThreadPoolExecutor(max_workers=3) as pool:
+            starts = [
+                pool.submit(self.rabbit.start, fresh=self.fresh),
+                pool.submit(start_postgres),
+                pool.submit(self.mail.start, fresh=self.fresh),
+            ]
         for start in starts:
             start.result()
 
     def _stop_servers(self) -> None:
-        if hasattr(self, "rabbit"):
-            with ThreadPoolExecutor(max_workers=2) as pool:
+        if hasattr(self, "mail"):
+            with ThreadPoolExecutor(max_workers=3) as pool:
                 for stopped in (
                     pool.submit(self.postgres.stop),
+                    pool.submit(self.mail.stop),
                     pool.submit(self.rabbit.stop, gently=not self.fresh),
                 ):
                     stopped.result()

@@ -64,7 +64,8 @@ def from_validation(error: ValidationError | RequestValidationError) -> Problem:
     """422 from what pydantic found; values are not repeated."""
     fields = []
     for fault in error.errors():
-        parts = [part for part in fault["loc"] if part != "body"]
+        place = () if fault["type"] == "json_invalid" else fault["loc"]  # a broken body has a byte there, no field
+        parts = [part for part in place if part != "body"]
         name = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in parts).lstrip(".")
         fields.append((name or "body", str(fault["msg"])))
     return invalid(fields)

@@ -159,7 +159,7 @@ class Process(Generic[S]):
         everything = {relaying, consuming, draining, *background}
         await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
         consumer.stop()
-        ends = await asyncio.gather(consuming, return_exceptions=True)
+        ends: list[BaseException | None] = [*await asyncio.gather(consuming, return_exceptions=True)]
         for task in (*background, draining):
             task.cancel()
         ends += await asyncio.gather(*background, return_exceptions=True)

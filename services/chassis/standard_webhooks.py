@@ -56,7 +56,7 @@ def verify(valid: Iterable[str], given: Mapping[str, str], body: bytes, now: dat
     """Returns the message id. Raises BadSignature; compares in constant time."""
     message_id = given.get("webhook-id", "")
     stamp = given.get("webhook-timestamp", "")
-    if not message_id or not stamp.isdecimal() or "webhook-signature" not in given:
+    if not message_id or not stamp.isdecimal() or len(stamp) > 12 or "webhook-signature" not in given:
         raise BadSignature("webhook-id, webhook-timestamp or webhook-signature is missing or malformed")
     if abs(int(now.timestamp()) - int(stamp)) > TOLERANCE_S:
         raise BadSignature("webhook-timestamp is more than five minutes away from now")

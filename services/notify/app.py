@@ -68,6 +68,7 @@ def wire(runtime: Runtime[NotifySettings]) -> Parts:
         jobs=[
             Job("send_email", 0.5, letters.send_due),
             Job("send_webhooks", 0.25, pushes.send_due),
+            Job("supersede_baskets", 2.0, letters.supersede),
             Job("settle_interrupted_email", 10.0, letters.settle_interrupted),
             Job("settle_interrupted_webhooks", 10.0, pushes.settle_interrupted),
             Job("count_deliveries", 5.0, count),

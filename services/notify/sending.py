@@ -102,6 +102,15 @@ class Sender(Generic[M]):
             await self._save([(claim, Unknown()) for claim in claims])
         return len(claims) == BATCH
 
+    async def supersede(self, _: datetime) -> bool:
+        """Lets go of baskets that the books no longer know; sending passes them over in any case."""
+
+        async def work(tx: Transaction) -> int:
+            return await store.supersede_baskets(tx.conn, self._channel.name)
+
+        self._metrics.settled.labels(BASKET, "superseded").inc(await self._ledger.transact(work))
+        return False
+
     async def _send_batch(self, now: datetime) -> bool:
         claims = await self._claim(now)
         if not claims:
@@ -115,13 +124,10 @@ class Sender(Generic[M]):
         return len(claims) == BATCH
 
     async def _claim(self, now: datetime) -> list[Claim]:
-        async def work(tx: Transaction) -> tuple[list[str], list[Claim]]:
-            old = await store.supersede_baskets(tx.conn, self._channel.name)
-            return old, await store.claim_due(tx.conn, self._channel.name, now, BATCH)
+        async def work(tx: Transaction) -> list[Claim]:
+            return await store.claim_due(tx.conn, self._channel.name, now, BATCH)
 
-        old, claims = await self._ledger.transact(work)
-        self._metrics.settled.labels(BASKET, "superseded").inc(len(old))
-        return claims
+        return await self._ledger.transact(work)
 
     def _compose_all(self, claims: Sequence[Claim], batch: Batch) -> list[M]:
         messages: list[M] = []

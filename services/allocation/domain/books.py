@@ -50,6 +50,11 @@ class OfferBook:
         """Supply that nobody holds; above 0 only when no line waits."""
         return self.supply_steps - self.promised_net_steps
 
+    @property
+    def available_steps(self) -> int:
+        """What can still be promised: nothing more once the intake is closed."""
+        return self.free_steps if self.open else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Line:

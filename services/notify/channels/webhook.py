@@ -18,7 +18,7 @@ from services.notify.clock import Clock
 from services.notify.domain.delivery import Accepted, Failed, Outcome, Refused
 from services.notify.domain.notices import WEBHOOK
 
-AT_ONCE = 25
+AT_ONCE = 50
 """Requests that one process has under way."""
 MOST_ANSWER_BYTES = 65_536
 """Of an answer; it is read only so that the connection can be used again."""

@@ -44,13 +44,16 @@ with old as (
 ), let_go as (
     update delivery d set state = 'superseded' from old where (d.notice_id, d.channel) = (old.notice_id, old.channel)
 )
-update notice n set state = 'superseded' from old where n.notice_id = old.notice_id returning n.kind
+update notice n set state = 'superseded' from old where n.notice_id = old.notice_id returning n.notice_id
 """
 
 _CLAIM = """
 with due as (
     select d.notice_id, d.channel from delivery d join notice n using (notice_id)
     where d.channel = $1 and d.state = 'queued' and d.next_at <= $2
+    and not exists (
+        select from notice newer where newer.household_id = n.household_id
+        and newer.delivery_day = n.delivery_day and newer.version > n.version)
     and not exists (
         select from notice e join delivery f using (notice_id) where e.household_id = n.household_id
         and e.delivery_day = n.delivery_day and e.version < n.version and f.state = 'sending')
@@ -135,16 +138,16 @@ async def insert_notices(
     return {r["notice_id"] for r in rows}
 
 
-async def supersede_baskets(conn: Connection, channel: str) -> list[str]:
-    """Lets go of waiting baskets that are not the latest: they no longer say what the books say. Their kinds."""
-    return [r["kind"] for r in await conn.fetch(_SUPERSEDE, channel)]
+async def supersede_baskets(conn: Connection, channel: str) -> int:
+    """Lets go of waiting baskets that are not the latest and never will be sent; returns how many."""
+    return len(await conn.fetch(_SUPERSEDE, channel))
 
 
 async def claim_due(conn: Connection, channel: str, now: datetime, limit: int) -> list[Claim]:
     """Takes due deliveries in hand for this process.
 
-    A newer version of a basket waits while an older one is being sent, and so does a newer message about an
-    order until the older one has been tried once.
+    Of a basket only the latest version is taken, and it waits while an older one is being sent. A newer message
+    about an order waits until the older one has been tried once.
     """
     rows = await conn.fetch(_CLAIM, channel, now, limit)
     if not rows:

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from re import compile as pattern
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -51,7 +51,7 @@ LongText = Annotated[str, Field(max_length=MOST_TEXT, pattern=r"^[^\x00]*$")]
 Moment = Annotated[
     AwareDatetime,
     BeforeValidator(_written),
-    Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),
+    Field(strict=False, ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),
 ]
 
 
@@ -83,17 +83,20 @@ class CanonicalOrder(_Strict):
     updated_at: Moment
     status: Literal["placed", "cancelled"]
     delivery_day: date | None = None
-    lines: Annotated[tuple[CanonicalLine, ...], Field(max_length=MOST_LINES)] = ()
+    lines: Annotated[tuple[CanonicalLine, ...], Field(max_length=MOST_LINES, validate_default=True)] = ()
     contact: CanonicalContact | None = None
 
-    @model_validator(mode="after")
-    def _lines_can_be_told_apart(self) -> Self:
-        if self.status == "placed" and not self.lines:
-            raise PydanticCustomError("lines", "lines must not be empty where status is 'placed'")
-        numbers = [line.line_no or position for position, line in enumerate(self.lines, 1)]
+    @field_validator("lines")
+    @classmethod
+    def _lines_can_be_told_apart(
+        cls, lines: tuple[CanonicalLine, ...], known: ValidationInfo
+    ) -> tuple[CanonicalLine, ...]:
+        if not lines and known.data.get("status") == "placed":
+            raise PydanticCustomError("lines", "must not be empty where status is 'placed'")
+        numbers = [line.line_no or position for position, line in enumerate(lines, 1)]
         if len(set(numbers)) < len(numbers):
-            raise PydanticCustomError("lines", "line_no must differ from line to line")
-        return self
+            raise PydanticCustomError("lines", "must have a different line_no each, given or by position")
+        return lines
 
 
 class CanonicalPush(_Strict):

@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Self
 
-UNTIMED = datetime.max.replace(tzinfo=UTC)
+UNTIMED = datetime(9999, 12, 31, tzinfo=UTC)
 """When a platform does not say when it deleted an order: after everything else, since nothing can follow."""
 
 

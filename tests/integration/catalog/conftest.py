@@ -1,7 +1,9 @@
-"""catalog on a fresh database, with one cooperative, two households and two products."""
+"""catalog on a database of the test's own, with one cooperative, two households and two products."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+import secrets
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -86,19 +88,43 @@ OPENING = ["cooperative_registered", *["household_registered"] * 2, *["product_l
 """What stands in Vân Hồ's stream before a test begins."""
 
 
-@pytest.fixture
-async def catalog(stack: Stack) -> AsyncIterator[Catalog]:
-    """Vân Hồ with the households VH-01 and VH-02 and the products cai-meo and su-su."""
-    async with fresh_database(stack, "catalog") as dsn, running(service, dsn) as it:
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """A database that tests copy, and what must be known of it."""
+
+    database: str
+    operator: dict[str, str]
+    staff: dict[str, str]
+    van_ho: UUID
+
+
+async def _sow(stack: Stack, database: str) -> Seed:
+    async with running(service, stack.postgres.dsn("catalog", database)) as it:
         operator = await it.key("operator")
         answer = await it.client.post("/v1/cooperatives", json=VAN_HO, headers=operator)
         van_ho = UUID(answer.json()["cooperative_id"])
-        found = Catalog(it, dsn, operator, await it.key("staff", van_ho), van_ho)
+        path = "/v1/cooperatives/van-ho"
         for code, name in (("VH-01", "Giàng A Sà"), ("VH-02", "Mùa Thị Chu")):
-            await found.done("POST", "/cooperatives/van-ho/households", {"code": code, "name": name})
+            await it.client.post(f"{path}/households", json={"code": code, "name": name}, headers=operator)
         for product in (CAI_MEO, SU_SU):
-            await found.done("POST", "/cooperatives/van-ho/products", product)
-        yield found
+            await it.client.post(f"{path}/products", json=product, headers=operator)
+        return Seed(database, operator, await it.key("staff", van_ho), van_ho)
+
+
+@pytest.fixture(scope="session")
+def seed(stack: Stack) -> Iterator[Seed]:
+    """Vân Hồ with the households VH-01 and VH-02 and the products cai-meo and su-su."""
+    database = f"catalog_seed_{secrets.token_hex(6)}"
+    stack.postgres.create_database(database, "catalog")
+    yield asyncio.run(_sow(stack, database))
+    stack.postgres.drop_database(database)
+
+
+@pytest.fixture
+async def catalog(stack: Stack, seed: Seed) -> AsyncIterator[Catalog]:
+    """The service on a copy of the seed."""
+    async with fresh_database(stack, "catalog", seed.database) as dsn, running(service, dsn) as it:
+        yield Catalog(it, dsn, seed.operator, seed.staff, seed.van_ho)
 
 
 def local_day(days_ahead: int) -> date:

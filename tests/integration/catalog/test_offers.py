@@ -94,6 +94,11 @@ async def test_content_of_the_wrong_shape_is_named_field_by_field(catalog: Catal
     ]
 
 
+async def test_a_body_that_is_no_json_is_named_as_a_whole(catalog: Catalog) -> None:
+    answer = await catalog.running.client.post(f"/v1{PATH}", content=b'{"offers": [', headers=catalog.staff)
+    assert fields(answer) == ["body"]
+
+
 async def test_a_product_has_one_live_offer_a_day_and_the_refusal_names_it(catalog: Catalog) -> None:
     (offer_id,) = await publish(catalog, offer())
     answer = await catalog.ask("POST", PATH, {"offers": [offer("su-su"), offer()]})

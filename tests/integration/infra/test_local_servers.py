@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+import mailbox
 import os
 import signal
+import smtplib
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from email.message import EmailMessage
 from pathlib import Path
 
 import aio_pika
@@ -231,6 +234,20 @@ async def test_the_depth_of_a_queue_is_reported(stack: Stack, vhost: str) -> Non
     async with asyncio.timeout(20):
         while stack.rabbit.management.queues(vhost)["orders.0"].ready != 1:  # noqa: ASYNC110 - it reports once a second
             await asyncio.sleep(0.05)
+
+
+def test_a_mail_given_to_the_relay_lies_in_the_mailbox(stack: Stack) -> None:
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Message-ID"] = "a@hop-tac-xa.example", "b@bancon.example", "<told-once@test>"
+    mail["Subject"] = "Phiên chợ ngày mai"
+    mail.set_content("Cải mèo: 12 bó, trước 5 giờ sáng")
+    with smtplib.SMTP("127.0.0.1", stack.mail.port, local_hostname="localhost", timeout=10) as relay:
+        relay.send_message(mail)
+    box = mailbox.Maildir(stack.mail_directory, factory=None, create=False)
+    (delivered,) = (it for it in box if it["Message-ID"] == "<told-once@test>")
+    content = delivered.get_payload(decode=True)
+    assert isinstance(content, bytes)
+    assert content.decode().strip() == "Cải mèo: 12 bó, trước 5 giờ sáng"
 
 
 async def test_messages_and_rows_survive_kill_minus_nine_of_both_servers(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from email.message import EmailMessage
 from email.policy import default
 from typing import Any
 
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 Reply = Callable[[str], str]
 """From the recipient to the server's reply."""
@@ -27,6 +28,9 @@ class Mailbox:
     on_data: Reply = lambda _: "250 OK"
     drop_after_data: bool = False
     """The letter is kept, and the connection breaks before the server can say so."""
+    tls: ssl.SSLContext | None = None
+    """With it STARTTLS and a login are asked for before anything else."""
+    logins: list[str] = field(default_factory=list)
     hold: asyncio.Event | None = None
     """Answers to content wait for this."""
     holding: asyncio.Event = field(default_factory=asyncio.Event)
@@ -54,19 +58,31 @@ class Mailbox:
             server.transport.abort()
         return reply
 
+    def authenticate(
+        self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, given: LoginPassword
+    ) -> AuthResult:
+        """Lets everybody in who knows the password `mật khẩu`."""
+        assert isinstance(given.login, bytes)
+        known = given.password == "mật khẩu".encode()
+        self.logins += [given.login.decode()] if known else []
+        return AuthResult(success=known, handled=known)
+
     def to(self, address: str) -> list[EmailMessage]:
         """The letters to an address."""
         return [letter for letter in self.letters if letter["To"].addresses[0].addr_spec == address]
 
 
 @asynccontextmanager
-async def mailbox() -> AsyncIterator[Mailbox]:
+async def mailbox(tls: ssl.SSLContext | None = None) -> AsyncIterator[Mailbox]:
     """A mail server on a free loopback port."""
-    box = Mailbox()
+    box = Mailbox(tls=tls)
 
     def session() -> SMTP:
         box.sessions += 1
-        return SMTP(box, hostname="mail.test", loop=asyncio.get_running_loop())
+        guarded: dict[str, Any] = (
+            {"require_starttls": True, "auth_required": True, "authenticator": box.authenticate} if tls else {}
+        )
+        return SMTP(box, hostname="mail.test", loop=asyncio.get_running_loop(), tls_context=tls, **guarded)
 
     server = await asyncio.get_running_loop().create_server(session, "127.0.0.1", 0)
     box.port = server.sockets[0].getsockname()[1]

@@ -6,6 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 
 from services.chassis.ids import uuid7
 from services.chassis.inbox import Received
+from services.chassis.ledger import Transaction
+from services.notify.domain.notices import Claim
+from services.notify.store.notices import claim_due
 from tests.integration.notify.peers import Mailbox
 from tests.integration.notify.world import TRACE, World
 
@@ -91,7 +94,23 @@ async def test_an_old_basket_is_not_sent_after_the_books_have_changed(world: Wor
     (letter,) = mail.letters
     assert "- Cải mèo: 5 kg\n" in content(letter)
     assert "thay cho" not in content(letter)
+    await world.run("supersede_baskets")
+    await world.run("send_email")
+    assert len(mail.letters) == 1
     assert await world.states() == [("superseded", 0, None), ("told", 1, None)]
+
+
+async def test_a_refused_basket_is_not_tried_again_after_the_books_have_changed(world: World, mail: Mailbox) -> None:
+    await world.reach()
+    mail.on_rcpt = lambda _: "451 4.3.0 try later"
+    await world.apply(world.basket())
+    await world.run("send_email")
+    await world.apply(world.changed(2, 10))
+    mail.on_rcpt = lambda _: "250 OK"
+    await world.run("send_email", after=HALF_A_MINUTE)
+    await world.run("supersede_baskets")
+    assert [letter["Subject"] for letter in mail.letters] == ["Hàng cần mang thứ Ba, 24/11/2099"]
+    assert await world.states() == [("superseded", 1, None), ("told", 1, None)]
 
 
 async def test_a_change_waits_while_the_basket_before_it_is_being_sent(world: World, mail: Mailbox) -> None:
@@ -135,6 +154,22 @@ async def test_two_processes_at_once_tell_each_household_once(world: World, mail
     await asyncio.gather(*(world.run("send_email") for _ in range(4)))
     assert len({letter["Message-ID"] for letter in mail.letters}) == len(mail.letters) == 20
     assert len(await world.events()) == 20
+
+
+async def test_what_one_process_is_claiming_another_passes_over_without_waiting(world: World) -> None:
+    await world.reach()
+    await world.apply(world.basket())
+    now, ledger = datetime.now(UTC), world.service.runtime.ledger
+
+    async def claim(tx: Transaction) -> list[Claim]:
+        return await claim_due(tx.conn, "email", now, 50)
+
+    async def claim_around_another(tx: Transaction) -> tuple[int, int]:
+        own = await claim(tx)
+        async with asyncio.timeout(5):
+            return len(own), len(await ledger.transact(claim))
+
+    assert await ledger.transact(claim_around_another) == (1, 0)
 
 
 async def test_a_household_without_a_contact_is_for_a_person_to_tell_at_once(world: World, mail: Mailbox) -> None:

@@ -67,6 +67,19 @@ async def test_one_refused_recipient_does_not_keep_the_others_from_being_told(wo
     assert [state for state, _, _ in await world.states()] == ["undeliverable", "told"]
 
 
+async def test_one_notice_that_cannot_be_worded_does_not_keep_the_others_from_being_told(
+    world: World, mail: Mailbox
+) -> None:
+    await world.reach()
+    await world.apply(world.basket(day=date(2099, 1, 1)), world.basket(day=date(2099, 1, 2)))
+    await world.service.runtime.pool.execute(
+        "update notice set facts = jsonb_set(facts, '{timezone}', '\"Nowhere\"') where delivery_day = '2099-01-01'"
+    )
+    await world.run("send_email")
+    assert len(mail.letters) == 1
+    assert await world.states() == [("queued", 1, "cannot_be_composed"), ("told", 1, None)]
+
+
 async def test_a_new_address_is_tried_where_the_old_one_was_refused(world: World, mail: Mailbox) -> None:
     await queue_one(world)
     mail.on_rcpt = lambda address: "550 5.1.1 no" if address.startswith("ba.do") else "250 OK"

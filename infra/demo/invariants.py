@@ -1,0 +1,230 @@
+"""The invariants of the design, checked by SQL against the four databases and by what the receivers really got.
+
+Nothing here asks a service: the books are compared with each other, and with the mails and webhooks that arrived.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+
+from infra.demo.peers import Received
+from services.contracts.flow import READS, SERVICES
+
+Databases = Mapping[str, "asyncpg.Connection[asyncpg.Record]"]
+
+
+@dataclass
+class Invariant:
+    """One law with the numbers that were compared; `faults` says in words where it does not hold."""
+
+    name: str
+    compared: dict[str, int] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def holds(self) -> bool:
+        """Whether no fault was found."""
+        return not self.faults
+
+    def must_equal(self, what: str, one: Any, other: Any) -> None:
+        """Notes a fault where the two differ."""
+        if one != other:
+            self.faults.append(f"{what}: {one} is not {other}")
+
+    def as_json(self) -> dict[str, Any]:
+        """For the report; at most ten faults."""
+        return {"holds": self.holds, "compared": self.compared, "faults": self.faults[:10]}
+
+
+async def check_all(databases: Databases, refs: set[tuple[str, str]], received: Received) -> list[Invariant]:
+    """Every invariant that one day can show; `refs` are the (partner, order number) that partners pushed."""
+    return [
+        await quantities_balance(databases),
+        await pledges_are_kept(databases),
+        await every_order_has_one_effect(databases, refs),
+        await every_cursor_reaches_its_head(databases),
+        await households_are_told_what_the_books_say(databases, received),
+        await partners_are_told_what_the_books_say(databases, received),
+    ]
+
+
+async def mapping(database: "asyncpg.Connection[asyncpg.Record]", query: str, *values: object) -> dict[Any, int]:
+    """A query of two columns as a mapping."""
+    return {row[0]: row[1] for row in await database.fetch(query, *values)}
+
+
+async def quantities_balance(databases: Databases) -> Invariant:
+    """Invariant 1, per offer: ordered = promised + short + cancelled, and baskets carry promised - shorted."""
+    found = Invariant("ordered = promised + short + cancelled; baskets = promised - shorted")
+    wanted = await mapping(
+        databases["orders"],
+        "select offer_id, sum(quantity_steps)::bigint from order_line where state = 'ordered' group by offer_id",
+    )
+    books = await databases["allocation"].fetch(
+        "select b.offer_id, b.open, b.supply_steps, coalesce(l.ordered, 0) as ordered,"
+        " coalesce(l.promised, 0) as promised,"
+        " coalesce(l.short, 0) as short, coalesce(l.cancelled, 0) as cancelled, coalesce(l.shorted, 0) as shorted,"
+        " coalesce((select sum(i.quantity_steps) from basket_item i where i.offer_id = b.offer_id), 0) as carried "
+        "from offer_book b left join lateral (select sum(ordered_steps) as ordered, sum(promised_steps) as promised,"
+        " sum(short_steps) as short, sum(cancelled_steps) as cancelled, sum(shorted_steps) as shorted"
+        " from order_line l where l.offer_id = b.offer_id) l on true order by b.offer_id"
+    )
+    total: Counter[str] = Counter()
+    for book in books:
+        offer = book["offer_id"]
+        found.must_equal(f"offer {offer} law", book["ordered"], book["promised"] + book["short"] + book["cancelled"])
+        found.must_equal(f"offer {offer} orders", wanted.pop(offer, 0), book["promised"] + book["short"])
+        net = book["promised"] - book["shorted"]
+        if not book["open"]:
+            found.must_equal(f"offer {offer} baskets", book["carried"], net)
+        if net > book["supply_steps"]:
+            found.faults.append(f"offer {offer}: {net} promised of {book['supply_steps']}")
+        for word in ("ordered", "promised", "short", "cancelled", "shorted", "carried"):
+            total[word] += int(book[word])
+    found.faults += [f"offer {offer} is ordered and not in the books of allocation" for offer in wanted]
+    found.compared = {"offers": len(books), **total}
+    return found
+
+
+async def pledges_are_kept(databases: Databases) -> Invariant:
+    """Invariant 1: no household brings more than it pledged, by the pledges in catalog's own books."""
+    found = Invariant("no household above its pledge")
+    pledges = {
+        (row["offer_id"], row["household_id"]): row["quantity_steps"]
+        for row in await databases["catalog"].fetch("select offer_id, household_id, quantity_steps from pledge")
+    }
+    items = await databases["allocation"].fetch("select offer_id, household_id, quantity_steps from basket_item")
+    for item in items:
+        pledged = pledges.get((item["offer_id"], item["household_id"]), 0)
+        if item["quantity_steps"] > pledged:
+            found.faults.append(f"household {item['household_id']}: {item['quantity_steps']} of {pledged} pledged")
+    found.compared = {"items": len(items), "pledges": len(pledges)}
+    return found
+
+
+async def every_order_has_one_effect(databases: Databases, refs: set[tuple[str, str]]) -> Invariant:
+    """Invariant 2: each pushed order exists once, was placed once, and is cancelled where its last word was that."""
+    found = Invariant("each order of a partner has one effect")
+    stored = await databases["orders"].fetch(
+        "select partner_id::text, partner_ref, order_id, state from customer_order"
+    )
+    found.must_equal("orders", {(row["partner_id"], row["partner_ref"]) for row in stored}, refs)
+    placed = Counter(
+        row["order_id"]
+        for row in await databases["orders"].fetch(
+            "select data->>'order_id' as order_id from event_log where type = 'orders.order_placed.v1'"
+        )
+    )
+    found.faults += [f"order {order} was placed {n} times" for order, n in placed.items() if n != 1]
+    lines = {
+        (row["order_id"], row["line_no"], row["offer_id"]): (row["promised_steps"], row["short_steps"])
+        for row in await databases["orders"].fetch("select * from order_line where state = 'ordered'")
+    }
+    promised = {
+        (row["order_id"], row["line_no"], row["offer_id"]): (row["net"], row["short"])
+        for row in await databases["allocation"].fetch(
+            "select order_id, line_no, offer_id, sum(promised_steps - shorted_steps)::bigint as net,"
+            " sum(short_steps + shorted_steps)::bigint as short from order_line group by 1, 2, 3"
+            " having sum(ordered_steps - cancelled_steps) > 0"
+        )
+    }
+    found.must_equal("promises in orders and allocation", lines, promised)
+    found.compared = {"pushed": len(refs), "stored": len(stored), "placed": sum(placed.values()), "lines": len(lines)}
+    return found
+
+
+async def every_cursor_reaches_its_head(databases: Databases) -> Invariant:
+    """Invariant 3: produced = applied, per stream, with nothing parked and nothing in quarantine."""
+    found = Invariant("every cursor reaches the producer's head")
+    produced = applied = 0
+    for producer in SERVICES:
+        heads = await mapping(databases[producer], "select stream, last_sequence from stream_head")
+        logged = await mapping(databases[producer], "select stream, count(*) from event_log group by stream")
+        found.must_equal(f"log of {producer}", {s: n for s, n in heads.items() if n}, logged)
+        produced += sum(heads.values())
+        for consumer in (name for name, reads in READS.items() if producer in reads):
+            cursors = await mapping(
+                databases[consumer], "select stream, sequence from consumer_cursor where producer = $1", producer
+            )
+            applied += sum(cursors.values())
+            for stream, head in heads.items():
+                found.must_equal(f"{consumer} of {producer} {stream}", cursors.get(stream, 0), head)
+    for name in SERVICES:
+        for table in ("parked_event", "rejected_message"):
+            count = await databases[name].fetchval(f"select count(*) from {table}")  # noqa: S608 - fixed names
+            found.must_equal(f"{table} of {name}", count, 0)
+    found.compared = {"produced": produced, "applied": applied}
+    return found
+
+
+async def households_are_told_what_the_books_say(databases: Databases, received: Received) -> Invariant:
+    """Invariant 4: one mail per household and basket version, told by receipt, with the quantities of the books."""
+    found = Invariant("households are told exactly what the books say, once per change")
+    baskets = await databases["allocation"].fetch(
+        "select household_id, delivery_day, version, told_at is not null as told from basket_version"
+    )
+    notices = await databases["notify"].fetch(
+        "select notice_id, household_id, delivery_day, version, state, facts from notice where kind = 'basket'"
+    )
+    found.must_equal(
+        "baskets and notices",
+        {(b["household_id"], b["delivery_day"], b["version"]) for b in baskets},
+        {(n["household_id"], n["delivery_day"], n["version"]) for n in notices},
+    )
+    found.faults += [f"basket of {b['household_id']} is not told in allocation" for b in baskets if not b["told"]]
+    found.faults += [f"notice {n['notice_id']} is {n['state']}" for n in notices if n["state"] != "told"]
+    mails = Counter(received.mail_ids())
+    found.must_equal("mails per notice", mails, Counter(str(n["notice_id"]) for n in notices))
+    items: Counter[tuple[str, str]] = Counter()
+    for row in await databases["allocation"].fetch("select household_id, offer_id, quantity_steps from basket_item"):
+        items[str(row["household_id"]), str(row["offer_id"])] += row["quantity_steps"]
+    latest: dict[tuple[Any, Any], Any] = {}
+    for notice in sorted(notices, key=lambda n: n["version"]):
+        latest[notice["household_id"], notice["delivery_day"]] = notice
+    told: Counter[tuple[str, str]] = Counter()
+    for notice in latest.values():
+        for item in json.loads(notice["facts"])["items"]:
+            told[str(notice["household_id"]), item["offer_id"]] += item["quantity_steps"]
+    found.must_equal("quantities told", told, items)
+    found.compared = {
+        "baskets": len(baskets),
+        "told": sum(n["state"] == "told" for n in notices),
+        "mails": mails.total(),
+    }
+    return found
+
+
+async def partners_are_told_what_the_books_say(databases: Databases, received: Received) -> Invariant:
+    """Invariant 4 for partners: the newest webhook of each order says what allocation's books say."""
+    found = Invariant("partners are told exactly what the books say")
+    notices = await databases["notify"].fetch(
+        "select notice_id, order_id, state from notice where kind = 'order_promised'"
+    )
+    found.faults += [
+        f"notice {n['notice_id']} is {n['state']}" for n in notices if n["state"] not in ("told", "superseded")
+    ]
+    rows: Sequence[asyncpg.Record] = await databases["allocation"].fetch(
+        "select order_id, line_no, offer_id, sum(promised_steps - shorted_steps)::bigint as net from order_line"
+        " group by 1, 2, 3 having sum(ordered_steps - cancelled_steps) > 0"
+    )
+    books: dict[str, Counter[int]] = {}
+    for row in rows:
+        books.setdefault(str(row["order_id"]), Counter())[row["line_no"]] += row["net"]
+    cancelled = {
+        str(row["order_id"])
+        for row in await databases["orders"].fetch("select order_id from customer_order where state = 'cancelled'")
+    }
+    compared = 0
+    for order_id, lines in received.last_promises().items():
+        if order_id in cancelled:
+            continue
+        compared += 1
+        said = Counter({line["line_no"]: line["promised_steps"] for line in lines})
+        found.must_equal(f"order {order_id}", +said, +books.get(order_id, Counter()))
+    found.compared = {"orders": compared, "webhooks": received.webhook_count()}
+    found.faults += received.bad_signatures
+    return found

@@ -1,0 +1,95 @@
+"""The receiving side: a mailbox behind real SMTP, and a partner's webhook address that checks every signature."""
+
+import asyncio
+import json
+import mailbox
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from email.message import Message
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import uvicorn
+from standardwebhooks import Webhook, WebhookVerificationError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from infra.local.ports import choose_ports
+
+
+@dataclass
+class Received:
+    """What really arrived, as the receivers saw it."""
+
+    maildir: Path
+    webhooks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """webhook-id → body; the same id twice is the same message"""
+    bad_signatures: list[str] = field(default_factory=list)
+
+    def mails(self) -> Iterator[Message]:
+        """Every mail in the mailbox."""
+        if self.maildir.exists():
+            yield from mailbox.Maildir(self.maildir, create=False)
+
+    def mail_ids(self) -> list[str]:
+        """The notice of each mail, from its Message-ID."""
+        return [str(mail["Message-ID"]).strip("<>").split("@")[0] for mail in self.mails()]
+
+    def webhook_count(self) -> int:
+        """How many different webhooks arrived."""
+        return len(self.webhooks)
+
+    def last_promises(self) -> dict[str, list[dict[str, Any]]]:
+        """order → lines of its newest order.promised, by the sequence that it carries."""
+        newest: dict[str, tuple[int, list[dict[str, Any]]]] = {}
+        for body in self.webhooks.values():
+            if body["type"] == "order.promised":
+                content = body["data"]
+                known = newest.get(content["order_id"], (-1, []))
+                newest[content["order_id"]] = max(known, (content["sequence"], content["lines"]), key=lambda it: it[0])
+        return {order: lines for order, (_, lines) in newest.items()}
+
+
+class WebhookReceiver(AbstractAsyncContextManager["WebhookReceiver"]):
+    """A partner's endpoint on loopback; `secrets` by partner are filled in as endpoints are set."""
+
+    def __init__(self, received: Received) -> None:
+        self.received = received
+        self.secrets: dict[str, str] = {}
+        self._port = choose_ports([None])[0]
+        app = Starlette(routes=[Route("/{partner_id}", self._take, methods=["POST"])])
+        config = uvicorn.Config(app, port=self._port, log_config=None, access_log=False, lifespan="off")
+        self._server = uvicorn.Server(config)
+        self._serving: asyncio.Task[None] | None = None
+
+    def url(self, partner_id: str) -> str:
+        """The address to give to notify for this partner."""
+        return f"http://127.0.0.1:{self._port}/{partner_id}"
+
+    async def _take(self, request: Request) -> Response:
+        body = await request.body()
+        partner_id = request.path_params["partner_id"]
+        try:
+            Webhook(self.secrets[partner_id]).verify(body, dict(request.headers))
+        except WebhookVerificationError as error:
+            self.received.bad_signatures.append(f"webhook of {partner_id}: {error}")
+            return Response(status_code=401)
+        self.received.webhooks[request.headers["webhook-id"]] = json.loads(body)
+        return Response(status_code=204)
+
+    async def __aenter__(self) -> "WebhookReceiver":
+        self._serving = asyncio.create_task(self._server._serve())
+        while not self._server.started:  # noqa: ASYNC110 - uvicorn has a flag and no event
+            await asyncio.sleep(0.01)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.should_exit = True
+        if self._serving is not None:
+            await self._serving

@@ -1,0 +1,71 @@
+"""What allocation says: one function per event, from the values that were decided."""
+
+from services.allocation.domain.baskets import Item
+from services.allocation.domain.books import LinePromise, OfferBook, Promised, Shorted
+from services.allocation.domain.cut_off import BasketVersion
+from services.contracts import allocation as contract
+
+
+def order_promised(effect: Promised) -> contract.OrderPromised:
+    """The whole promise of an order."""
+    return contract.OrderPromised(order_id=effect.order_id, lines=tuple(map(promised_line, effect.lines)))
+
+
+def promised_line(line: LinePromise) -> contract.PromisedLine:
+    """One line of a promise."""
+    return contract.PromisedLine(
+        line_no=line.line_no,
+        offer_id=line.offer_id,
+        ordered_steps=line.ordered_steps,
+        promised_steps=line.promised_steps,
+        short_steps=line.short_steps,
+        cancelled_steps=line.cancelled_steps,
+        shorted_steps=line.shorted_steps,
+        reason=line.reason,
+    )
+
+
+def order_shorted(effect: Shorted) -> contract.OrderShorted:
+    """What an order lost."""
+    return contract.OrderShorted(
+        order_id=effect.order_id,
+        lines=tuple(
+            contract.ShortedLine(
+                line_no=line.line_no,
+                offer_id=line.offer_id,
+                before_steps=line.before_net_steps,
+                after_steps=line.after_net_steps,
+                reason=line.reason,
+            )
+            for line in effect.lines
+        ),
+    )
+
+
+def offer_availability_changed(book: OfferBook) -> contract.OfferAvailabilityChanged:
+    """What can still be promised of an offer."""
+    return contract.OfferAvailabilityChanged(
+        offer_id=book.offer_id, supply_steps=book.supply_steps, available_steps=book.available_steps
+    )
+
+
+def basket(version: BasketVersion) -> contract.BasketAssigned | contract.BasketChanged:
+    """What a household brings: the first word of the day, or a later one."""
+    kind = contract.BasketAssigned if version.version == 1 else contract.BasketChanged
+    return kind(
+        household_id=version.household_id,
+        delivery_day=version.delivery_day,
+        version=version.version,
+        items=tuple(map(_basket_item, version.items)),
+    )
+
+
+def _basket_item(item: Item) -> contract.BasketItem:
+    return contract.BasketItem(
+        offer_id=item.offer_id,
+        product_id=item.product_id,
+        quantity_steps=item.quantity_steps,
+        pledged_steps=item.pledged_steps,
+        collection_point_id=item.collection_point_id,
+        arrive_by_at=item.arrive_by_at,
+    )

@@ -1,0 +1,163 @@
+"""What a run of events asks of the domain: commands, terms of offers, closings; and which event caused what.
+
+A closed offer stays as it is, so what an event does depends on the closings before it in the run, and never on how
+the stream was cut into runs.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from services.allocation.domain.baskets import DayOffer
+from services.allocation.domain.books import (
+    Cancel,
+    Change,
+    CloseIntake,
+    Command,
+    Place,
+    SetSupply,
+    Wanted,
+    offers_named,
+)
+from services.allocation.domain.cut_off import Closing
+from services.allocation.domain.terms import OfferTerms, step_value_vnd
+from services.chassis.inbox import Received
+from services.contracts.base import Event
+from services.contracts.catalog import OfferChanged, OfferPublished, OfferWithdrawn
+from services.contracts.orders import IntakeClosed, OrderCancelled, OrderChanged, OrderLine, OrderPlaced
+
+Run = Sequence[Received[Any]]
+"""Events of any cooperatives in the order in which they apply."""
+
+OFFERED = OfferPublished | OfferChanged
+ORDERED = OrderPlaced | OrderChanged | OrderCancelled
+
+
+def command_of(event: Event) -> Command:
+    """The command that an event of the market is. Raises TypeError for any other event."""
+    match event:
+        case OfferPublished() | OfferChanged():
+            return SetSupply(event.offer_id, sum(pledge.quantity_steps for pledge in event.pledges))
+        case OfferWithdrawn():
+            return SetSupply(event.offer_id, 0, withdrawn=True)
+        case OrderPlaced():
+            return Place(event.order_id, _wanted(event.lines))
+        case OrderChanged():
+            return Change(event.order_id, _wanted(event.lines))
+        case OrderCancelled():
+            return Cancel(event.order_id)
+        case IntakeClosed():
+            return CloseIntake(event.offer_id)
+    raise TypeError(f"{event.type} is no event of the market")
+
+
+def _wanted(lines: Sequence[OrderLine]) -> tuple[Wanted, ...]:
+    return tuple(Wanted(line.line_no, line.offer_id, line.quantity_steps) for line in lines)
+
+
+def check_owners(run: Run, commands: Sequence[Command], known: Mapping[UUID, UUID]) -> dict[UUID, UUID]:
+    """The cooperative of every offer that is known or named. Raises ValueError where a stream names another's."""
+    owners = dict(known)
+    for received, command in zip(run, commands, strict=True):
+        for offer_id in offers_named([command]):
+            if owners.setdefault(offer_id, received.stream) != received.stream:
+                raise ValueError(f"offer {offer_id} belongs to another cooperative")
+    return owners
+
+
+# -- Offers --------------------------------------------------------------------------------------------------
+
+
+def last_offered(run: Run, closed: Collection[UUID]) -> list[Received[OFFERED]]:
+    """The last event before its cut-off that says what each offer is. `closed`: closed before the run."""
+    last: dict[UUID, Received[OFFERED]] = {}
+    frozen = set(closed)
+    for received in run:
+        event = received.event
+        if isinstance(event, IntakeClosed):
+            frozen.add(event.offer_id)
+        elif isinstance(event, OFFERED) and event.offer_id not in frozen:
+            last[event.offer_id] = received
+    return list(last.values())
+
+
+def terms_of(received: Received[OFFERED], step_milliunits: Mapping[UUID, int]) -> OfferTerms:
+    """The terms that the event states. Raises ValueError for a product that is not known, or a price not whole."""
+    event = received.event
+    if event.product_id not in step_milliunits:
+        raise ValueError(f"offer {event.offer_id}: product {event.product_id} is not known")
+    return OfferTerms(
+        event.offer_id,
+        received.stream,
+        event.product_id,
+        event.delivery_day,
+        event.price_vnd,
+        step_value_vnd(event.price_vnd, step_milliunits[event.product_id]),
+        event.collection_point_id,
+        event.arrive_by_at,
+        tuple((pledge.household_id, pledge.quantity_steps) for pledge in event.pledges),
+    )
+
+
+# -- Closings ------------------------------------------------------------------------------------------------
+
+
+def closing_events(run: Run) -> list[Received[IntakeClosed]]:
+    """The cut-offs that close a delivery day."""
+    return [received for received in run if isinstance(received.event, IntakeClosed) and received.event.closes_day]
+
+
+def closings(
+    run: Run, closed: Collection[UUID], waiting: Mapping[tuple[UUID, date], Sequence[DayOffer]]
+) -> list[Closing]:
+    """One for each of `closing_events`: it takes what of its day waits and was closed until then.
+
+    `closed` are the offers closed before the run, `waiting` those not shared out at its end.
+    """
+    closed_at: dict[UUID, int] = {}
+    for number, received in enumerate(run):
+        if isinstance(received.event, IntakeClosed) and received.event.offer_id not in closed:
+            closed_at.setdefault(received.event.offer_id, number)
+    found, taken = [], set[UUID]()
+    for number, received in enumerate(run):
+        if isinstance(received.event, IntakeClosed) and received.event.closes_day:
+            day = (received.stream, received.event.delivery_day)
+            own = [
+                x for x in waiting.get(day, ()) if x.offer_id not in taken and closed_at.get(x.offer_id, -1) <= number
+            ]
+            taken |= {offer.offer_id for offer in own}
+            found.append(Closing(*day, tuple(own)))
+    return found
+
+
+# -- Causes --------------------------------------------------------------------------------------------------
+
+
+class Causes:
+    """Which event of a run is answered by what is said, so that a trace leads from the push to the notice."""
+
+    def __init__(self, run: Run, commands: Sequence[Command]) -> None:
+        self._of_order = {x.event.order_id: x for x in run if isinstance(x.event, ORDERED)}
+        self._freeing = {x.stream: x for x in run if not isinstance(x.event, OrderPlaced | IntakeClosed)}
+        self._supplying = {x.stream: x for x in run if isinstance(x.event, OFFERED | OfferWithdrawn)}
+        self._last = {x.stream: x for x in run}
+        self._of_offer = {
+            offer: x for x, command in zip(run, commands, strict=True) for offer in offers_named([command])
+        }
+
+    def stream_of(self, order_id: UUID) -> UUID:
+        """The cooperative of an order that the run names."""
+        return self._of_order[order_id].stream
+
+    def of_promise(self, order_id: UUID, cooperative_id: UUID) -> str | None:
+        """The order's own event, or what freed the supply that now serves it."""
+        return (self._of_order.get(order_id) or self._freeing[cooperative_id]).traceparent
+
+    def of_shortage(self, cooperative_id: UUID) -> str | None:
+        """What took the supply away."""
+        return self._supplying[cooperative_id].traceparent
+
+    def of_availability(self, offer_id: UUID, cooperative_id: UUID) -> str | None:
+        """The last event that named the offer, or else the last one of its cooperative."""
+        return (self._of_offer.get(offer_id) or self._last[cooperative_id]).traceparent

@@ -1,0 +1,224 @@
+"""What allocation does on which event. Handlers load, let the domain decide, save, and say what follows.
+
+One handler takes in everything that touches the order books, so that a mixed run of events stays one batch.
+"""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from services.allocation import announcements
+from services.allocation.commands import (
+    Causes,
+    Run,
+    check_owners,
+    closing_events,
+    closings,
+    command_of,
+    last_offered,
+    terms_of,
+)
+from services.allocation.domain.books import Decision, Effect, OfferBook, Promised
+from services.allocation.domain.cut_off import close_days, first_day_of_memory
+from services.allocation.domain.promise import decide
+from services.allocation.store.books import load_books, save_books, save_lines
+from services.allocation.store.days import (
+    Told,
+    list_basket_states,
+    list_entries,
+    save_baskets,
+    save_entries,
+    save_told,
+)
+from services.allocation.store.members import (
+    insert_cooperatives,
+    list_steps,
+    list_weights,
+    lock_cooperatives,
+    save_households,
+    save_products,
+)
+from services.allocation.store.offers import list_closed_offers, save_assigned, save_offers
+from services.chassis.access import revoke_key, save_key
+from services.chassis.inbox import Handler, Received
+from services.chassis.lanes import pin_stream, shared_lane
+from services.chassis.ledger import Connection, Transaction
+from services.contracts.allocation import OfferAvailabilityChanged
+from services.contracts.base import Event
+from services.contracts.catalog import (
+    AccessKeyIssued,
+    AccessKeyRevoked,
+    CooperativeChanged,
+    CooperativeRegistered,
+    HouseholdChanged,
+    HouseholdRegistered,
+    OfferChanged,
+    OfferPublished,
+    OfferWithdrawn,
+    ProductListed,
+)
+from services.contracts.notify import NoticeDelivered, NoticeUndeliverable
+from services.contracts.orders import IntakeClosed, OrderCancelled, OrderChanged, OrderPlaced
+
+# -- The market ----------------------------------------------------------------------------------------------
+
+
+async def take_in_market(tx: Transaction, events: Run) -> None:
+    """Offers, orders and cut-offs: decides every promise, then shares out the days that closed."""
+    await lock_cooperatives(tx.conn, {received.stream for received in events})
+    commands = [command_of(received.event) for received in events]
+    loaded = await load_books(tx.conn, commands)
+    owners = check_owners(events, commands, loaded.cooperatives)
+    closed = {book.offer_id for book in loaded.books.values() if not book.open}
+    decision = decide(commands, loaded.books.values(), loaded.lines)
+    await _save_offers(tx.conn, events, closed)
+    await save_books(tx.conn, decision.books, owners)
+    await save_lines(tx.conn, decision.lines)
+    _say_decision(tx, decision, loaded.books, owners, Causes(events, commands))
+    await _close_days(tx, events, closed)
+
+
+async def _save_offers(conn: Connection, events: Run, closed: set[UUID]) -> None:
+    offered = last_offered(events, closed)
+    if offered:
+        steps = await list_steps(conn, {received.event.product_id for received in offered})
+        await save_offers(conn, [terms_of(received, steps) for received in offered])
+
+
+def _say_decision(
+    tx: Transaction, decision: Decision, before: Mapping[UUID, OfferBook], owners: Mapping[UUID, UUID], causes: Causes
+) -> None:
+    for effect in decision.effects:
+        stream = owners[effect.lines[0].offer_id] if effect.lines else causes.stream_of(effect.order_id)
+        _say_effect(tx, stream, effect, causes)
+    changed = [book for book in decision.books if _availability(book) != _availability(before.get(book.offer_id))]
+    _forget_availability(tx, {book.offer_id for book in changed})
+    for book in changed:
+        stream = owners[book.offer_id]
+        event = announcements.offer_availability_changed(book)
+        tx.append(stream, event, causes.of_availability(book.offer_id, stream))
+
+
+def _say_effect(tx: Transaction, stream: UUID, effect: Effect, causes: Causes) -> None:
+    if isinstance(effect, Promised):
+        tx.append(stream, announcements.order_promised(effect), causes.of_promise(effect.order_id, stream))
+    else:
+        tx.append(stream, announcements.order_shorted(effect), causes.of_shortage(stream))
+
+
+def _availability(book: OfferBook | None) -> tuple[bool, int, int]:
+    return (book.listed, book.supply_steps, book.available_steps) if book else (False, 0, 0)
+
+
+def _forget_availability(tx: Transaction, offer_ids: set[UUID]) -> None:
+    """An earlier run of the same transaction may have spoken; only the last word on an offer goes out."""
+    tx.appended[:] = [
+        (stream, event, traceparent)
+        for stream, event, traceparent in tx.appended
+        if not (isinstance(event, OfferAvailabilityChanged) and event.offer_id in offer_ids)
+    ]
+
+
+async def _close_days(tx: Transaction, events: Run, closed: set[UUID]) -> None:
+    """Shares out what the days that closed have waiting, and tells the households whose basket changed."""
+    causes = closing_events(events)
+    days = {(received.stream, received.event.delivery_day) for received in causes}
+    waiting = await list_closed_offers(tx.conn, days) if days else {}
+    if not waiting:
+        return
+    cooperatives = {cooperative_id for cooperative_id, _ in days}
+    dates = [delivery_day for _, delivery_day in days]
+    results = close_days(
+        closings(events, closed, waiting),
+        await list_weights(tx.conn, cooperatives),
+        await list_entries(tx.conn, cooperatives, first_day_of_memory(min(dates)), max(dates)),
+        await list_basket_states(tx.conn, days),
+    )
+    done = list(zip(causes, results, strict=True))
+    await save_baskets(tx.conn, [(cause.stream, version) for cause, day in done for version in day.versions])
+    await save_entries(
+        tx.conn,
+        {(cause.stream, cause.event.delivery_day, e.household_id): e for cause, day in done for e in day.entries},
+    )
+    await save_assigned(tx.conn, [offer.offer_id for offers in waiting.values() for offer in offers])
+    for cause, day in done:
+        for version in day.versions:
+            tx.append(cause.stream, announcements.basket(version), cause.traceparent)
+
+
+# -- Members and products ------------------------------------------------------------------------------------
+
+
+class CooperativesTaken:
+    """Takes in cooperatives: their lane in this service is the one that catalog says."""
+
+    def __init__(self, shared_lanes: int) -> None:
+        self._shared_lanes = shared_lanes
+
+    async def __call__(
+        self, tx: Transaction, events: Sequence[Received[CooperativeRegistered | CooperativeChanged]]
+    ) -> None:
+        """Makes cooperatives known and moves their streams to their lanes."""
+        await insert_cooperatives(tx.conn, {received.stream for received in events})
+        for stream, lane in {received.stream: received.event.lane for received in events}.items():
+            await pin_stream(tx, stream, shared_lane(stream, self._shared_lanes) if lane is None else lane)
+
+
+async def take_in_households(
+    tx: Transaction, events: Sequence[Received[HouseholdRegistered | HouseholdChanged]]
+) -> None:
+    """Keeps the last word on each household."""
+    await save_households(
+        tx.conn, {x.event.household_id: (x.stream, x.event.code, x.event.share_weight) for x in events}
+    )
+
+
+async def take_in_products(tx: Transaction, events: Sequence[Received[ProductListed]]) -> None:
+    """Keeps the last word on each product. Offers that are published keep the step that they were published with."""
+    await save_products(
+        tx.conn, {x.event.product_id: (x.stream, x.event.code, x.event.step_milliunits) for x in events}
+    )
+
+
+# -- Notices and keys ----------------------------------------------------------------------------------------
+
+
+async def take_in_notices(tx: Transaction, events: Sequence[Received[NoticeDelivered | NoticeUndeliverable]]) -> None:
+    """Notes which version of which basket its household has been told, or why not."""
+    told = [_told(received.stream, received.event) for received in events if received.event.kind == "basket"]
+    if told:
+        await save_told(tx.conn, told)
+
+
+def _told(stream: UUID, event: NoticeDelivered | NoticeUndeliverable) -> Told:
+    if event.household_id is None or event.delivery_day is None or event.version is None:
+        raise ValueError(f"notice {event.notice_id} of a basket does not name household, delivery day and version")
+    told_at, untold_reason = (event.told_at, None) if isinstance(event, NoticeDelivered) else (None, event.reason)
+    return Told(stream, event.delivery_day, event.household_id, event.version, told_at, untold_reason)
+
+
+async def take_in_keys(tx: Transaction, events: Sequence[Received[AccessKeyIssued | AccessKeyRevoked]]) -> None:
+    """Opens and shuts the doors that catalog says."""
+    for received in events:
+        key = received.event
+        if isinstance(key, AccessKeyIssued):
+            await save_key(tx.conn, key.key_id, key.secret_sha256, key.role, key.scope, key.label)
+        else:
+            await revoke_key(tx.conn, key.key_id)
+
+
+def handlers(shared_lanes: int) -> Mapping[type[Event], Handler]:
+    """Every event that allocation takes in, with what takes it in."""
+    market = (OfferPublished, OfferChanged, OfferWithdrawn, OrderPlaced, OrderChanged, OrderCancelled, IntakeClosed)
+    take_in_cooperatives = CooperativesTaken(shared_lanes)
+    return {
+        **dict.fromkeys(market, take_in_market),
+        CooperativeRegistered: take_in_cooperatives,
+        CooperativeChanged: take_in_cooperatives,
+        HouseholdRegistered: take_in_households,
+        HouseholdChanged: take_in_households,
+        ProductListed: take_in_products,
+        NoticeDelivered: take_in_notices,
+        NoticeUndeliverable: take_in_notices,
+        AccessKeyIssued: take_in_keys,
+        AccessKeyRevoked: take_in_keys,
+    }

@@ -1,0 +1,110 @@
+"""What changes when delivery days close: new versions of baskets, and what the households' memory keeps of it.
+
+A day may close several times, since an offer can come late. Each closing shares out only what was closed since the
+one before; what was asked already stays as it is, and counts as memory.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TypeAlias
+from uuid import UUID
+
+from services.allocation.domain.baskets import DayOffer, Item, assign_day
+from services.allocation.domain.sharing import FairnessEntry, debt_cap, memory
+
+MEMORY_DAYS = 30
+"""How far back a household's memory reaches, the closing day included."""
+
+BasketKey: TypeAlias = tuple[UUID, date]  # household_id, delivery_day
+EntryKey: TypeAlias = tuple[date, UUID]  # delivery_day, household_id
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """One cut-off that closed a cooperative's delivery day, with the offers that wait to be shared out."""
+
+    cooperative_id: UUID
+    delivery_day: date
+    offers: tuple[DayOffer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BasketState:
+    """What a household has been asked for on a day so far."""
+
+    version: int
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BasketVersion:
+    """A basket as it is from now on; `added` is the part that is new. Version 1 without items: nothing to bring."""
+
+    household_id: UUID
+    delivery_day: date
+    version: int
+    items: tuple[Item, ...]
+    added: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedDay:
+    """What one closing did: only baskets that changed, and the day's whole entries of all who offered."""
+
+    versions: tuple[BasketVersion, ...]
+    entries: tuple[FairnessEntry, ...]
+
+
+def first_day_of_memory(delivery_day: date) -> date:
+    """The earliest day that counts when this one closes."""
+    return delivery_day - timedelta(days=MEMORY_DAYS - 1)
+
+
+def close_days(
+    closings: Sequence[Closing],
+    weights: Mapping[UUID, int],
+    entries: Mapping[UUID, Mapping[EntryKey, FairnessEntry]],
+    baskets: Mapping[BasketKey, BasketState],
+) -> list[ClosedDay]:
+    """Close the days one after the other; each sees what those before it did.
+
+    `entries` holds, by cooperative, at least what lies within the memory of the days; `baskets` those of the days.
+    Raises ValueError as `assign_day` does.
+    """
+    books = {cooperative_id: dict(own) for cooperative_id, own in entries.items()}
+    current = dict(baskets)
+    closed = []
+    for closing in closings:
+        own = books.setdefault(closing.cooperative_id, {})
+        day = _close_day(closing, weights, own, current)
+        current |= {(x.household_id, x.delivery_day): BasketState(x.version, x.items) for x in day.versions}
+        own |= {(closing.delivery_day, entry.household_id): entry for entry in day.entries}
+        closed.append(day)
+    return closed
+
+
+def _close_day(
+    closing: Closing,
+    weights: Mapping[UUID, int],
+    entries: Mapping[EntryKey, FairnessEntry],
+    baskets: Mapping[BasketKey, BasketState],
+) -> ClosedDay:
+    day, first_day = closing.delivery_day, first_day_of_memory(closing.delivery_day)
+    window = [entry for (of_day, _), entry in entries.items() if first_day <= of_day <= day]
+    plan = assign_day(closing.offers, weights, memory(window, debt_cap(window)))
+    versions = []
+    for basket in plan.baskets:
+        before = baskets.get((basket.household_id, day))
+        if before is None:
+            versions.append(BasketVersion(basket.household_id, day, 1, basket.items, basket.items))
+        elif basket.items:
+            items = (*before.items, *basket.items)
+            versions.append(BasketVersion(basket.household_id, day, before.version + 1, items, basket.items))
+    return ClosedDay(tuple(versions), tuple(_added(entries.get((day, x.household_id)), x) for x in plan.entries))
+
+
+def _added(before: FairnessEntry | None, entry: FairnessEntry) -> FairnessEntry:
+    if before is None:
+        return entry
+    return FairnessEntry(entry.household_id, before.assigned_vnd + entry.assigned_vnd, before.fair_vnd + entry.fair_vnd)

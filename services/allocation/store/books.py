@@ -1,0 +1,183 @@
+"""Books and lines of offers: what a batch of commands needs of them, and what it changed.
+
+All of it under the lock of the cooperatives, so the order of the reads does not matter.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+
+from services.allocation.domain.books import (
+    Command,
+    Line,
+    OfferBook,
+    QueueEnds,
+    Reason,
+    offers_named,
+    orders_named,
+    queue_ends,
+)
+from services.allocation.store import Reader
+from services.chassis.ledger import Connection
+
+_LINE = (
+    "select order_id, line_no, offer_id, position, ordered_steps, promised_steps, short_steps, shorted_steps, "
+    "cancelled_steps, reason from order_line"
+)
+
+# Every place at an end of a queue holds a step at least, so as many places as steps are looked for are enough.
+_AT_QUEUE_ENDS = """
+where order_id = any(array(
+    select place.order_id
+    from unnest($1::uuid[], $2::bigint[]) as oldest (offer_id, steps) cross join lateral (
+        select order_id, sum(short_steps) over (order by position) - short_steps as steps_before
+        from (select order_id, position, short_steps from order_line
+              where offer_id = oldest.offer_id and short_steps > 0 order by position limit oldest.steps) first
+    ) place where place.steps_before < oldest.steps
+    union
+    select place.order_id
+    from unnest($3::uuid[], $4::bigint[]) as newest (offer_id, steps) cross join lateral (
+        select order_id, sum(net_steps) over (order by position desc) - net_steps as steps_before
+        from (select order_id, position, promised_steps - shorted_steps as net_steps from order_line
+              where offer_id = newest.offer_id and promised_steps > shorted_steps
+              order by position desc limit newest.steps) last
+    ) place where place.steps_before < newest.steps
+)) and order_id <> all($5::uuid[])
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Books by offer, each offer's cooperative, and whole orders, as far as a batch can reach."""
+
+    books: Mapping[UUID, OfferBook]
+    cooperatives: Mapping[UUID, UUID]
+    lines: Sequence[Line]
+
+
+def _line(row: asyncpg.Record) -> Line:
+    reason = row["reason"]
+    return Line(
+        row["order_id"],
+        row["line_no"],
+        row["offer_id"],
+        row["position"],
+        row["ordered_steps"],
+        row["promised_steps"],
+        row["short_steps"],
+        row["shorted_steps"],
+        row["cancelled_steps"],
+        None if reason is None else Reason(reason),
+    )
+
+
+async def load_books(conn: Connection, commands: Sequence[Command]) -> Loaded:
+    """All that `decide` needs for these commands, and little more. At most four statements."""
+    orders = orders_named(commands)
+    lines = await _list_lines(conn, orders)
+    books, cooperatives = await _list_books(conn, offers_named(commands) | {line.offer_id for line in lines})
+    ends = queue_ends(commands, books.values(), lines)
+    if ends.waiting_steps or ends.newest_steps:
+        lines += await _list_lines_at(conn, ends, orders)
+        if further := {line.offer_id for line in lines} - books.keys():
+            more_books, more_cooperatives = await _list_books(conn, further)
+            books, cooperatives = books | more_books, cooperatives | more_cooperatives
+    return Loaded(books, cooperatives, lines)
+
+
+async def _list_lines(conn: Connection, order_ids: Collection[UUID]) -> list[Line]:
+    if not order_ids:
+        return []
+    rows = await conn.fetch(f"{_LINE} where order_id = any($1::uuid[])", list(order_ids))
+    return [_line(row) for row in rows]
+
+
+async def _list_lines_at(conn: Connection, ends: QueueEnds, loaded_orders: Collection[UUID]) -> list[Line]:
+    """The whole orders that own a place at these ends, but for those that are loaded."""
+    rows = await conn.fetch(
+        f"{_LINE} {_AT_QUEUE_ENDS}",
+        list(ends.waiting_steps),
+        list(ends.waiting_steps.values()),
+        list(ends.newest_steps),
+        list(ends.newest_steps.values()),
+        list(loaded_orders),
+    )
+    return [_line(row) for row in rows]
+
+
+async def _list_books(conn: Connection, offer_ids: Collection[UUID]) -> tuple[dict[UUID, OfferBook], dict[UUID, UUID]]:
+    rows = await conn.fetch(
+        "select offer_id, cooperative_id, supply_steps, promised_net_steps, open, listed, last_position "
+        "from offer_book where offer_id = any($1::uuid[])",
+        list(offer_ids),
+    )
+    books = {
+        row["offer_id"]: OfferBook(
+            row["offer_id"],
+            row["supply_steps"],
+            row["promised_net_steps"],
+            row["open"],
+            row["listed"],
+            row["last_position"],
+        )
+        for row in rows
+    }
+    return books, {row["offer_id"]: row["cooperative_id"] for row in rows}
+
+
+async def save_books(conn: Connection, books: Sequence[OfferBook], cooperatives: Mapping[UUID, UUID]) -> None:
+    """Stores books, new or changed; an offer keeps its cooperative."""
+    if not books:
+        return
+    await conn.execute(
+        "insert into offer_book "
+        "(offer_id, cooperative_id, supply_steps, promised_net_steps, open, listed, last_position) "
+        "select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bool[], $6::bool[], "
+        "$7::bigint[]) on conflict (offer_id) do update set supply_steps = excluded.supply_steps, "
+        "promised_net_steps = excluded.promised_net_steps, open = excluded.open, listed = excluded.listed, "
+        "last_position = excluded.last_position",
+        [book.offer_id for book in books],
+        [cooperatives[book.offer_id] for book in books],
+        [book.supply_steps for book in books],
+        [book.promised_net_steps for book in books],
+        [book.open for book in books],
+        [book.listed for book in books],
+        [book.last_position for book in books],
+    )
+
+
+async def save_lines(conn: Connection, lines: Sequence[Line]) -> None:
+    """Stores places, new or changed. What was ordered, and by whom, never changes."""
+    if not lines:
+        return
+    await conn.execute(
+        "insert into order_line (order_id, line_no, offer_id, position, ordered_steps, promised_steps, short_steps, "
+        "shorted_steps, cancelled_steps, reason) select * from unnest($1::uuid[], $2::bigint[], $3::uuid[], "
+        "$4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[]) "
+        "on conflict (offer_id, position) do update set promised_steps = excluded.promised_steps, "
+        "short_steps = excluded.short_steps, shorted_steps = excluded.shorted_steps, "
+        "cancelled_steps = excluded.cancelled_steps, reason = excluded.reason",
+        [line.order_id for line in lines],
+        [line.line_no for line in lines],
+        [line.offer_id for line in lines],
+        [line.position for line in lines],
+        [line.ordered_steps for line in lines],
+        [line.promised_steps for line in lines],
+        [line.short_steps for line in lines],
+        [line.shorted_steps for line in lines],
+        [line.cancelled_steps for line in lines],
+        [line.reason for line in lines],
+    )
+
+
+async def list_order_lines(reader: Reader, order_id: UUID) -> list[Line]:
+    """All places of one order; none where nothing of it is in the books."""
+    return [_line(row) for row in await reader.fetch(f"{_LINE} where order_id = $1", order_id)]
+
+
+async def get_owner(reader: Reader, offer_id: UUID) -> UUID | None:
+    """The cooperative of an offer that is in the books."""
+    owner: UUID | None = await reader.fetchval("select cooperative_id from offer_book where offer_id = $1", offer_id)
+    return owner

@@ -1,0 +1,65 @@
+"""Mail goes over a checked TLS connection and after a login, or not at all."""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from infra.local.stack import Stack
+from services.notify.app import service
+from tests.integration.notify.peers import Mailbox, mailbox
+from tests.integration.notify.world import World
+from tests.support.servers import fresh_database
+from tests.support.service import running
+
+TLS = Path(__file__).parent / "tls"  # a certificate for 127.0.0.1 that only these tests trust
+
+
+@pytest.fixture
+async def guarded() -> AsyncIterator[Mailbox]:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(TLS / "certificate.pem", TLS / "key.pem")
+    async with mailbox(context) as box:
+        yield box
+
+
+@pytest.fixture
+def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(TLS / "certificate.pem"))
+
+
+@asynccontextmanager
+async def world_with(stack: Stack, box: Mailbox, password: str) -> AsyncIterator[World]:
+    """One basket waits for the guarded mail server."""
+    smtp = {"smtp_host": "127.0.0.1", "smtp_port": box.port, "smtp_sender": "no-reply@cho.example"}
+    login = {"smtp_username": "cho-phien", "smtp_password": password}
+    async with fresh_database(stack, "notify") as dsn, running(service, dsn, **smtp, **login) as made:
+        world = World(made)
+        await world.open()
+        await world.reach()
+        await world.apply(world.basket())
+        yield world
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_a_letter_goes_over_starttls_after_the_login(stack: Stack, guarded: Mailbox) -> None:
+    async with world_with(stack, guarded, "mật khẩu") as world:
+        await world.run("send_email")
+        assert (guarded.logins, len(guarded.letters)) == (["cho-phien"], 1)
+        assert await world.states() == [("told", 1, None)]
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_letters_wait_while_the_password_is_wrong(stack: Stack, guarded: Mailbox) -> None:
+    async with world_with(stack, guarded, "sai") as world:
+        await world.run("send_email")
+        assert await world.states() == [("queued", 1, "smtp_535")]
+
+
+async def test_no_password_is_shown_to_a_server_that_cannot_prove_its_name(stack: Stack, guarded: Mailbox) -> None:
+    async with world_with(stack, guarded, "mật khẩu") as world:
+        await world.run("send_email")
+        assert (guarded.logins, guarded.letters) == ([], [])
+        assert await world.states() == [("queued", 1, "connection_failed")]

@@ -1,0 +1,155 @@
+"""What happens at the same time: the same push twice, pushes during the cut-off, promises in another process."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from services.chassis.ledger import Transaction
+from services.orders.app import service
+from services.orders.closing import close_due
+from services.orders.domain.command import CommandLine, Kind, OrderCommand
+from services.orders.domain.intake import Outcome
+from services.orders.intake import take_orders
+from services.orders.store.partners import Partner, get_partner
+from tests.integration.orders.conftest import TOMORROW, Orders, line, order
+from tests.support.node import until
+from tests.support.service import running
+
+
+def command(ref: str, *quantities: int, minute: int = 0) -> OrderCommand:
+    moment = datetime(2026, 11, 23, 6, minute, tzinfo=UTC)
+    lines = tuple(CommandLine(number, "SU-SU", Decimal(q)) for number, q in enumerate(quantities, 1))
+    return OrderCommand.make(ref, moment, 0, Kind.UPSERT, TOMORROW, lines)
+
+
+async def partner_of(orders: Orders) -> Partner:
+    partner = await get_partner(orders.running.runtime.pool, orders.shop.partner_id)
+    assert partner is not None
+    return partner
+
+
+async def somebody_waits_for_a_lock(orders: Orders) -> bool:
+    rows = await orders.fetch(
+        "select from pg_locks where not granted and (database is null or database = "
+        "(select oid from pg_database where datname = current_database()))"
+    )
+    return bool(rows)
+
+
+async def test_the_same_push_on_two_connections_makes_one_order(orders: Orders) -> None:
+    partner, ledger = await partner_of(orders), orders.running.runtime.ledger
+    taken, may_commit = asyncio.Event(), asyncio.Event()
+
+    async def slow(tx: Transaction) -> Outcome:
+        (answer,) = await take_orders(tx, partner, [command("A-1", 2)], datetime.now(UTC))
+        taken.set()
+        await may_commit.wait()
+        return answer.outcome
+
+    async def quick(tx: Transaction) -> list[Outcome]:
+        pushes = [command("A-0", 1), command("A-1", 2), command("A-1", 3, minute=1)]
+        return [answer.outcome for answer in await take_orders(tx, partner, pushes, datetime.now(UTC))]
+
+    first = asyncio.create_task(ledger.transact(slow))
+    await taken.wait()
+    second = asyncio.create_task(ledger.transact(quick))
+    await until(lambda: somebody_waits_for_a_lock(orders))
+    may_commit.set()
+    assert await first == "placed"
+    assert await second == ["placed", "repeated", "changed"]
+    placed = [event["partner_ref"] for name, event in await orders.events() if name == "order_placed"]
+    assert sorted(placed) == ["A-0", "A-1"]
+
+
+async def test_the_same_push_many_times_at_once_makes_one_order(orders: Orders) -> None:
+    answers = await asyncio.gather(*(orders.push(order("A-1", line("SU-SU", 2))) for _ in range(20)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 19 + [202]
+    assert len({answer.json()["order_id"] for answer in answers}) == 1
+    assert await orders.names() == ["order_placed"]
+
+
+async def test_interleaved_updates_at_once_end_with_the_newest(orders: Orders) -> None:
+    await asyncio.gather(*(orders.push(order("A-1", line("SU-SU", m + 1), minute=m)) for m in range(20)))
+    events = await orders.events()
+    assert [name for name, _ in events] == ["order_placed"] + ["order_changed"] * (len(events) - 1)
+    assert events[-1][1]["lines"][0]["quantity_steps"] == 20
+
+
+async def test_no_order_stands_behind_the_cut_off(orders: Orders) -> None:
+    answers = []
+
+    async def customer(number: int) -> None:
+        for turn in range(6):
+            day = TOMORROW.isoformat()
+            answers.append(await orders.push(order(f"A-{number}-{turn}", line("SU-SU"), delivery_day=day)))
+
+    async def closer() -> None:
+        async def some_are_in() -> bool:
+            return len(answers) >= 10
+
+        await until(some_are_in)
+        await orders.close(datetime.now(UTC) + timedelta(days=1))
+
+    await asyncio.gather(closer(), *(customer(number) for number in range(12)))
+    events = await orders.events()
+    closed_at = next(
+        i for i, (_, e) in enumerate(events) if e.get("offer_id") == str(orders.su_su_tomorrow) and "closes_day" in e
+    )
+    for place, (_, event) in enumerate(events):
+        for ordered in event.get("lines", ()):
+            assert place < closed_at or ordered["offer_id"] != str(orders.su_su_tomorrow)
+    reasons = [answer.json()["lines"][0]["reason"] for answer in answers]
+    assert set(reasons) == {None, "intake_closed"}
+    assert reasons.count(None) == sum(len(e["lines"]) for name, e in events if name == "order_placed")
+
+
+async def test_the_cut_off_waits_for_an_order_that_is_being_taken(orders: Orders) -> None:
+    partner, ledger = await partner_of(orders), orders.running.runtime.ledger
+    taken, may_commit = asyncio.Event(), asyncio.Event()
+
+    async def slow(tx: Transaction) -> None:
+        await take_orders(tx, partner, [command("A-1", 2)], datetime.now(UTC))
+        taken.set()
+        await may_commit.wait()
+
+    taking = asyncio.create_task(ledger.transact(slow))
+    await taken.wait()
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    closing = asyncio.create_task(ledger.transact(lambda tx: close_due(tx, tomorrow)))
+    await until(lambda: somebody_waits_for_a_lock(orders))
+    assert await orders.names() == []
+    may_commit.set()
+    await asyncio.gather(taking, closing)
+    assert await orders.names() == ["order_placed"] + ["intake_closed"] * 3
+
+
+async def test_a_batch_costs_as_many_statements_as_one_push(orders: Orders) -> None:
+    partner = await partner_of(orders)
+
+    async def statements(commands: list[OrderCommand]) -> int:
+        seen: list[str] = []
+
+        async def work(tx: Transaction) -> None:
+            with tx.conn.query_logger(lambda record: seen.append(record.query)):
+                await take_orders(tx, partner, commands, datetime.now(UTC))
+
+        await orders.running.runtime.ledger.transact(work)
+        return len(seen)
+
+    for minute in (0, 1):  # on its first use of a type, a connection asks the database about it
+        await statements([command("A-0", 1, minute=minute)])
+    few = await statements([command("A-1", 1)])
+    many = await statements([command(f"B-{number}", 1, 2, 3) for number in range(200)])
+    assert few == many <= 6
+    few_again = await statements([command("A-1", 2, minute=1)])
+    many_again = await statements([command(f"B-{number}", 2, 3, minute=1) for number in range(200)])
+    assert few_again == many_again <= 8
+
+
+async def test_a_promise_applied_by_another_process_ends_the_wait(orders: Orders) -> None:
+    async with running(service, orders.dsn) as other:
+        worker = Orders(other, orders.dsn, orders.staff, orders.van_ho)
+        promising = asyncio.create_task(worker.promise_when_placed("A-1"))
+        answer = await orders.push(order("A-1", line("SU-SU")), Prefer="wait=20")
+        await promising
+    assert (answer.status_code, answer.json()["state"]) == (200, "promised")

@@ -1,0 +1,172 @@
+"""The canonical order format and its signature."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook
+
+from services.orders.adapters import canonical
+from services.orders.adapters.base import BadSignature, Malformed
+from services.orders.domain.command import CommandLine, Contact, Kind, OrderCommand
+
+PUBLISHED_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+PUBLISHED_BODY = b'{"test": 2432232314}'
+PUBLISHED = {
+    "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+    "webhook-timestamp": "1614265330",
+    "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+}
+THEN = datetime.fromtimestamp(1614265330, UTC)
+OTHER_SECRET = "whsec_c29tZSBvdGhlciBzZWNyZXQgb2YgMzIgYnl0ZXMuLi4="
+
+
+def test_the_published_vector_of_standard_webhooks_verifies() -> None:
+    assert canonical.verify((PUBLISHED_SECRET,), PUBLISHED, PUBLISHED_BODY, THEN) == PUBLISHED["webhook-id"]
+
+
+def test_two_secrets_are_valid_while_a_partner_rotates() -> None:
+    assert canonical.verify((OTHER_SECRET, PUBLISHED_SECRET), PUBLISHED, PUBLISHED_BODY, THEN)
+    with pytest.raises(BadSignature):
+        canonical.verify((OTHER_SECRET,), PUBLISHED, PUBLISHED_BODY, THEN)
+
+
+def test_what_the_reference_library_signs_is_accepted() -> None:
+    signature = Webhook(OTHER_SECRET).sign("msg_1", THEN, "{}")
+    headers = {"webhook-id": "msg_1", "webhook-timestamp": "1614265330", "webhook-signature": f"v1,AAAA {signature}"}
+    assert canonical.verify((OTHER_SECRET,), headers, b"{}", THEN) == "msg_1"
+
+
+@pytest.mark.parametrize("away", [timedelta(seconds=301), timedelta(seconds=-301), timedelta(days=400)])
+def test_a_stale_timestamp_is_refused(away: timedelta) -> None:
+    with pytest.raises(BadSignature):
+        canonical.verify((PUBLISHED_SECRET,), PUBLISHED, PUBLISHED_BODY, THEN + away)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        PUBLISHED | {"webhook-id": "msg_other"},
+        PUBLISHED | {"webhook-timestamp": "1614265331"},
+        PUBLISHED | {"webhook-timestamp": "now"},
+        PUBLISHED | {"webhook-timestamp": "9" * 5000},
+        PUBLISHED | {"webhook-signature": ""},
+        PUBLISHED | {"webhook-signature": "v1a," + PUBLISHED["webhook-signature"][3:]},
+    ],
+)
+def test_anything_else_is_a_bad_signature(headers: dict[str, str]) -> None:
+    with pytest.raises(BadSignature):
+        canonical.verify((PUBLISHED_SECRET,), headers, PUBLISHED_BODY, THEN)
+
+
+def test_a_changed_body_is_a_bad_signature() -> None:
+    with pytest.raises(BadSignature):
+        canonical.verify((PUBLISHED_SECRET,), PUBLISHED, PUBLISHED_BODY.replace(b" ", b""), THEN)
+
+
+# -- Bodies --------------------------------------------------------------------------------------------------
+
+
+def body(**other: Any) -> dict[str, Any]:
+    return {
+        "ref": "A-1001",
+        "updated_at": "2026-11-23T06:00:00+07:00",
+        "status": "placed",
+        "delivery_day": "2026-11-24",
+        "lines": [{"sku": "CAI-MEO-300G", "quantity": "1.5", "price_vnd": 15000}, {"sku": "SU-SU", "quantity": 2}],
+        "contact": {"name": "Lò Thị Mai", "phone": "0912345678", "address": None},
+    } | other
+
+
+def read(order: dict[str, Any]) -> OrderCommand:
+    found = canonical.read({}, json.dumps({"order": order}).encode())
+    assert isinstance(found, tuple)
+    (command,) = found
+    return command
+
+
+def faulty_fields(order: dict[str, Any]) -> list[str]:
+    with pytest.raises(Malformed) as caught:
+        read(order)
+    return [name for name, _ in caught.value.fields]
+
+
+def test_a_body_becomes_the_command_that_it_states() -> None:
+    command = read(body())
+    assert (command.partner_ref, command.kind, command.delivery_day) == ("A-1001", Kind.UPSERT, date(2026, 11, 24))
+    assert command.revision.updated_at == datetime(2026, 11, 22, 23, 0, tzinfo=UTC)
+    assert command.lines == (
+        CommandLine(1, "CAI-MEO-300G", Decimal("1.5"), 15000),
+        CommandLine(2, "SU-SU", Decimal(2), None),
+    )
+    assert command.contact == Contact("Lò Thị Mai", "0912345678", None)
+    assert "Mai" not in repr(command)
+
+
+def test_a_cancellation_needs_no_lines_and_outranks_a_push_of_the_same_moment() -> None:
+    command = read({"ref": "A-1001", "updated_at": "2026-11-23T06:00:00+07:00", "status": "cancelled"})
+    assert (command.kind, command.lines) == (Kind.CANCEL, ())
+    assert command.revision > read(body()).revision
+
+
+def test_the_same_sku_may_stand_in_two_lines_and_lines_may_have_lasting_numbers() -> None:
+    command = read(body(lines=[{"sku": "A", "quantity": 1, "line_no": 7}, {"sku": "A", "quantity": 2}]))
+    assert [(line.line_no, line.sku) for line in command.lines] == [(7, "A"), (2, "A")]
+    assert faulty_fields(body(lines=[{"sku": "A", "quantity": 1, "line_no": 2}, {"sku": "A", "quantity": 2}])) == [
+        "order.lines"
+    ]
+
+
+@pytest.mark.parametrize(
+    "quantity", [1.5, 2.0, 0, -1, "0", "0.0", "-1", "1e3", "1,5", "١", " 1", "1.2345678", True, None]
+)
+def test_a_quantity_that_is_not_exact_and_positive_is_refused(quantity: object) -> None:
+    assert faulty_fields(body(lines=[{"sku": "A", "quantity": quantity}])) == ["order.lines[0].quantity"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("updated_at", "2026-11-23T06:00:00"),
+        ("updated_at", "1614265330"),
+        ("updated_at", 1614265330),
+        ("updated_at", "9999-12-31T23:59:59Z"),
+        ("ref", ""),
+        ("ref", "a\x00b"),
+        ("ref", "x" * 101),
+        ("status", "paid"),
+        ("delivery_day", "24/11/2026"),
+        ("lines", [{"sku": "A", "quantity": 1}] * 201),
+        ("discount", 5),
+    ],
+)
+def test_a_faulty_field_is_named(field: str, value: object) -> None:
+    assert faulty_fields(body(**{field: value})) == [f"order.{field}"]
+
+
+def test_all_faulty_fields_are_named_at_once() -> None:
+    faults = faulty_fields(body(ref="", status="?", lines=[{"sku": "", "quantity": 1.5, "price_vnd": "1"}]))
+    assert faults == [
+        "order.ref",
+        "order.status",
+        "order.lines[0].sku",
+        "order.lines[0].quantity",
+        "order.lines[0].price_vnd",
+    ]
+
+
+def test_an_order_that_is_placed_has_lines() -> None:
+    assert faulty_fields(body(lines=[])) == ["order.lines"]
+    without = body()
+    del without["lines"]
+    assert faulty_fields(without) == ["order.lines"]
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"order": {"ref": "\\ud800"}}'])
+def test_a_body_that_is_no_order_is_malformed(raw: bytes) -> None:
+    with pytest.raises(Malformed) as caught:
+        canonical.read({}, raw)
+    assert [name for name, _ in caught.value.fields] == ["body"]
