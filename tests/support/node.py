@@ -34,7 +34,8 @@ RECORD = (
 async def record(tx: Transaction, events: Sequence[Received[Any]]) -> None:
     """Writes down what was applied; a second application of the same event would be seen."""
     await tx.conn.execute(
-        "insert into applied (stream, sequence, type, id) select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::uuid[])",
+        "insert into applied (stream, sequence, type, id) "
+        "select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::uuid[])",
         [e.stream for e in events],
         [e.sequence for e in events],
         [e.event.type for e in events],
@@ -151,5 +152,5 @@ async def node(
 async def until(holds: Callable[[], Awaitable[bool]], timeout_s: float = 30) -> None:
     """Waits for a condition by asking for it; raises TimeoutError where it does not come to hold."""
     async with asyncio.timeout(timeout_s):
-        while not await holds():
+        while not await holds():  # noqa: ASYNC110 - conditions of other processes set no event here
             await asyncio.sleep(0.02)

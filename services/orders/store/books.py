@@ -21,7 +21,6 @@ def _gate(cooperative_id: UUID) -> int:
 
 async def enter_gate(conn: Connection, cooperative_id: UUID) -> None:
     """From here to the end of the transaction no offer of the cooperative closes."""
-    return
     await conn.execute("select pg_advisory_xact_lock_shared($1)", _gate(cooperative_id))
 
 

@@ -33,6 +33,9 @@ STATE = {
 }
 """Every table that events of the market change, with its key."""
 
+DRIVER = ("pg_catalog.pg_type", "current_setting('jit')")
+"""In statements that the driver makes once per connection, to learn about types."""
+
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
@@ -48,7 +51,7 @@ class Allocation:
             statements.clear()
 
             def note(query: LoggedQuery) -> None:
-                if "pg_catalog." not in query.query:  # the driver asks for a type once per connection
+                if not any(sign in query.query for sign in DRIVER):
                     statements.append(query.query)
 
             with tx.conn.query_logger(note):

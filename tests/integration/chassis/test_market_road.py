@@ -10,8 +10,8 @@ import pytest
 
 from infra.local.stack import Stack
 from services.chassis import cloudevents
-from services.chassis.inbox import Received
 from services.chassis.ids import uuid7
+from services.chassis.inbox import Received
 from services.chassis.ledger import Transaction
 from services.contracts.catalog import HouseholdRegistered, OfferWithdrawn
 from tests.support.node import Node, node, record, until
