@@ -139,7 +139,7 @@ class Day:
         if answer.status_code not in push.right:
             said = f"{push.kind} {push.ref}: {answer.status_code} instead of {push.right}: {answer.text[:300]}"
             self.result.wrong.append(said)
-        elif push.kind == "wait" and not answer.json().get("promise"):
+        elif push.kind == "wait" and any(line["promise"] is None for line in answer.json()["lines"]):
             self.result.wrong.append(f"wait {push.ref}: no promise in {answer.text[:300]}")
         elif answer.status_code == 422 and not answer.json().get("errors"):
             self.result.wrong.append(f"{push.kind} {push.ref}: the problem names no field")

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import asyncpg
@@ -179,16 +180,19 @@ async def households_are_told_what_the_books_say(databases: Databases, received:
     found.faults += [f"notice {n['notice_id']} is {n['state']}" for n in notices if n["state"] != "told"]
     mails = Counter(received.mail_ids())
     found.must_equal("mails per notice", mails, Counter(str(n["notice_id"]) for n in notices))
-    items: Counter[tuple[str, str]] = Counter()
-    for row in await databases["allocation"].fetch("select household_id, offer_id, quantity_steps from basket_item"):
-        items[str(row["household_id"]), str(row["offer_id"])] += row["quantity_steps"]
+    items: Counter[tuple[str, str, date]] = Counter()
+    for row in await databases["allocation"].fetch(
+        "select i.household_id, o.product_id, o.delivery_day, i.quantity_steps"
+        " from basket_item i join offer o using (offer_id)"
+    ):
+        items[str(row["household_id"]), str(row["product_id"]), row["delivery_day"]] += row["quantity_steps"]
     latest: dict[tuple[Any, Any], Any] = {}
     for notice in sorted(notices, key=lambda n: n["version"]):
         latest[notice["household_id"], notice["delivery_day"]] = notice
-    told: Counter[tuple[str, str]] = Counter()
+    told: Counter[tuple[str, str, date]] = Counter()
     for notice in latest.values():
         for item in json.loads(notice["facts"])["items"]:
-            told[str(notice["household_id"]), item["offer_id"]] += item["quantity_steps"]
+            told[str(notice["household_id"]), item["product_id"], notice["delivery_day"]] += item["quantity_steps"]
     found.must_equal("quantities told", told, items)
     found.compared = {
         "baskets": len(baskets),
@@ -223,7 +227,9 @@ async def partners_are_told_what_the_books_say(databases: Databases, received: R
         if order_id in cancelled:
             continue
         compared += 1
-        said = Counter({line["line_no"]: line["promised_steps"] for line in lines})
+        said: Counter[int] = Counter()
+        for line in lines:
+            said[line["line_no"]] += line["promised_steps"]
         found.must_equal(f"order {order_id}", +said, +books.get(order_id, Counter()))
     found.compared = {"orders": compared, "webhooks": received.webhook_count()}
     found.faults += received.bad_signatures

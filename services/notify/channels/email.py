@@ -38,11 +38,14 @@ class Letter:
 
 
 class _FailedBeforeData(Exception):
-    """Carries what came of a message that the server did not begin to take."""
+    """Carries what came of a message that the server did not begin to take.
 
-    def __init__(self, outcome: Failed | Refused) -> None:
+    `in_step`: the server answered each command, so its next answer belongs to our next command.
+    """
+
+    def __init__(self, outcome: Failed | Refused, in_step: bool) -> None:
         super().__init__(outcome.reason)
-        self.outcome = outcome
+        self.outcome, self.in_step = outcome, in_step
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,10 @@ class EmailChannel:
             async with asyncio.timeout(self.timeout_s):
                 response = await client.data(message)
         except _FailedBeforeData as error:
-            await self._forget_envelope(client)
+            if error.in_step:
+                await self._forget_envelope(client)
+            else:
+                client.close()
             return error.outcome
         except aiosmtplib.SMTPDataError as error:
             await self._forget_envelope(client)
@@ -126,7 +132,7 @@ class EmailChannel:
             await client.rcpt(letter.to)
         except aiosmtplib.SMTPRecipientRefused as error:
             if 500 <= error.code <= 599:
-                raise _FailedBeforeData(Refused("recipient_refused")) from None
+                raise _FailedBeforeData(Refused("recipient_refused"), in_step=True) from None
             raise
 
     async def _forget_envelope(self, client: aiosmtplib.SMTP) -> None:
@@ -166,11 +172,11 @@ def _certain() -> Iterator[None]:
     try:
         yield
     except aiosmtplib.SMTPResponseException as error:
-        raise _FailedBeforeData(Failed(f"smtp_{error.code}")) from None
+        raise _FailedBeforeData(Failed(f"smtp_{error.code}"), in_step=True) from None
     except TimeoutError:
-        raise _FailedBeforeData(Failed("timed_out")) from None
+        raise _FailedBeforeData(Failed("timed_out"), in_step=False) from None
     except (OSError, aiosmtplib.SMTPException):
-        raise _FailedBeforeData(Failed("connection_lost")) from None
+        raise _FailedBeforeData(Failed("connection_lost"), in_step=False) from None
 
 
 def _refusal_of_content(code: int) -> Outcome:

@@ -26,6 +26,8 @@ class Mailbox:
     sessions: int = 0
     on_rcpt: Reply = lambda _: "250 OK"
     on_data: Reply = lambda _: "250 OK"
+    silent_for: str = ""
+    """To this recipient nothing is answered."""
     drop_after_data: bool = False
     """The letter is kept, and the connection breaks before the server can say so."""
     tls: ssl.SSLContext | None = None
@@ -38,6 +40,8 @@ class Mailbox:
     async def handle_RCPT(  # noqa: N802 - named by aiosmtpd
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        if address == self.silent_for:
+            await asyncio.Event().wait()  # until the connection ends
         reply = self.on_rcpt(address)
         if reply.startswith("250"):
             envelope.rcpt_tos.append(address)

@@ -122,6 +122,18 @@ async def test_a_server_that_falls_silent_after_the_content_leaves_the_outcome_u
     assert [state for state, _, _ in await world.states()] == ["unknown", "told"]
 
 
+async def test_a_server_that_falls_silent_before_the_content_has_certainly_not_delivered(
+    world: World, mail: Mailbox
+) -> None:
+    await world.reach(email="nobody@example.vn")
+    await world.reach(world.neighbour, "ba.pa@example.vn")
+    mail.silent_for = "nobody@example.vn"
+    await world.apply(world.basket(), world.basket(world.neighbour))
+    await world.run("send_email")
+    assert await world.states() == [("queued", 1, "timed_out"), ("told", 1, None)]
+    assert (len(mail.to("ba.pa@example.vn")), mail.sessions) == (1, 2)
+
+
 async def test_after_a_broken_connection_the_rest_of_the_batch_goes_over_a_new_one(world: World, mail: Mailbox) -> None:
     await world.reach()
     await world.apply(*(world.basket(day=date(2099, 1, n)) for n in (1, 2, 3)))
