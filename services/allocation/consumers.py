@@ -64,6 +64,7 @@ from services.contracts.orders import IntakeClosed, OrderCancelled, OrderChanged
 
 async def take_in_market(tx: Transaction, events: Run) -> None:
     """Offers, orders and cut-offs: decides every promise, then shares out the days that closed."""
+    await lock_cooperatives(tx.conn, {received.stream for received in events})
     commands = [command_of(received.event) for received in events]
     loaded = await load_books(tx.conn, commands)
     owners = check_owners(events, commands, loaded.cooperatives)

@@ -20,6 +20,7 @@ WEATHER = (
     asyncpg.PostgresSystemError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
 )
 
 BROKER_WEATHER = CONNECTION_EXCEPTIONS

@@ -128,8 +128,8 @@ def _promise(line: allocation.PromisedLine) -> LinePromise:
 
 
 def _is_first(before: Filed, order: Order) -> bool:
-    """Whether this is the first promise of the order; one without ordered lines waits for none."""
-    return before.promised_at is None and bool(order.ordered) and order.state is not OrderState.PLACED
+    """Whether the order has its first whole promise now; what was cancelled while it waited never gets one."""
+    return before.promised_at is None and order.state not in (OrderState.PLACED, OrderState.CANCELLED)
 
 
 def _observe(metrics: OrderMetrics, filed: Iterable[Filed], now: datetime) -> None:

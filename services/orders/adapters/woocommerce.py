@@ -34,6 +34,7 @@ UNBORN = ("checkout-draft", "auto-draft", "draft")
 _RANK = {"pending": 0, "on-hold": 1, "processing": 2, "completed": 4}
 _PING = re.compile(rb"webhook_id=[0-9]{1,20}")
 _ENTITY = re.compile(r"&(?:#0*(?:38|39|34|60|62)|#[xX]0*(?:26|27|22)|amp|lt|gt|quot);")
+_MONEY = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
 _MOST_LINE_NO = 2_000_000_000
 
@@ -60,6 +61,7 @@ class _Item(_Lenient):
     variation_id: int | None = None
     sku: Annotated[str, Field(max_length=100)] | None = None
     quantity: Annotated[int, Field(ge=0, le=999_999)]
+    total: str | None = None
 
 
 class _Meta(_Lenient):
@@ -73,6 +75,7 @@ class _Deleted(_Lenient):
 
 class _Order(_Deleted):
     status: Annotated[str, Field(min_length=1)]
+    currency: str | None = None
     date_modified_gmt: Annotated[datetime, Field(strict=True)]
     line_items: Annotated[tuple[_Item, ...], Field(max_length=MOST_LINES)]
     meta_data: tuple[_Meta, ...] = ()
@@ -143,7 +146,12 @@ def _lines(order: _Order) -> tuple[CommandLine, ...]:
     ids = [item.id or 0 for item in order.line_items]
     lasting = len(set(ids)) == len(ids) and all(1 <= number <= _MOST_LINE_NO for number in ids)
     return tuple(
-        CommandLine(item.id if lasting and item.id else position, _sku(item), Decimal(item.quantity))
+        CommandLine(
+            item.id if lasting and item.id else position,
+            _sku(item),
+            Decimal(item.quantity),
+            _price_vnd(item) if order.currency == "VND" else None,
+        )
         for position, item in enumerate(order.line_items, 1)
         if item.quantity
     )
@@ -153,6 +161,14 @@ def _sku(item: _Item) -> str:
     """An item without a SKU goes by the shop's product id, so that staff can map it all the same."""
     written = _CONTROLS.sub(" ", item.sku or "").strip()
     return written or f"product:{item.variation_id or item.product_id or 0}"
+
+
+def _price_vnd(item: _Item) -> int | None:
+    """What the customer paid per item, where that is whole VND; the shop's own `price` is a float."""
+    if item.total is None or not _MONEY.fullmatch(item.total):
+        return None
+    price = Decimal(item.total) / item.quantity
+    return int(price) if price == int(price) else None
 
 
 def _delivery_day(order: _Order) -> date | None:

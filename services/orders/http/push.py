@@ -83,8 +83,8 @@ async def push(partner_id: str, request: Request) -> Response:
     metrics: OrderMetrics = request.app.state.order_metrics
     try:
         raw = await _body(request, runtime.settings.max_order_bytes)
-    except Problem:
-        metrics.pushes.labels("unknown", "too_large").inc()
+    except Problem as problem:
+        metrics.pushes.labels("unknown", problem.kind.replace("-", "_")).inc()
         raise
     partner = await _partner(runtime, partner_id)
     if partner is None:

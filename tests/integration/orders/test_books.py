@@ -118,6 +118,13 @@ async def test_a_promise_for_an_order_that_is_not_here_is_passed_over(orders: Or
     await orders.hear(allocation.OrderPromised(order_id=uuid7(), lines=()))
 
 
+async def test_an_order_of_which_nothing_could_be_ordered_is_answered_too(orders: Orders) -> None:
+    told = (await orders.push(order("A-1", line("LẠ")))).json()
+    await orders.hear(allocation.OrderPromised(order_id=UUID(told["order_id"]), lines=()))
+    shown = await orders.ask("GET", told["url"])
+    assert (shown["state"], shown["promised_at"] is None) == ("not_promised", False)
+
+
 async def test_keys_open_and_close_with_catalogs_events(orders: Orders) -> None:
     key = new_key()
     issued = catalog.AccessKeyIssued(

@@ -123,8 +123,17 @@ def test_an_order_becomes_a_command_with_its_lasting_line_numbers() -> None:
     found = command(body(), "order.created")
     assert (found.partner_ref, found.kind, found.delivery_day) == ("727", Kind.UPSERT, None)
     assert found.revision.updated_at == datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
-    assert found.lines == (CommandLine(315, "CAI", Decimal(2)), CommandLine(316, "product:23", Decimal(1)))
+    assert found.lines == (CommandLine(315, "CAI", Decimal(2), 15000), CommandLine(316, "product:23", Decimal(1)))
     assert found.contact == Contact("Lò Thị Mai", "0912345678", "Bản Hua Tạt")
+
+
+@pytest.mark.parametrize(
+    ("currency", "total", "price_vnd"),
+    [("VND", "20000", 10000), ("VND", "0.00", 0), ("VND", "3", None), ("USD", "4.00", None), ("VND", "-2", None)],
+)
+def test_the_price_per_item_is_whole_vnd_or_not_known(currency: str, total: str, price_vnd: int | None) -> None:
+    items = [{"id": 1, "sku": "A", "quantity": 2, "total": total}]
+    assert command(body(currency=currency, line_items=items)).lines[0].price_vnd == price_vnd
 
 
 @pytest.mark.parametrize("status", ["pending", "processing", "on-hold", "completed", "dang-giao"])

@@ -1,0 +1,73 @@
+"""The whole market day: four processes, real servers, real SMTP, signed pushes and webhooks, checked by SQL."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from infra.demo import report
+from infra.demo.__main__ import broken, run_day
+from infra.local.processes import ServiceProcesses
+from infra.local.stack import Stack
+
+
+@pytest.fixture(scope="module")
+def day(stack: Stack) -> Iterator[dict[str, Any]]:
+    """The report of one day on the session's servers."""
+    lines: list[str] = []
+    with ServiceProcesses(stack):
+        yield asyncio.run(run_day(stack, lines.append))
+
+
+def test_every_invariant_holds_and_every_answer_was_right(day: dict[str, Any]) -> None:
+    assert broken(day) == []
+    assert len(day["invariants"]) == 6
+    assert all(count >= 0 for it in day["invariants"].values() for count in it["compared"].values())
+
+
+def test_the_day_was_a_full_one(day: dict[str, Any]) -> None:
+    assert day["orders"] >= 300
+    shown = {
+        "bad signature", "cancelled", "cancelled before placed", "changed", "duplicate", "malformed", "out of order",
+        "stale timestamp", "too large", "unknown SKU", "wait", "wrong fields",
+    }  # fmt: skip
+    assert shown <= day["pushes"].keys()
+    assert {"200", "202", "401", "413", "422"} <= day["answers"].keys()
+    assert day["promised_steps"] > 0
+    assert day["short_steps"] > 0, "something was oversold"
+
+
+def test_every_household_is_told_once_by_a_mail_that_really_arrived(day: dict[str, Any]) -> None:
+    assert [len(c["baskets"]) for c in day["cooperatives"]] == [8, 18]
+    assert all(basket["told"] for c in day["cooperatives"] for basket in c["baskets"])
+    assert day["notices_told"] == day["mails_received"] == day["baskets"] == 26
+
+
+def test_standing_pledges_have_renewed_the_offers(day: dict[str, Any]) -> None:
+    for cooperative in day["cooperatives"]:
+        assert cooperative["renewed_offers"] >= len(cooperative["offers"])
+
+
+def test_the_same_orders_are_promised_whatever_process_was_faster(day: dict[str, Any]) -> None:
+    """What is promised of an oversold offer is all of it, not more and not less."""
+    for cooperative in day["cooperatives"]:
+        for offer in cooperative["offers"]:
+            if offer["short_steps"]:
+                assert offer["promised_steps"] == offer["supply_steps"]
+
+
+def test_the_report_reads_well(day: dict[str, Any]) -> None:
+    text = report.text(day)
+    assert "Hợp tác xã Rau hữu cơ Vân Hồ: 200 orders" in text
+    assert "BROKEN" not in text
+
+
+@pytest.mark.parametrize(
+    ("steps", "step_milliunits", "unit", "written"),
+    [(25, 500, "kg", "12,5 kg"), (3, 1000, "bó", "3 bó"), (2468, 500, "kg", "1.234 kg"), (1, 250, "kg", "0,25 kg")],
+)
+def test_quantities_are_written_as_vietnamese_readers_expect(
+    steps: int, step_milliunits: int, unit: str, written: str
+) -> None:
+    assert report.quantity(steps, step_milliunits, unit) == written
