@@ -18,6 +18,7 @@ import httpx
 from infra.demo.client import Client
 from infra.demo.world import COOPERATIVES, ZONE, Cooperative, Shop
 from infra.local.stack import Stack
+from services.contracts.flow import SERVICES
 
 
 @dataclass
@@ -56,9 +57,7 @@ class Seed:
 
     def save(self, path: Path) -> None:
         """Writes the seed, for its owner's eyes only."""
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(asdict(self), file, ensure_ascii=False, indent=1)
+        write_private(path, json.dumps(asdict(self), ensure_ascii=False, indent=1))
 
     @classmethod
     def load(cls, path: Path) -> "Seed":
@@ -69,6 +68,13 @@ class Seed:
             for it in content["cooperatives"]
         ]
         return cls(content["operator_key"], cooperatives)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Writes a file that only its owner can read."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def first_operator_key(stack: Stack) -> str:
@@ -180,16 +186,53 @@ def seed_path(stack: Stack) -> Path:
     return stack.root / "seed.json"
 
 
+async def set_standing_offers(client: Client, seeded: Seed) -> None:
+    """Every product is offered every day by itself, so that a stack that is left running always takes orders."""
+    for cooperative, known in zip(COOPERATIVES, seeded.cooperatives, strict=True):
+        staff = client.speaking_as(known.staff_key)
+        for product in cooperative.products:
+            body = {
+                "price_vnd": product.price_vnd,
+                "cut_off_time": cooperative.cut_off_time,
+                "cut_off_days_before": 1,
+                "arrive_by_time": cooperative.arrive_by_time,
+                "pledges": [{"household_code": c, "quantity_steps": product.pledged_steps} for c in known.households],
+            }
+            path = f"/v1/cooperatives/{known.slug}/standing-offers/{product.code}"
+            await staff.ask("catalog", "PUT", path, body)
+
+
+def write_shell_variables(stack: Stack, seeded: Seed) -> Path:
+    """`first-order.env`: what the commands of README need, to be read by a shell; for its owner's eyes only."""
+    cooperative = seeded.cooperatives[0]
+    partner = cooperative.partners[0]
+    variables = {f"{service.upper()}_URL": stack.base_url(service) for service in SERVICES} | {
+        "OPERATOR_KEY": seeded.operator_key,
+        "STAFF_KEY": cooperative.staff_key,
+        "COOPERATIVE_ID": cooperative.cooperative_id,
+        "PARTNER_ID": partner.partner_id,
+        "PARTNER_SECRET": partner.secret,
+    }
+    path = stack.root / "first-order.env"
+    write_private(path, "".join(f"{name}={value}\n" for name, value in variables.items()))
+    return path
+
+
 def seed_running_stack(stack: Stack) -> Seed:
     """Seeds the stack unless it was seeded before; returns what was seeded."""
     path = seed_path(stack)
     if path.exists():
-        return Seed.load(path)
+        seeded = Seed.load(path)
+    else:
 
-    async def run() -> Seed:
-        async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
-            return await seed(Client(stack, http), first_operator_key(stack))
+        async def run() -> Seed:
+            async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
+                client = Client(stack, http)
+                made = await seed(client, await asyncio.to_thread(first_operator_key, stack))
+                await set_standing_offers(client, made)
+                return made
 
-    seeded = asyncio.run(run())
-    seeded.save(path)
+        seeded = asyncio.run(run())
+        seeded.save(path)
+    write_shell_variables(stack, seeded)
     return seeded

@@ -83,14 +83,16 @@ def _apply(order: Order, command: OrderCommand, books: Books, now: datetime) -> 
 
 
 def _outcome(before: Order, after: Order) -> Outcome:
+    """A cancellation that had to leave lines is announced as a change: it names what stays.
+
+    Readers learn of a cut-off by its event, which may come after it; they could not know which lines stay.
+    """
     if not before.announced:
         return Outcome.PLACED if after.announced else Outcome.UNCHANGED
-    if _visible(before) == _visible(after) and (before.state == OrderState.CANCELLED) == (
-        after.state == OrderState.CANCELLED
-    ):
+    cancelled = after.state is OrderState.CANCELLED
+    if _visible(before) == _visible(after) and cancelled == (before.state is OrderState.CANCELLED):
         return Outcome.UNCHANGED
-    cancels = after.command is not None and after.command.kind is Kind.CANCEL
-    return Outcome.CANCELLED if cancels else Outcome.CHANGED
+    return Outcome.CANCELLED if cancelled else Outcome.CHANGED
 
 
 def _visible(order: Order) -> list[tuple[object, ...]]:

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -102,14 +103,17 @@ class Orders:
     shop: Shop = field(init=False)
 
     async def hear(self, *events: Event, stream: UUID | None = None) -> None:
-        """Applies events through the service's handlers, as the consumer does."""
+        """Applies events through the service's handlers, in runs as the inbox does."""
         handlers = self.running.parts.handlers
         now = datetime.now(UTC)
 
         async def work(tx: Transaction) -> None:
-            for number, event in enumerate(events, 1):
-                received = Received(stream or self.van_ho, number, uuid7(), now, None, event)
-                await handlers[type(event)](tx, [received])
+            received = [
+                Received(stream or self.van_ho, number, uuid7(), now, None, event)
+                for number, event in enumerate(events, 1)
+            ]
+            for handler, run in groupby(received, key=lambda one: handlers[type(one.event)]):
+                await handler(tx, list(run))
 
         await self.running.runtime.ledger.transact(work)
 

@@ -51,8 +51,8 @@ async def test_cooperatives_close_in_their_own_streams(orders: Orders) -> None:
 
 
 async def test_a_withdrawn_offer_closes_as_at_a_cut_off_and_only_once(orders: Orders) -> None:
-    await orders.hear(catalog.OfferWithdrawn(offer_id=orders.cai_meo_tomorrow))
-    await orders.hear(catalog.OfferWithdrawn(offer_id=orders.su_su_tomorrow))
+    both = [catalog.OfferWithdrawn(offer_id=one) for one in (orders.cai_meo_tomorrow, orders.su_su_tomorrow)]
+    await orders.hear(*both, both[1])
     await orders.hear(catalog.OfferWithdrawn(offer_id=orders.su_su_tomorrow))
     await orders.close(datetime.now(UTC))
     assert [(e["offer_id"], e["closes_day"]) for _, e in await orders.events()] == [
