@@ -41,7 +41,7 @@ class Client:
 
     async def try_to(self, service: str, method: str, path: str, body: Any = None) -> httpx.Response:
         """One request, whatever the answer."""
-        headers = {"authorization": f"Bearer {self.key}"}
+        headers = {"authorization": f"Bearer {self.key}"} if self.key else {}
         return await self.http.request(method, self.stack.base_url(service) + path, json=body, headers=headers)
 
     async def push(self, path: str, body: bytes, headers: Mapping[str, str]) -> httpx.Response:

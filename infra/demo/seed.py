@@ -9,16 +9,18 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 
 from infra.demo.client import Client
 from infra.demo.world import COOPERATIVES, ZONE, Cooperative, Shop
 from infra.local.stack import Stack
-from services.contracts.flow import SERVICES
+from services.contracts.flow import SERVICES, read_by
 
 
 @dataclass
@@ -137,7 +139,7 @@ async def _seed_cooperative(operator: Client, cooperative: Cooperative) -> Seede
             },
         )
         seeded.products[product.code] = answer["product_id"]
-    await _until_known(staff, seeded)
+    await until(lambda: caught_up_with_catalog(staff))
     for shop in cooperative.shops:
         seeded.partners.append(await _seed_partner(staff, cooperative, shop))
     for index, name in enumerate(cooperative.households):
@@ -160,24 +162,19 @@ async def _seed_partner(staff: Client, cooperative: Cooperative, shop: Shop) -> 
     return partner
 
 
-async def _until_known(staff: Client, seeded: SeededCooperative) -> None:
-    """Waits until orders and notify have learned the cooperative, its products, households and the staff key."""
-    last_household = list(seeded.households.values())[-1]
-    await until_answers(staff, "orders", f"/v1/cooperatives/{seeded.slug}/orders")
-    await until_answers(staff, "allocation", f"/v1/cooperatives/{seeded.cooperative_id}/days/2026-01-01/baskets")
-    await until_answers(staff, "notify", f"/v1/cooperatives/{seeded.cooperative_id}/notices")
-    await until_answers(
-        staff, "notify", f"/v1/households/{last_household}/contact", knows=lambda a: "household" not in a.text
-    )
+async def caught_up_with_catalog(client: Client) -> bool:
+    """Whether every reader has applied all that catalog has written, by their metrics."""
+    produced = await _metric(client, "catalog", "event_log_produced_events")
+    applied = [
+        await _metric(client, reader, 'consumer_cursor_events{producer="catalog"}') for reader in read_by("catalog")
+    ]
+    return min(applied) >= produced
 
 
-async def until_answers(client: Client, service: str, path: str, knows: Any = None, timeout_s: float = 30) -> None:
-    """Asks until the service answers (news travels by event); raises TimeoutError otherwise."""
+async def until(holds: Callable[[], Awaitable[bool]], timeout_s: float = 30) -> None:
+    """Asks again and again until it holds (news travels by event). Raises TimeoutError."""
     async with asyncio.timeout(timeout_s):
-        while True:
-            answer = await client.try_to(service, "GET", path)
-            if not answer.is_error or (knows is not None and answer.status_code == 404 and knows(answer)):
-                return
+        while not await holds():  # noqa: ASYNC110 - other processes cannot set an event of this one
             await asyncio.sleep(0.05)
 
 
@@ -200,6 +197,28 @@ async def set_standing_offers(client: Client, seeded: Seed) -> None:
             }
             path = f"/v1/cooperatives/{known.slug}/standing-offers/{product.code}"
             await staff.ask("catalog", "PUT", path, body)
+    await _until_offered(client, seeded)
+
+
+async def _until_offered(client: Client, seeded: Seed) -> None:
+    """Waits until the standing offers have renewed and every reader has applied all that catalog wrote."""
+    days = [datetime.now(ZoneInfo(ZONE)).date() + timedelta(days=n) for n in (1, 2)]
+
+    async def offered() -> bool:
+        for known in seeded.cooperatives:
+            staff = client.speaking_as(known.staff_key)
+            pages = [f"/v1/cooperatives/{known.slug}/offers?delivery_day={day}" for day in days]
+            if not any([(await staff.ask("catalog", "GET", page))["offers"] for page in pages]):
+                return False
+        return True
+
+    await until(offered)
+    await until(lambda: caught_up_with_catalog(client))
+
+
+async def _metric(client: Client, service: str, name: str) -> float:
+    answer = await client.try_to(service, "GET", "/metrics")
+    return next((float(line.split()[-1]) for line in answer.text.splitlines() if line.startswith(name)), 0.0)
 
 
 def write_shell_variables(stack: Stack, seeded: Seed) -> Path:

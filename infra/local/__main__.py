@@ -26,6 +26,8 @@ def up() -> None:
     stack = Stack(_ROOT, detached=True, preferred_http_ports=_HTTP_PORTS)
     _say("starting PostgreSQL and RabbitMQ")
     stack.start()
+    from infra.demo.seed import seed_path, seed_running_stack  # the demo imports this package
+
     try:
         services = ServiceProcesses(stack)
         _say("migrating the databases")
@@ -33,11 +35,9 @@ def up() -> None:
         _say("starting the services")
         services.start()
         _say("seeding the cooperatives")
-        from infra.demo.seed import seed_running_stack  # the demo imports this package
-
         seed_running_stack(stack)
     except BaseException:
-        stack.stop()
+        stack.stop(remove=not seed_path(stack).exists())  # half a seed is worth nothing
         raise
     _print_addresses(stack)
 

@@ -10,7 +10,10 @@ from services.contracts.base import Event, Value
 
 
 class OrderLine(Value):
-    """What was ordered of one offer, in steps of its product. `line_no` counts the partner's lines from 1."""
+    """What was ordered of one offer, in steps of its product.
+
+    `line_no` is the partner's lasting number of the line, or its position from 1 where it has none.
+    """
 
     line_no: Annotated[int, Field(ge=1)]
     offer_id: UUID
@@ -54,7 +57,7 @@ class OrderChanged(Event):
 
 
 class OrderCancelled(Event):
-    """Every line of the order whose offer still takes changes is cancelled."""
+    """Nothing is left of the order. Where a line stays because its offer is closed, order_changed says so instead."""
 
     type: ClassVar[str] = "orders.order_cancelled.v1"
 

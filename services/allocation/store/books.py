@@ -35,7 +35,7 @@ where order_id = any(array(
         select order_id, sum(short_steps) over (order by position) - short_steps as steps_before
         from (select order_id, position, short_steps from order_line
               where offer_id = oldest.offer_id and short_steps > 0 order by position limit oldest.steps) first
-    ) place where false
+    ) place where place.steps_before < oldest.steps
     union
     select place.order_id
     from unnest($3::uuid[], $4::bigint[]) as newest (offer_id, steps) cross join lateral (

@@ -58,9 +58,9 @@ async def assert_laws(allocation: Allocation) -> None:
 
 # -- Random days ---------------------------------------------------------------------------------------------
 
-_small = st.integers(0, 6)
-_action = st.tuples(st.sampled_from(["publish", "change", "withdraw", "close", *["order"] * 5, "reorder", "cancel"]),
-                    st.integers(0, 1), st.integers(0, 5), st.lists(_small, min_size=4, max_size=4))  # fmt: skip
+_kinds = [*["publish", "close"] * 3, "change", "withdraw", *["order"] * 6, "reorder", "cancel"]
+_amounts = st.lists(st.integers(0, 6), min_size=4, max_size=4)
+_action = st.tuples(st.sampled_from(_kinds), st.integers(0, 1), st.integers(0, 5), _amounts)
 Action = tuple[str, int, int, list[int]]
 
 
@@ -75,12 +75,12 @@ class Day:
 
     def act(self, action: str, number: int, amounts: list[int]) -> None:
         s = self.stream
-        lines = [(1 + amount % 6, 1 + amount) for amount in amounts[:2]]
+        lines = [(1 + amounts[3] % 6, 1 + amounts[0]), (1 + number, 1 + amounts[1])]
         if action == "publish" and number not in self.offers:
-            self.offers[number] = (SU_SU if number % 2 else CAI_MEO, DAY + timedelta(days=number // 4))
+            self.offers[number] = (SU_SU if number % 2 else CAI_MEO, DAY + timedelta(days=number // 5))
             self.open.add(number)
             self.events.append(s.published(number + 1, self._pledges(amounts), *self.offers[number]))
-        elif action == "change" and number in self.open:
+        elif action == "change" and number in self.offers:  # closed or withdrawn ones, too
             self.events.append(s.changed(number + 1, self._pledges(amounts), *self.offers[number]))
         elif action == "withdraw" and number in self.open and amounts[0] > 3:
             self.events.append(s.withdrawn(number + 1))

@@ -151,6 +151,21 @@ async def test_a_late_offer_of_the_same_day_changes_only_the_baskets_that_it_tou
     ]
 
 
+async def test_a_day_that_closes_twice_within_one_batch_comes_out_as_in_two(allocation: Allocation) -> None:
+    s, tomorrow = Stream(), DAY + timedelta(days=1)
+    events = [
+        *s.registered(), s.published(1, {0: 9, 1: 9, 2: 9}), s.placed(11, (1, 7)), s.closed(1),
+        s.published(2, {0: 9, 1: 9}), s.placed(12, (2, 3)), s.closed(2), s.changed(2, {2: 9}),
+        s.published(3, {0: 9, 1: 9, 2: 9}, day=tomorrow), s.placed(13, (3, 1)), s.closed(3, day=tomorrow),
+    ]  # fmt: skip
+    await allocation.take_in(*events)
+    at_once = await allocation.state(), await said(allocation, s, "basket_assigned", "basket_changed")
+    await allocation.forget()
+    await allocation.take_in_cut(events, [1] * len(events))
+    assert (await allocation.state(), await said(allocation, s, "basket_assigned", "basket_changed")) == at_once
+    assert [event["version"] for event in at_once[1]] == [1, 1, 1, 2, 2, 1, 1, 1]
+
+
 async def test_the_offers_of_a_day_wait_for_its_last_cut_off(allocation: Allocation) -> None:
     s = Stream()
     await allocation.take_in(*s.registered(), s.published(1, {0: 5}), s.published(2, {0: 5}, SU_SU))
