@@ -76,7 +76,7 @@ def last_offered(run: Run, closed: Collection[UUID]) -> list[Received[OFFERED]]:
     for received in run:
         event = received.event
         if isinstance(event, IntakeClosed):
-            pass
+            frozen.add(event.offer_id)
         elif isinstance(event, OFFERED) and event.offer_id not in frozen:
             last[event.offer_id] = received
     return list(last.values())

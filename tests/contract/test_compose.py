@@ -142,7 +142,7 @@ def test_a_missing_variable_is_named_and_has_a_line_in_env_example() -> None:
     handed_on = {key for name in COMPOSE["services"] for key, value in environment(name).items() if value is None}
     explained = set(re.findall(r"^#?([A-Z_]+)=", EXAMPLE, re.MULTILINE))
     given = values(compose_env.fill(EXAMPLE))
-    used = [match for match in VARIABLE.finditer(TEXT)]
+    used = list(VARIABLE.finditer(TEXT))
     assert TEXT.count("$") == len(used), "written as ${NAME:?...} or ${NAME:-...}"
     for match in used:
         assert match["name"] in given

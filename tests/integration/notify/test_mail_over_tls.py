@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import trustme
 
 from infra.local.stack import Stack
 from services.notify.app import service
@@ -14,20 +15,26 @@ from tests.integration.notify.world import World
 from tests.support.servers import fresh_database
 from tests.support.service import running
 
-TLS = Path(__file__).parent / "tls"  # a certificate for 127.0.0.1 that only these tests trust
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    """A certificate authority of this run only."""
+    return trustme.CA()
 
 
 @pytest.fixture
-async def guarded() -> AsyncIterator[Mailbox]:
+async def guarded(authority: trustme.CA) -> AsyncIterator[Mailbox]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(TLS / "certificate.pem", TLS / "key.pem")
+    authority.issue_cert("127.0.0.1").configure_cert(context)
     async with mailbox(context) as box:
         yield box
 
 
 @pytest.fixture
-def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(TLS / "certificate.pem"))
+def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(file))
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
 
 
 @asynccontextmanager
