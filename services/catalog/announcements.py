@@ -1,39 +1,36 @@
 """What catalog says about its state: one function per event, from the values that were saved."""
 
+from typing import TypeVar
 from uuid import UUID
 
 from services.catalog.domain.values import Cooperative, Household, Offer, Product
 from services.contracts import catalog as contract
 
+AboutCooperative = TypeVar("AboutCooperative", contract.CooperativeRegistered, contract.CooperativeChanged)
+AboutOffer = TypeVar("AboutOffer", contract.OfferPublished, contract.OfferChanged)
+
 
 def cooperative_registered(cooperative: Cooperative) -> contract.CooperativeRegistered:
     """A cooperative joined."""
-    return contract.CooperativeRegistered(
-        cooperative_id=cooperative.cooperative_id,
-        slug=cooperative.slug,
-        name=cooperative.name,
-        timezone=cooperative.timezone,
-        lane=cooperative.lane,
-        collection_points=_collection_points(cooperative),
-    )
+    return _cooperative(contract.CooperativeRegistered, cooperative)
 
 
 def cooperative_changed(cooperative: Cooperative) -> contract.CooperativeChanged:
     """The cooperative's whole new state."""
-    return contract.CooperativeChanged(
+    return _cooperative(contract.CooperativeChanged, cooperative)
+
+
+def _cooperative(kind: type[AboutCooperative], cooperative: Cooperative) -> AboutCooperative:
+    return kind(
         cooperative_id=cooperative.cooperative_id,
         slug=cooperative.slug,
         name=cooperative.name,
         timezone=cooperative.timezone,
         lane=cooperative.lane,
-        collection_points=_collection_points(cooperative),
-    )
-
-
-def _collection_points(cooperative: Cooperative) -> tuple[contract.CollectionPoint, ...]:
-    return tuple(
-        contract.CollectionPoint(collection_point_id=point.collection_point_id, name=point.name)
-        for point in cooperative.collection_points
+        collection_points=tuple(
+            contract.CollectionPoint(collection_point_id=point.collection_point_id, name=point.name)
+            for point in cooperative.collection_points
+        ),
     )
 
 
@@ -68,23 +65,17 @@ def product_listed(product: Product) -> contract.ProductListed:
 
 def offer_published(offer: Offer) -> contract.OfferPublished:
     """An offer is open."""
-    terms = offer.terms
-    return contract.OfferPublished(
-        offer_id=offer.offer_id,
-        product_id=terms.product_id,
-        delivery_day=terms.delivery_day,
-        price_vnd=terms.price_vnd,
-        cut_off_at=terms.cut_off_at,
-        collection_point_id=terms.collection_point_id,
-        arrive_by_at=terms.arrive_by_at,
-        pledges=_pledges(offer),
-    )
+    return _offer(contract.OfferPublished, offer)
 
 
 def offer_changed(offer: Offer) -> contract.OfferChanged:
     """The offer's whole new state."""
+    return _offer(contract.OfferChanged, offer)
+
+
+def _offer(kind: type[AboutOffer], offer: Offer) -> AboutOffer:
     terms = offer.terms
-    return contract.OfferChanged(
+    return kind(
         offer_id=offer.offer_id,
         product_id=terms.product_id,
         delivery_day=terms.delivery_day,
@@ -92,14 +83,10 @@ def offer_changed(offer: Offer) -> contract.OfferChanged:
         cut_off_at=terms.cut_off_at,
         collection_point_id=terms.collection_point_id,
         arrive_by_at=terms.arrive_by_at,
-        pledges=_pledges(offer),
-    )
-
-
-def _pledges(offer: Offer) -> tuple[contract.Pledge, ...]:
-    return tuple(
-        contract.Pledge(household_id=pledge.household_id, quantity_steps=pledge.quantity_steps)
-        for pledge in offer.terms.pledges
+        pledges=tuple(
+            contract.Pledge(household_id=pledge.household_id, quantity_steps=pledge.quantity_steps)
+            for pledge in terms.pledges
+        ),
     )
 
 

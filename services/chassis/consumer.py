@@ -9,7 +9,7 @@ that deleted queues, lost bindings and a wiped broker heal without help.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
@@ -45,6 +45,19 @@ class Delivery:
 
 async def _decode(message: RabbitMessage) -> Delivery:
     return Delivery(message.body, message.raw_message.user_id)
+
+
+def _read(delivery: Delivery, senders: Sequence[str]) -> Content:
+    """The content, if it comes from one of the senders, in its own name and about its own facts; else Unreadable."""
+    content = cloudevents.read(delivery.body)
+    if content.senders - {delivery.sender}:
+        raise Unreadable(f"sent by {delivery.sender!r} in the name of {sorted(content.senders)}")
+    if content.senders - {*senders}:
+        raise Unreadable(f"{sorted(content.senders)} has no business in this queue")
+    for arrival in content.arrivals:
+        if not arrival.type.startswith(f"{arrival.producer}."):  # else any service could issue access keys
+            raise Unreadable(f"{arrival.type!r} is not an event of {arrival.producer}")
+    return content
 
 
 class Consumer:
@@ -128,20 +141,23 @@ class Consumer:
         )
         for lane in self._wiring.lanes:
             name = topology.lane_queue(self._wiring.service, lane)
-            handler = self._in_turn(name, self._take_in)
+            handler = self._in_turn(name, self._wiring.reads, self._take_in)
             broker.subscriber(RabbitQueue(name, declare=False), decoder=_decode)(handler)
         name = topology.control_queue(self._wiring.service)
-        broker.subscriber(RabbitQueue(name, declare=False), decoder=_decode)(self._in_turn(name, self._serve))
+        handler = self._in_turn(name, self._wiring.readers, self._serve)
+        broker.subscriber(RabbitQueue(name, declare=False), decoder=_decode)(handler)
         return broker
 
-    def _in_turn(self, queue: str, take: Callable[[Content], Awaitable[None]]) -> Callable[[Delivery], Awaitable[None]]:
-        """A subscriber that reads messages of one queue strictly one after the other."""
+    def _in_turn(
+        self, queue: str, senders: Sequence[str], take: Callable[[Content], Awaitable[None]]
+    ) -> Callable[[Delivery], Awaitable[None]]:
+        """A subscriber that reads messages of one queue, from these senders, strictly one after the other."""
         turn = asyncio.Lock()
 
         async def on_message(delivery: Delivery) -> None:
             async with turn:
                 try:
-                    content = self._read(delivery)
+                    content = _read(delivery, senders)
                 except Unreadable as error:
                     reason = str(error)
                     log.error("message rejected", extra={"queue": queue, "reason": reason})
@@ -150,14 +166,6 @@ class Consumer:
                     await self._patiently(lambda: take(content))
 
         return on_message
-
-    def _read(self, delivery: Delivery) -> Content:
-        content = cloudevents.read(delivery.body)
-        if content.senders - {delivery.sender}:
-            raise Unreadable(f"sent by {delivery.sender!r} in the name of {sorted(content.senders)}")
-        if content.senders - {*self._wiring.reads, *self._wiring.readers}:
-            raise Unreadable(f"{sorted(content.senders)} has no business in this queue")
-        return content
 
     async def _reject(self, queue: str, reason: str, body: bytes) -> None:
         async def work(tx: Transaction) -> None:
@@ -205,6 +213,14 @@ class Consumer:
             await self._inbox.take_in([], due)
         return len(due) == 100
 
+    async def look_again(self) -> bool:
+        """Looks whether events that wait for long may pass by now; never more to do at once, as most may not."""
+        async with self._ledger.pool.acquire(timeout=5) as conn:
+            held = await parking.list_held(conn, limit=20)
+        if held:
+            await self._inbox.take_in([], held)
+        return False
+
     async def ask_for_gaps(self) -> bool:
         """Requests a resend of what has been missing for too long; returns whether there may be more."""
         if not self._relay.connected:
@@ -214,13 +230,17 @@ class Consumer:
             return await parking.claim_gaps(tx.conn, self._gap_patience, limit=200)
 
         gaps = await self._ledger.transact(claim)
+        away: set[str] = set()
         for producer, stream, sequence in gaps:
+            if producer in away:
+                continue
             wanted = {"stream": str(stream), "sequence": sequence}
             try:
                 await self._relay.publish_control(cloudevents.RESEND, topology.resend_key(producer), wanted)
             except BROKER_WEATHER as error:
                 log.warning("could not ask %s for a resend, will ask again: %r", producer, error)
-                return False
+                away.add(producer)
+                continue
             self._metrics.resends_requested.labels(producer).inc()
             log.warning("asked for a resend", extra={"producer": producer, **wanted})
-        return len(gaps) == 200
+        return len(gaps) == 200 and not away

@@ -13,7 +13,8 @@ WEATHER = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
+    asyncpg.InterfaceError,  # only about what is closed, see is_weather
+    asyncpg.TargetServerAttributeNotMatched,  # no server takes writes, as in the midst of a failover
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.ReadOnlySQLTransactionError,
@@ -28,7 +29,13 @@ BROKER_WEATHER = CONNECTION_EXCEPTIONS
 
 
 def is_weather(error: BaseException) -> bool:
-    """True where waiting helps and the event is not to blame."""
+    """True where waiting helps and the event is not to blame.
+
+    asyncpg has one class for a connection that is gone and for a value that does not fit its parameter; the latter
+    never passes, and to wait for it would hold up a lane for ever.
+    """
+    if isinstance(error, asyncpg.InterfaceError):
+        return "clos" in str(error) and not isinstance(error, ValueError)  # closed, closing
     return isinstance(error, WEATHER)
 
 

@@ -113,14 +113,19 @@ class Inbox:
     async def _fail(self, event: Arrival, error: Exception) -> None:
         p = self._patience
 
-        async def record(tx: Transaction) -> tuple[int, bool]:
+        async def record(tx: Transaction) -> tuple[int, bool] | None:
             place = (event.stream, event.producer)
             before = await parking.lock_cursors(tx.conn, self.reads, [event.stream])
+            if before[place].sequence >= event.sequence:
+                return None  # another process has applied it meanwhile
             await parking.advance(tx.conn, before, {}, {place: event.sequence})
             reason = _reason(error)
             return await parking.park_failed(tx.conn, event, reason, p.max_attempts, p.retry_first_s, p.retry_most_s)
 
-        attempts, quarantined = await self._ledger.transact(record)
+        recorded = await self._ledger.transact(record)
+        if recorded is None:
+            return
+        attempts, quarantined = recorded
         self._metrics.failures.labels(event.producer, event.type).inc()
         log.error(
             "event failed%s",
@@ -190,8 +195,10 @@ def _reason(error: Exception) -> str:
     """What an operator needs to see, without the values of the event."""
     if isinstance(error, ValidationError):
         faults = error.errors(include_input=False, include_url=False)
-        return "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in faults)
-    return f"{type(error).__name__}: {error}"
+        text = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in faults)
+    else:
+        text = f"{type(error).__name__}: {error}"
+    return text.replace("\0", "").encode(errors="replace").decode()  # what PostgreSQL takes as text
 
 
 __all__ = ["Handler", "Inbox", "Patience", "Received"]

@@ -4,6 +4,7 @@ Events queued by a transaction are appended by its last statement, which takes t
 the row lock of the stream's head. So sequence order is commit order, and a rollback leaves no hole.
 """
 
+import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from uuid import UUID
@@ -15,6 +16,8 @@ from services.chassis import trace
 from services.chassis.faults import Backoff
 from services.chassis.ids import uuid7
 from services.contracts.base import Event
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 if TYPE_CHECKING:
@@ -64,7 +67,10 @@ class Transaction:
         self.appended.append((stream, event, traceparent or trace.current.get()))
 
     def after_commit(self, call: Callable[[], None]) -> None:
-        """Calls `call` in this process once the transaction has committed; lost if the process dies."""
+        """Calls `call` in this process once the transaction has committed; lost if the process dies.
+
+        What it raises is logged and goes no further.
+        """
         self.followers.append(call)
 
 
@@ -106,7 +112,10 @@ class Ledger:
             if touched:
                 self._wake(touched)
             for call in tx.followers:
-                call()
+                try:
+                    call()
+                except Exception:  # it is committed: nobody may be told that it failed
+                    log.exception("what should follow a commit failed")
             return result
 
     async def _append(self, tx: Transaction) -> list[tuple[UUID, int]]:

@@ -15,6 +15,8 @@ from services.chassis.ledger import Connection
 MOST_PARKED = 1000
 """Per stream and producer; what comes beyond is let go, and a resend brings it again."""
 
+MOST_REJECTED = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
@@ -162,16 +164,24 @@ async def park_failed(
 
 
 async def list_due(conn: Connection, limit: int) -> list[Place]:
-    """Streams whose failed event is to be tried again now, and those whose next event has been waiting for long.
+    """Streams whose failed event is to be tried again now."""
+    rows = await conn.fetch(
+        "select stream, producer from parked_event where status = 'retry' and next_at <= now() "
+        "order by next_at limit $1",
+        limit,
+    )
+    return [(r["stream"], r["producer"]) for r in rows]
 
-    The latter are looked at again because what they wait for may have happened out of sight, as after a skip.
+
+async def list_held(conn: Connection, limit: int) -> list[Place]:
+    """Some streams whose next event has been waiting for long: its cause may have passed out of sight, by a skip.
+
+    Chosen at random, since most of them go on waiting, and those behind them must have their turn too.
     """
     rows = await conn.fetch(
-        "(select stream, producer from parked_event where status = 'retry' and next_at <= now() "
-        " order by next_at limit $1) "
-        "union (select p.stream, p.producer from consumer_cursor c join parked_event p "
-        "  on p.stream = c.stream and p.producer = c.producer and p.sequence = c.sequence + 1 "
-        "  where c.behind_since < now() - interval '2 s' and p.status = 'waiting' limit $1)",
+        "select p.stream, p.producer from consumer_cursor c join parked_event p "
+        "on p.stream = c.stream and p.producer = c.producer and p.sequence = c.sequence + 1 "
+        "where c.behind_since < now() - interval '2 s' and p.status = 'waiting' order by random() limit $1",
         limit,
     )
     return [(r["stream"], r["producer"]) for r in rows]
@@ -208,8 +218,14 @@ class Quarantined:
 
 
 async def save_rejected(conn: Connection, queue: str, reason: str, body: bytes) -> None:
-    """Keeps a message that belongs to no stream, for an operator to look at."""
-    await conn.execute("insert into rejected_message (queue, reason, body) values ($1, $2, $3)", queue, reason, body)
+    """Keeps a message that belongs to no stream, for an operator to look at.
+
+    Only the last MOST_REJECTED are kept: a sender that is asked to send again may send the same for ever.
+    """
+    number = await conn.fetchval(
+        "insert into rejected_message (queue, reason, body) values ($1, $2, $3) returning id", queue, reason, body
+    )
+    await conn.execute("delete from rejected_message where id <= $1", number - MOST_REJECTED)
 
 
 async def list_quarantined(conn: "Connection | asyncpg.Connection[asyncpg.Record]") -> list[Quarantined]:
@@ -259,7 +275,8 @@ async def resolve(
         return True
     await conn.execute("delete from parked_event where stream = $1 and producer = $2 and sequence = $3", *place)
     await conn.execute(
-        "update consumer_cursor set sequence = $3 where stream = $1 and producer = $2 and sequence = $3 - 1",
+        "update consumer_cursor set sequence = $3, asked_at = null, behind_since = case when head > $3 then now() end "
+        "where stream = $1 and producer = $2 and sequence = $3 - 1",
         *place,
     )
     return True

@@ -9,15 +9,18 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from services.chassis.faults import WEATHER
+from services.chassis.faults import WEATHER, is_weather
 
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
 
-class Problem(Exception):
-    """Raised anywhere below a route; becomes the answer. `fields` are (name, what is wrong with it)."""
+class Problem(HTTPException):
+    """Raised anywhere below a route; becomes the answer. `fields` are (name, what is wrong with it).
+
+    FastAPI lets an HTTPException through where a body is read, and makes a bare 400 of all else.
+    """
 
     def __init__(
         self,
@@ -28,9 +31,9 @@ class Problem(Exception):
         fields: Sequence[tuple[str, str]] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(detail)
-        self.status, self.kind, self.title, self.detail = status, kind, title, detail
-        self.fields, self.headers = tuple(fields), dict(headers or {})
+        super().__init__(status, detail, dict(headers or {}))
+        self.status, self.kind, self.title = status, kind, title
+        self.fields = tuple(fields)
 
     def response(self) -> Response:
         """The problem document."""
@@ -104,6 +107,8 @@ def install(app: FastAPI) -> None:
         return Problem(error.status_code, kind, str(error.detail), str(error.detail), (), error.headers).response()
 
     async def on_weather(_: Request, error: Exception) -> Response:
+        if not is_weather(error):
+            raise error
         log.warning("weather in a request: %r", error)
         return unavailable().response()
 

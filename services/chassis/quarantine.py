@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         one.add_argument("sequence", type=int)
         if name != "show":
             one.add_argument("--reason", required=True, help="why; kept in quarantine_act")
-            one.add_argument("--actor", default=getpass.getuser(), help="who; the login name unless given")
+            one.add_argument("--actor", help="who; the login name unless given")
 
 
 async def run(url: str, options: argparse.Namespace) -> int:
@@ -54,8 +54,12 @@ async def run(url: str, options: argparse.Namespace) -> int:
             print(json.dumps(json.loads(chosen[0].event), ensure_ascii=False, indent=2))
             print(f"attempts: {chosen[0].attempts}\nerror: {chosen[0].error}")
             return 0
+        actor = options.actor or _login_name()
+        if actor is None:
+            print("who are you? add --actor")
+            return 2
         async with conn.transaction():
-            done = await parking.resolve(conn, *place, options.act, options.reason, options.actor)
+            done = await parking.resolve(conn, *place, options.act, options.reason, actor)
         print(
             f"{options.act}: {options.producer} {options.stream} {options.sequence}"
             if done
@@ -64,3 +68,10 @@ async def run(url: str, options: argparse.Namespace) -> int:
         return 0 if done else 1
     finally:
         await conn.close()
+
+
+def _login_name() -> str | None:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return None

@@ -6,6 +6,7 @@ harmless, since readers drop duplicates; not sending is what it prevents.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -29,8 +30,6 @@ MOST_PER_STREAM = 100
 MOST_BYTES = 524_288
 HEADS_PER_MESSAGE = 1000
 POLL_S = 1.0
-NO_STREAM = UUID(int=0)
-"""Sorts before every other stream."""
 
 _READ = """
 select h.stream, coalesce(c.sequence, 0) as relayed,
@@ -62,11 +61,12 @@ returning lane, fence
 """
 
 _HEADS = """
-(select stream, c.sequence from stream_head join relay_cursor c using (stream)
- where lane = $1 and stream > $2 order by stream limit $4)
-union
 select stream, c.sequence from stream_head join relay_cursor c using (stream)
-where lane = $1 and stream = any($3)
+where lane = $1 and ($2::uuid is null or stream > $2) order by stream limit $3
+"""
+
+_HEADS_OF = """
+select stream, c.sequence from stream_head join relay_cursor c using (stream) where lane = $1 and stream = any($2)
 """
 
 
@@ -79,13 +79,15 @@ class _Lane:
     hints: set[UUID] = field(default_factory=set)
     """Streams known to have something new; emptied when read."""
     look_everywhere: bool = True
-    """At the start and at each slow poll all streams are looked at, not only the hints."""
+    """At the start, after a failure and at each slow poll all streams are looked at, not only the hints."""
+    poll_due: float = 0.0
+    """The next slow poll; it comes however busy the lane is, since hints can get lost."""
     fence: int | None = None
     """Of the held lease, or None while another process holds it."""
     told: set[UUID] = field(default_factory=set)
     """Streams relayed since the last heads message."""
-    heads_from: UUID = NO_STREAM
-    """Where the round of all streams goes on with the next heads message."""
+    heads_from: UUID | None = None
+    """The round of all streams goes on behind this one with the next heads message; None: from the first."""
     heads_due: float = 0.0
 
 
@@ -173,15 +175,13 @@ class Relay:
 
     async def run(self) -> None:
         """Relays until `stop`; reconnects for ever. On the way out it sends what waits and gives the leases back."""
-        keepers = [asyncio.create_task(self._keep_connected()), asyncio.create_task(self._keep_leases())]
         try:
-            async with asyncio.TaskGroup() as lanes:
-                for lane in self._lanes.values():
-                    lanes.create_task(self._relay_lane(lane))
+            async with asyncio.TaskGroup() as group:  # a keeper that dies must not leave lanes behind that do nothing
+                keepers = [group.create_task(self._keep_connected()), group.create_task(self._keep_leases())]
+                await asyncio.gather(*(self._relay_lane(lane) for lane in self._lanes.values()))
+                for task in keepers:
+                    task.cancel()
         finally:
-            for task in keepers:
-                task.cancel()
-            await asyncio.gather(*keepers, return_exceptions=True)
             await self._release_leases()
 
     def stop(self) -> None:
@@ -201,7 +201,7 @@ class Relay:
             "with rewound as (update relay_cursor set sequence = $2 - 1 where stream = $1 and sequence >= $2) "
             "select lane from stream_head where stream = $1",
             stream,
-            sequence,
+            max(sequence, 1),
         )
         if lane is not None:
             self._metrics.resends_served.inc()
@@ -237,6 +237,7 @@ class Relay:
                 held = {row["lane"]: row["fence"] for row in rows}
                 for lane in self._lanes.values():
                     if lane.fence is None and lane.number in held:
+                        lane.look_everywhere = True
                         lane.woken.set()
                     lane.fence = held.get(lane.number)
                     self._metrics.lease.labels(str(lane.number)).set(lane.fence is not None)
@@ -261,14 +262,15 @@ class Relay:
             if not last:
                 await self._wait_for_work(lane)
             try:
-                if lane.fence is not None and self._exchange is not None:
-                    while await self._relay_some(lane):
-                        pass
-                    await self._tell_heads(lane)
+                while lane.fence is not None and self._exchange is not None:
+                    if not await self._relay_some(lane):
+                        await self._tell_heads(lane)
+                        break
                 backoff.reset()
             except Exception as error:
                 if not is_weather(error) and not isinstance(error, BROKER_WEATHER):
                     raise
+                lane.look_everywhere = True  # the hints of what was not sent are spent
                 self._metrics.relay_failures.labels(type(error).__name__).inc()
                 log.warning("not relayed, trying again: %r", error, extra={"lane": lane.number})
                 if not last:
@@ -277,13 +279,15 @@ class Relay:
                 return
 
     async def _wait_for_work(self, lane: _Lane) -> None:
-        """Until woken, or for the slow poll, which looks at every stream of the lane."""
-        try:
-            async with asyncio.timeout(POLL_S):
+        """Until woken, or until the slow poll, which looks at every stream of the lane."""
+        clock = asyncio.get_running_loop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(lane.poll_due):
                 await lane.woken.wait()
-        except TimeoutError:
-            lane.look_everywhere = True
         lane.woken.clear()
+        if clock.time() >= lane.poll_due:
+            lane.look_everywhere = True
+            lane.poll_due = clock.time() + POLL_S
 
     async def _relay_some(self, lane: _Lane) -> bool:
         """Sends one read's worth of events; returns whether there may be more."""
@@ -299,9 +303,10 @@ class Relay:
         if rows:
             key = str(lane.number)
             await asyncio.gather(*(self._publish(body, key) for body in batch.messages()))
-            await self._advance(lane, batch)
             self._metrics.relayed.inc(batch.events)
             lane.told |= batch.reached.keys()
+            if not await self._advance(lane, batch):
+                return False  # the lease has gone, or all was rewound: the next poll looks again
         if len(rows) >= MOST_EVENTS:
             lane.hints |= hints
             lane.look_everywhere |= everywhere
@@ -309,9 +314,10 @@ class Relay:
             lane.hints |= batch.cut
         return bool(lane.hints) or lane.look_everywhere
 
-    async def _advance(self, lane: _Lane, batch: "_Batch") -> None:
+    async def _advance(self, lane: _Lane, batch: "_Batch") -> bool:
+        """Moves the cursors to what was sent; False where none moved."""
         streams = sorted(batch.reached)
-        await self._pool.execute(
+        done = await self._pool.execute(
             _ADVANCE,
             streams,
             [batch.begun[stream] for stream in streams],
@@ -320,6 +326,7 @@ class Relay:
             self._holder,
             lane.fence,
         )
+        return bool(done != "INSERT 0 0")
 
     async def _publish(self, body: bytes, key: str) -> None:
         exchange = self._exchange
@@ -342,14 +349,14 @@ class Relay:
         now_s = asyncio.get_running_loop().time()
         if now_s < lane.heads_due:
             return
-        rows = await self._pool.fetch(_HEADS, lane.number, lane.heads_from, list(lane.told), HEADS_PER_MESSAGE)
+        turn = await self._pool.fetch(_HEADS, lane.number, lane.heads_from, HEADS_PER_MESSAGE)
+        lately = await self._pool.fetch(_HEADS_OF, lane.number, list(lane.told))
         lane.heads_due = now_s + self._heads_every_s
-        if rows:
-            heads = {str(row["stream"]): row["sequence"] for row in rows}
+        if turn or lately:
+            heads = {str(row["stream"]): row["sequence"] for row in (*turn, *lately)}
             body = cloudevents.control(self._service, cloudevents.HEADS, uuid7(), datetime.now(UTC), heads)
             await self._publish(body, str(lane.number))
-        turn = [row["stream"] for row in rows if row["stream"] > lane.heads_from]
-        lane.heads_from = max(turn) if len(rows) >= HEADS_PER_MESSAGE and turn else NO_STREAM
+        lane.heads_from = turn[-1]["stream"] if len(turn) == HEADS_PER_MESSAGE else None
         lane.told.clear()
 
 

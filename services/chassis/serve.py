@@ -149,6 +149,7 @@ class Process(Generic[S]):
         )  # fmt: skip
         chores = [
             Job("retry", 0.5, lambda _: consumer.retry_due()),
+            Job("look again", 2.0, lambda _: consumer.look_again()),
             Job("gaps", 2.0, lambda _: consumer.ask_for_gaps()),
             *parts.jobs,
         ]

@@ -8,7 +8,7 @@ import os
 import re
 from contextvars import ContextVar
 
-_TRACEPARENT = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
+_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 current: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
@@ -16,7 +16,7 @@ current: ContextVar[str | None] = ContextVar("traceparent", default=None)
 def continue_from(header: str | None) -> str:
     """A traceparent in the caller's trace, or in a new one where the header is absent or malformed."""
     span = os.urandom(8).hex()
-    if header is not None and _TRACEPARENT.match(header):
+    if header is not None and _TRACEPARENT.fullmatch(header):
         return f"{header[:36]}{span}{header[52:]}"
     return f"00-{os.urandom(16).hex()}-{span}-01"
 

@@ -19,6 +19,9 @@ from services.notify.sending import Sender
 from services.notify.settings import NotifySettings
 from services.notify.store.notices import count_open
 
+PARTNERS_AT_ONCE = 4
+"""Partners that one process sends to side by side, so that one that hangs holds up none of the others."""
+
 
 def wire(runtime: Runtime[NotifySettings]) -> Parts:
     """Handlers and jobs of one process."""
@@ -67,7 +70,7 @@ def wire(runtime: Runtime[NotifySettings]) -> Parts:
         handlers=Consumers(settings.shared_lanes, wall_clock, metrics).handlers(),
         jobs=[
             Job("send_email", 0.5, letters.send_due),
-            Job("send_webhooks", 0.25, pushes.send_due),
+            *[Job("send_webhooks", 0.5, pushes.send_due)] * PARTNERS_AT_ONCE,
             Job("supersede_baskets", 2.0, letters.supersede),
             Job("settle_interrupted_email", 10.0, letters.settle_interrupted),
             Job("settle_interrupted_webhooks", 10.0, pushes.settle_interrupted),

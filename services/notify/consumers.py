@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from services.chassis import access
+from services.chassis.followers import follow_keys, follow_lanes
 from services.chassis.ids import uuid7
 from services.chassis.inbox import Handler, Received
-from services.chassis.lanes import pin_stream, shared_lane
 from services.chassis.ledger import Transaction
 from services.contracts.allocation import BasketAssigned, BasketChanged, OrderPromised, OrderShorted
 from services.contracts.base import Event
@@ -49,8 +48,8 @@ class Consumers:
     def handlers(self) -> dict[type[Event], Handler]:
         """Every event that notify acts on."""
         return {
-            AccessKeyIssued: self.on_keys,
-            AccessKeyRevoked: self.on_keys,
+            AccessKeyIssued: follow_keys,
+            AccessKeyRevoked: follow_keys,
             CooperativeRegistered: self.on_cooperatives,
             CooperativeChanged: self.on_cooperatives,
             HouseholdRegistered: self.on_households,
@@ -65,14 +64,6 @@ class Consumers:
             OrderShorted: self.on_promises,
         }
 
-    async def on_keys(self, tx: Transaction, received: Sequence[Received[AccessKeyIssued | AccessKeyRevoked]]) -> None:
-        """Keys open notify as they open catalog; they are issued one by one."""
-        for key in (r.event for r in received):
-            if isinstance(key, AccessKeyIssued):
-                await access.save_key(tx.conn, key.key_id, key.secret_sha256, key.role, key.scope, key.label)
-            else:
-                await access.revoke_key(tx.conn, key.key_id)
-
     async def on_cooperatives(
         self, tx: Transaction, received: Sequence[Received[CooperativeRegistered | CooperativeChanged]]
     ) -> None:
@@ -81,11 +72,7 @@ class Consumers:
         await books.save_cooperatives(tx.conn, {s: books.Cooperative(c.name, c.timezone) for s, c in last.items()})
         points = {p.collection_point_id: p.name for c in last.values() for p in c.collection_points}
         await books.save_collection_points(tx.conn, points)
-        for stream, cooperative in last.items():
-            if cooperative.lane is not None:
-                await pin_stream(tx, stream, cooperative.lane)
-            elif isinstance(cooperative, CooperativeChanged):
-                await pin_stream(tx, stream, shared_lane(stream, self.shared_lanes))
+        await follow_lanes(tx, received, self.shared_lanes)
 
     async def on_households(
         self, tx: Transaction, received: Sequence[Received[HouseholdRegistered | HouseholdChanged]]

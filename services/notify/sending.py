@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
+from uuid import UUID
 
 from services.chassis.faults import Backoff, is_weather
 from services.chassis.ledger import Ledger, Transaction
@@ -76,10 +77,12 @@ class Sender(Generic[M]):
         self._unknown_after = timedelta(seconds=unknown_after_s)
         self._begin_within = timedelta(seconds=unknown_after_s - longest_attempt_s)
         self._stopping = False
+        self._claiming, self._busy = asyncio.Lock(), set[UUID]()
 
     async def send_due(self, now: datetime) -> bool:
         """Sends a batch of what is due; returns whether there may be more.
 
+        May run several times at once: each partner has one batch under way, so one that hangs holds up nobody else.
         When the process stops, what was begun is finished and saved, and the rest is put back.
         """
         batch = asyncio.create_task(self._send_batch(now))
@@ -112,20 +115,29 @@ class Sender(Generic[M]):
         return False
 
     async def _send_batch(self, now: datetime) -> bool:
-        claims = await self._claim(now)
+        async with self._claiming:
+            claims = await self._claim(now)
+            partners = {claim.notice.partner_id for claim in claims if claim.notice.partner_id is not None}
+            self._busy |= partners
         if not claims:
             return False
+        try:
+            await self._send_claims(claims, now)
+        finally:
+            self._busy -= partners
+        return bool(partners) or len(claims) == BATCH
+
+    async def _send_claims(self, claims: Sequence[Claim], now: datetime) -> None:
         deadline = now + self._begin_within
         batch = Batch(lambda: not self._stopping and self._clock() < deadline)
         try:
             await self._channel.send(self._compose_all(claims, batch), batch)
         finally:
             await self._save_patiently(self._outcomes(claims, batch))
-        return len(claims) == BATCH
 
     async def _claim(self, now: datetime) -> list[Claim]:
         async def work(tx: Transaction) -> list[Claim]:
-            return await store.claim_due(tx.conn, self._channel.name, now, BATCH)
+            return await store.claim_due(tx.conn, self._channel.name, now, BATCH, self._busy)
 
         return await self._ledger.transact(work)
 

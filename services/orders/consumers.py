@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from services.chassis import access
+from services.chassis.followers import follow_keys, follow_lanes
 from services.chassis.inbox import Handler, Received
-from services.chassis.lanes import pin_stream, shared_lane
 from services.chassis.ledger import Transaction
 from services.contracts import allocation, catalog
 from services.contracts.base import Event
@@ -33,12 +32,7 @@ def handlers(
 
     async def cooperatives(tx: Transaction, events: Sequence[Received[Any]]) -> None:
         await books.save_cooperatives(tx.conn, [received.event for received in events])
-        for received in events:
-            event = received.event
-            if event.lane is not None:
-                await pin_stream(tx, received.stream, event.lane)
-            elif isinstance(event, catalog.CooperativeChanged):
-                await pin_stream(tx, received.stream, shared_lane(received.stream, shared_lanes))
+        await follow_lanes(tx, events, shared_lanes)
 
     async def promises(tx: Transaction, events: Sequence[Received[Any]]) -> None:
         await apply_promises(tx, [received.event for received in events], board, metrics, clock())
@@ -50,8 +44,8 @@ def handlers(
         catalog.OfferPublished: on_offers,
         catalog.OfferChanged: on_offers,
         catalog.OfferWithdrawn: on_withdrawals,
-        catalog.AccessKeyIssued: on_keys_issued,
-        catalog.AccessKeyRevoked: on_keys_revoked,
+        catalog.AccessKeyIssued: follow_keys,
+        catalog.AccessKeyRevoked: follow_keys,
         allocation.OrderPromised: promises,
         allocation.OrderShorted: promises,
     }
@@ -70,19 +64,6 @@ async def on_offers(tx: Transaction, events: Sequence[Received[catalog.OfferPubl
 async def on_withdrawals(tx: Transaction, events: Sequence[Received[catalog.OfferWithdrawn]]) -> None:
     """A withdrawn offer closes as at a cut-off."""
     await closing.withdraw(tx, [(received.stream, received.event.offer_id) for received in events])
-
-
-async def on_keys_issued(tx: Transaction, events: Sequence[Received[catalog.AccessKeyIssued]]) -> None:
-    """Keys are few; each is one statement of the chassis."""
-    for received in events:
-        key = received.event
-        await access.save_key(tx.conn, key.key_id, key.secret_sha256, key.role, key.scope, key.label)
-
-
-async def on_keys_revoked(tx: Transaction, events: Sequence[Received[catalog.AccessKeyRevoked]]) -> None:
-    """A revoked key opens nothing here from this transaction on."""
-    for received in events:
-        await access.revoke_key(tx.conn, received.event.key_id)
 
 
 async def apply_promises(

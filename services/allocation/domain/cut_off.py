@@ -78,7 +78,7 @@ def close_days(
     for closing in closings:
         own = books.setdefault(closing.cooperative_id, {})
         day = _close_day(closing, weights, own, current)
-        _ = {(x.household_id, x.delivery_day): BasketState(x.version, x.items) for x in day.versions}
+        current |= {(x.household_id, x.delivery_day): BasketState(x.version, x.items) for x in day.versions}
         own |= {(closing.delivery_day, entry.household_id): entry for entry in day.entries}
         closed.append(day)
     return closed

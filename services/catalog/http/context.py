@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar, cast
-from uuid import UUID
 
 from fastapi import Depends, Query, Request
 
@@ -13,10 +12,10 @@ from services.catalog.domain.values import Cooperative, Faulty, Refused
 from services.catalog.http.fields import Slug
 from services.catalog.settings import CatalogSettings
 from services.catalog.store.cooperatives import get_cooperative
-from services.chassis.access import Authenticated, Principal
-from services.chassis.problems import MEDIA_TYPE, conflict, invalid, not_found
+from services.chassis.access import Authenticated
+from services.chassis.problems import MEDIA_TYPE, conflict, invalid
 from services.chassis.runtime import Runtime
-from services.contracts.base import UNION_STREAM
+from services.chassis.tenancy import must_see
 
 T = TypeVar("T")
 
@@ -31,16 +30,6 @@ async def _now() -> datetime:
 
 Here = Annotated[Runtime[CatalogSettings], Depends(_runtime)]
 Now = Annotated[datetime, Depends(_now)]
-
-
-def must_see(principal: Principal, owner: UUID | None, what: str) -> None:
-    """Raises a 404 problem where the thing is not there (`owner` is None) or is another cooperative's.
-
-    To a key of one cooperative both look the same.
-    """
-    if owner is None and principal.scope is None:
-        raise not_found(what)
-    principal.may_act_for(owner or UNION_STREAM)
 
 
 async def _tenant(slug: Slug, principal: Authenticated, here: Here) -> Cooperative:

@@ -4,7 +4,7 @@ A claim commits `sending` before anything leaves; its time is the token without 
 process that was thought dead cannot overwrite what was decided meanwhile.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -47,10 +47,9 @@ with old as (
 update notice n set state = 'superseded' from old where n.notice_id = old.notice_id returning n.notice_id
 """
 
-_CLAIM = """
-with due as (
-    select d.notice_id, d.channel from delivery d join notice n using (notice_id)
-    where d.channel = $1 and d.state = 'queued' and d.next_at <= $2
+_DUE = """
+    delivery d join notice n using (notice_id)
+    where d.channel = $1 and d.state = 'queued' and d.next_at <= $2 and (n.partner_id <> all($4::uuid[])) is not false
     and not exists (
         select from notice newer where newer.household_id = n.household_id
         and newer.delivery_day = n.delivery_day and newer.version > n.version)
@@ -60,12 +59,18 @@ with due as (
     and not exists (
         select from notice e join delivery f using (notice_id) where e.order_id = n.order_id
         and e.sequence < n.sequence and (f.state = 'sending' or f.state = 'queued' and f.attempts = 0))
+"""
+
+_CLAIM = f"""
+with due as (
+    select d.notice_id, d.channel from {_DUE}
+    and n.partner_id is not distinct from (select n.partner_id from {_DUE} order by d.next_at limit 1)
     order by d.next_at limit $3 for update of d skip locked
 )
 update delivery d set state = 'sending', attempts = d.attempts + 1, claimed_at = $2
 from due where (d.notice_id, d.channel) = (due.notice_id, due.channel)
 returning d.notice_id
-"""
+"""  # noqa: S608 - only fixed text
 
 _CLAIMED = """
 select n.notice_id, n.cooperative_id, n.kind, n.facts, n.happened_at, n.traceparent, n.household_id, n.delivery_day,
@@ -143,13 +148,15 @@ async def supersede_baskets(conn: Connection, channel: str) -> int:
     return len(await conn.fetch(_SUPERSEDE, channel))
 
 
-async def claim_due(conn: Connection, channel: str, now: datetime, limit: int) -> list[Claim]:
-    """Takes due deliveries in hand for this process.
+async def claim_due(
+    conn: Connection, channel: str, now: datetime, limit: int, busy: Collection[UUID] = ()
+) -> list[Claim]:
+    """Takes due deliveries in hand for this process: of one partner that is not `busy`, or of households.
 
     Of a basket only the latest version is taken, and it waits while an older one is being sent. A newer message
     about an order waits until the older one has been tried once.
     """
-    rows = await conn.fetch(_CLAIM, channel, now, limit)
+    rows = await conn.fetch(_CLAIM, channel, now, limit, list(busy))
     if not rows:
         return []
     found = await conn.fetch(_CLAIMED + " and d.notice_id = any($2)", channel, [r["notice_id"] for r in rows])

@@ -37,6 +37,7 @@ _ENTITY = re.compile(r"&(?:#0*(?:38|39|34|60|62)|#[xX]0*(?:26|27|22)|amp|lt|gt|q
 _MONEY = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
 _MOST_LINE_NO = 2_000_000_000
+_Id = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class _Lenient(BaseModel):
@@ -56,9 +57,9 @@ class _Person(_Lenient):
 
 
 class _Item(_Lenient):
-    id: int | None = None
-    product_id: int | None = None
-    variation_id: int | None = None
+    id: _Id | None = None
+    product_id: _Id | None = None
+    variation_id: _Id | None = None
     sku: Annotated[str, Field(max_length=100)] | None = None
     quantity: Annotated[int, Field(ge=0, le=999_999)]
     total: str | None = None
@@ -70,7 +71,7 @@ class _Meta(_Lenient):
 
 
 class _Deleted(_Lenient):
-    id: Annotated[int, Field(ge=1)]
+    id: Annotated[_Id, Field(ge=1)]
 
 
 class _Order(_Deleted):
@@ -120,6 +121,7 @@ def read(headers: Mapping[str, str], raw: bytes) -> Read:
             _delivery_day(order),
             _lines(order),
             _contact(order),
+            restores=topic == "order.restored",
         ),
     )
 

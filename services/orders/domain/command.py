@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Self
 
 UNTIMED = datetime(9999, 12, 31, tzinfo=UTC)
-"""When a platform does not say when it deleted an order: after everything else, since nothing can follow."""
+"""When a platform does not say when it deleted an order: after everything else but an explicit restoration."""
 
 
 class Kind(StrEnum):
@@ -53,7 +53,7 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class OrderCommand:
-    """One push. `delivery_day` None asks for the earliest day that takes orders."""
+    """One push. `delivery_day` None asks for the earliest day that takes orders; `restores` undoes a deletion."""
 
     partner_ref: str
     revision: Revision
@@ -61,6 +61,7 @@ class OrderCommand:
     delivery_day: date | None = None
     lines: tuple[CommandLine, ...] = ()
     contact: Contact | None = None
+    restores: bool = False
 
     @classmethod
     def make(
@@ -72,6 +73,7 @@ class OrderCommand:
         delivery_day: date | None = None,
         lines: tuple[CommandLine, ...] = (),
         contact: Contact | None = None,
+        restores: bool = False,
     ) -> Self:
         """The command with the digest of its content. Quantities that are equal are written alike."""
         content = [
@@ -81,7 +83,13 @@ class OrderCommand:
             [contact.name, contact.phone, contact.address] if contact else None,
         ]
         digest = hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
-        return cls(partner_ref, Revision(updated_at, status_rank, digest), kind, delivery_day, lines, contact)
+        revision = Revision(updated_at, status_rank, digest)
+        return cls(partner_ref, revision, kind, delivery_day, lines, contact, restores)
+
+    def follows(self, stored: "OrderCommand") -> bool:
+        """Whether this push takes the place of the stored one. A deletion has no time, so a restoration follows it."""
+        undeleted = self.restores and stored.revision.updated_at == UNTIMED
+        return undeleted or self.revision > stored.revision
 
 
 def decimal_text(number: Decimal) -> str:

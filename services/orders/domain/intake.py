@@ -57,8 +57,8 @@ class Books:
 
 
 def decide(order: Order, command: OrderCommand, books: Books, now: datetime) -> Decision:
-    """Applies a push. One whose revision is not greater than the stored one has no effect."""
-    if order.command is not None and command.revision <= order.command.revision:
+    """Applies a push. One that does not follow the stored one has no effect."""
+    if order.command is not None and not command.follows(order.command):
         return Decision(order, Outcome.REPEATED)
     return _apply(order, command, books, now)
 

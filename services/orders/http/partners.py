@@ -14,6 +14,7 @@ from services.chassis.access import Authenticated
 from services.chassis.ids import uuid7
 from services.chassis.ledger import Transaction
 from services.chassis.runtime import Runtime
+from services.chassis.tenancy import must_see
 from services.orders import intake
 from services.orders.adapters import ADAPTERS
 from services.orders.domain.command import decimal_text
@@ -94,9 +95,8 @@ class ReviewQueue(BaseModel):
 async def _partner_of_principal(partner_id: UUID, request: Request, principal: Authenticated) -> Partner:
     """The partner, if the key may act for its cooperative."""
     partner = await store.get_partner(request.app.state.runtime.pool, partner_id)
-    if partner is None:
-        raise problems.not_found("partner")
-    principal.may_act_for(partner.cooperative_id)
+    must_see(principal, partner.cooperative_id if partner else None, "partner")
+    assert partner is not None
     return partner
 
 
@@ -110,9 +110,8 @@ async def register_partner(body: NewPartner, request: Request, principal: Authen
     if body.adapter not in ADAPTERS:
         raise problems.invalid([("adapter", f"must be one of {', '.join(sorted(ADAPTERS))}")])
     cooperative_id = await store.get_cooperative_id(runtime.pool, body.cooperative)
-    if cooperative_id is None:
-        raise problems.not_found("cooperative")
-    principal.may_act_for(cooperative_id)
+    must_see(principal, cooperative_id, "cooperative")
+    assert cooperative_id is not None
     secret = standard_webhooks.new_secret()
     partner = Partner(uuid7(), cooperative_id, body.name, body.adapter, (secret,))
 
@@ -162,7 +161,8 @@ async def map_skus(
     now = datetime.now(UTC)
     faults = [(f"[{i}].factor", "must be above 0") for i, one in enumerate(body) if not Decimal(one.factor)]
     skus = [one.sku for one in body]
-    faults += [(f"[{i}].sku", "stands in the list twice") for i, sku in enumerate(skus) if sku in skus[:i]]
+    first = {sku: i for i, sku in reversed(list(enumerate(skus)))}
+    faults += [(f"[{i}].sku", "stands in the list twice") for i, sku in enumerate(skus) if first[sku] < i]
 
     async def work(tx: Transaction) -> int:
         codes = sorted({one.product_code for one in body})

@@ -64,13 +64,14 @@ async def list_orders(
     limit: int,
 ) -> list[Filed]:
     """Orders of a cooperative, newest first, older than `before`; each filter where it is given."""
-    where = (
-        "where cooperative_id = $1 and ($2::text is null or state = $2) and ($3::uuid is null or order_id < $3) "
-        "and ($4::date is null or exists (select from order_line l where l.order_id = customer_order.order_id "
-        "and l.delivery_day = $4)) order by order_id desc limit $5"
-    )
+    conditions, values = ["cooperative_id = $2"], [cooperative_id, before, state, delivery_day]
+    conditions += ["order_id < $3"] if before else ["$3::uuid is null"]
+    conditions += ["state = $4"] if state else ["$4::text is null"]
+    on_day = "order_id in (select order_id from order_line where delivery_day = $5)"
+    conditions += [on_day] if delivery_day else ["$5::date is null"]
     async with pool.acquire(timeout=5) as conn, conn.transaction(isolation="repeatable_read", readonly=True):
-        rows = await conn.fetch(_ORDER + where, cooperative_id, state, before, delivery_day, limit)
+        where = f"where {' and '.join(conditions)} order by order_id desc limit $1"
+        rows = await conn.fetch(_ORDER + where, limit, *values)
         return await _with_lines(conn, rows)
 
 

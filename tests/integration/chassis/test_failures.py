@@ -10,7 +10,7 @@ from infra.local.stack import Stack
 from services.chassis import quarantine
 from services.chassis.cli import _parser
 from services.chassis.ids import uuid7
-from services.chassis.inbox import Received
+from services.chassis.inbox import Handler, Received
 from services.chassis.ledger import Transaction
 from services.contracts.catalog import OfferWithdrawn
 from tests.support.node import Node, node, record, until
@@ -102,6 +102,64 @@ async def test_an_operator_resolves_the_quarantine(
         (kept,) = await reader.fetch("select act, reason, actor, event from quarantine_act")
         assert (kept["act"], kept["reason"], kept["actor"]) == (decision, "the cause is mended", "Lò Thị Mai")
         assert str(offer) in kept["event"]
+
+
+async def test_a_skipped_event_at_the_end_leaves_its_stream_complete(stack: Stack, vhost: str, producer: Node) -> None:
+    """A stream that seems to be behind would ask for its next event for ever."""
+    bad = Poison()
+    async with node(stack, "orders", vhost, {OfferWithdrawn: bad.handle}, max_attempts=1) as reader:
+        bad.poison, stream = uuid7(), uuid7()
+        await producer.append((stream, OfferWithdrawn(offer_id=bad.poison)))
+
+        async def quarantined() -> bool:
+            return await status(reader) == ["quarantined"]
+
+        await until(quarantined)
+        assert await act(reader, "skip", "catalog", str(stream), "1", "--reason", "x", "--actor", "y") == 0
+        (cursor,) = await reader.fetch(
+            "select * from consumer_cursor where stream = $1 and producer = 'catalog'", stream
+        )
+        assert (cursor["sequence"], cursor["head"], cursor["behind_since"]) == (1, 1, None)
+
+
+async def too_big(tx: Transaction, _: Sequence[Received[Any]]) -> None:
+    await tx.conn.execute("select $1::int4", 2**40)
+
+
+async def unprintable(_: Transaction, events: Sequence[Received[Any]]) -> None:
+    raise ValueError("a text that no table takes: \0 \ud800")
+
+
+@pytest.mark.parametrize("handler", [too_big, unprintable])
+async def test_a_fault_that_looks_like_bad_weather_does_not_hold_the_lane(
+    stack: Stack, vhost: str, producer: Node, handler: Handler
+) -> None:
+    async with node(stack, "orders", vhost, {OfferWithdrawn: handler}, max_attempts=1) as reader:
+        await producer.append((uuid7(), OfferWithdrawn(offer_id=uuid7())))
+
+        async def quarantined() -> bool:
+            return await status(reader) == ["quarantined"]
+
+        await until(quarantined)
+
+
+async def test_what_follows_a_commit_cannot_make_it_fail(stack: Stack, vhost: str, producer: Node) -> None:
+    def fails() -> None:
+        raise RuntimeError("too late")
+
+    async def handle(tx: Transaction, events: Sequence[Received[Any]]) -> None:
+        await record(tx, events)
+        tx.after_commit(fails)
+
+    async with node(stack, "orders", vhost, {OfferWithdrawn: handle}) as reader:
+        stream = uuid7()
+        await producer.append((stream, OfferWithdrawn(offer_id=uuid7())), (stream, OfferWithdrawn(offer_id=uuid7())))
+
+        async def applied() -> bool:
+            return await reader.applied() == [(stream, 1), (stream, 2)]
+
+        await until(applied)
+        assert await status(reader) == []
 
 
 async def test_a_body_that_breaks_its_contract_is_quarantined_and_not_applied(producer: Node, reader: Node) -> None:

@@ -27,7 +27,7 @@ async def shop() -> AsyncIterator[Receiver]:
 @pytest.fixture
 async def world(stack: Stack, mail: Mailbox) -> AsyncIterator[World]:
     smtp = {"smtp_host": "127.0.0.1", "smtp_port": mail.port, "smtp_tls": "none", "smtp_sender": "no-reply@cho.example"}
-    patience = {"smtp_timeout_s": 2, "webhook_timeout_s": 1}
+    patience = {"smtp_timeout_s": 2, "webhook_timeout_s": 3}
     async with fresh_database(stack, "notify") as dsn, running(service, dsn, **smtp, **patience) as made:
         world = World(made)
         await world.open()

@@ -10,7 +10,7 @@ from standardwebhooks import Webhook
 from services.chassis.ledger import Transaction
 from services.chassis.standard_webhooks import new_secret
 from services.notify.store.notices import claim_due
-from tests.integration.notify.peers import Pushed, Receiver
+from tests.integration.notify.peers import Pushed, Receiver, receiver
 from tests.integration.notify.world import World
 
 AFTER_5_S, AFTER_6_MIN = timedelta(seconds=6), timedelta(minutes=6)
@@ -175,6 +175,35 @@ async def test_a_silent_receiver_is_not_waited_for_long(world: World, shop: Rece
     await world.run("send_webhooks")
     released.set()
     assert await world.states() == [("queued", 1, "timed_out")]
+
+
+async def test_a_partner_that_hangs_holds_up_no_other_partner(world: World, shop: Receiver) -> None:
+    begun, released = asyncio.Event(), asyncio.Event()
+
+    async def wait(_: Pushed) -> str:
+        begun.set()
+        await released.wait()
+        return "200 OK"
+
+    shop.answer = wait
+    await world.listen(shop.url)
+    await world.apply(world.promised())
+    hanging = asyncio.create_task(world.run("send_webhooks"))
+    await begun.wait()
+    again = World(world.service, cooperative=world.cooperative, cabbage=world.cabbage, partner=world.partner)
+    await again.apply(again.placed("CAI"), again.promised())
+    async with receiver() as prompt:
+        other = World(world.service, cooperative=world.cooperative, cabbage=world.cabbage)
+        await other.listen(prompt.url)
+        await other.apply(other.placed("CAI"), other.promised())
+        assert len([job for job in world.service.parts.jobs if job.name == "send_webhooks"]) > 1
+        assert await world.run("send_webhooks") is True
+        assert await world.run("send_webhooks") is False
+        assert (len(prompt.pushed), len(shop.pushed), hanging.done()) == (1, 1, False)
+    released.set()
+    await hanging
+    await world.run("send_webhooks")
+    assert len(shop.pushed) == 2
 
 
 async def test_what_a_killed_process_had_in_hand_is_sent_again(world: World, shop: Receiver) -> None:

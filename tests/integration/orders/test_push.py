@@ -207,7 +207,16 @@ async def test_a_woocommerce_shop_pushes_updates_and_deletes(orders: Orders) -> 
     deleted = await orders.push_woo(shop, {"id": 727}, "order.deleted")
     assert deleted.json()["state"] == "cancelled"
     assert (await orders.push_woo(shop, woo(727, second=30))).json()["state"] == "cancelled"
-    assert await orders.names() == ["order_placed", "order_changed", "order_cancelled"]
+    restored = await orders.push_woo(shop, woo(727, second=40, quantity=4), "order.restored")
+    assert (restored.status_code, restored.json()["lines"][0]["quantity"]) == (202, "4")
+    assert (await orders.push_woo(shop, woo(727, second=50, quantity=6))).json()["lines"][0]["quantity"] == "6"
+    assert await orders.names() == [
+        "order_placed",
+        "order_changed",
+        "order_cancelled",
+        "order_changed",
+        "order_changed",
+    ]
 
 
 async def test_a_woocommerce_ping_and_what_is_not_ours_get_200(orders: Orders) -> None:

@@ -103,6 +103,31 @@ async def test_a_key_of_another_cooperative_sees_and_changes_nothing(orders: Ord
     assert (await client.get(f"{path}/review")).status_code == 401
 
 
+async def test_a_key_of_another_cooperative_cannot_tell_what_is_there_from_what_is_not(orders: Orders) -> None:
+    stranger = await orders.running.key("staff", uuid7())
+    url = (await orders.push(order("A-1", line("SU-SU")))).json()["url"]
+    body = {"cooperative": "van-ho", "name": "Sạp", "adapter": "canonical"}
+    client = orders.running.client
+    pairs = [
+        (await client.get(url, headers=stranger), await client.get(f"/v1/orders/{uuid7()}", headers=stranger)),
+        (
+            await client.get(f"/v1/partners/{orders.shop.partner_id}/review", headers=stranger),
+            await client.get(f"/v1/partners/{uuid7()}/review", headers=stranger),
+        ),
+        (
+            await client.get("/v1/cooperatives/van-ho/orders", headers=stranger),
+            await client.get("/v1/cooperatives/nowhere/orders", headers=stranger),
+        ),
+        (
+            await client.post("/v1/partners", json=body, headers=stranger),
+            await client.post("/v1/partners", json=body | {"cooperative": "nowhere"}, headers=stranger),
+        ),
+    ]
+    for there, missing in pairs:
+        assert (there.status_code, missing.status_code) == (404, 404)
+        assert there.json() == missing.json()
+
+
 async def test_an_operator_of_the_union_may_act_for_every_cooperative(orders: Orders) -> None:
     operator = await orders.running.key("operator")
     url = (await orders.push(order("A-1", line("SU-SU"), contact={"name": "Lò Thị Mai"}))).json()["url"]

@@ -154,10 +154,19 @@ def test_the_further_status_wins_within_a_second() -> None:
     assert ranks == sorted(ranks)
 
 
-def test_a_deleted_order_is_cancelled_for_good() -> None:
-    found = command({"id": 727}, "order.deleted")
-    assert (found.partner_ref, found.kind, found.revision.updated_at) == ("727", Kind.CANCEL, UNTIMED)
-    assert found.revision > command(body(date_modified_gmt="2199-01-01T00:00:00")).revision
+def test_a_deleted_order_stays_cancelled_unless_the_shop_restores_it() -> None:
+    deleted = command({"id": 727}, "order.deleted")
+    assert (deleted.partner_ref, deleted.kind, deleted.revision.updated_at) == ("727", Kind.CANCEL, UNTIMED)
+    assert not command(body(date_modified_gmt="2199-01-01T00:00:00")).follows(deleted)
+    assert command(body(), "order.restored").follows(deleted)
+    assert not command(body(), "order.restored").follows(command(body(date_modified_gmt="2026-11-23T01:02:04")))
+
+
+@pytest.mark.parametrize("number", [-1, 2**63, 10**3000])
+def test_an_id_that_no_shop_can_have_is_faulty(number: int) -> None:
+    assert faulty_fields({"id": number}, "order.deleted") == ["id"]
+    items = [{"product_id": number, "quantity": 1}]
+    assert faulty_fields(body(line_items=items)) == ["line_items[0].product_id"]
 
 
 def test_drafts_and_other_topics_are_ignored() -> None:

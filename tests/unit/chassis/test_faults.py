@@ -1,0 +1,39 @@
+"""What is waited out and what is held against an event."""
+
+import asyncpg
+import pytest
+
+from services.chassis.faults import is_weather
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionRefusedError(),
+        TimeoutError(),
+        asyncpg.InterfaceError("connection is closed"),
+        asyncpg.InterfaceError("pool is closing"),
+        asyncpg.ConnectionDoesNotExistError(),
+        asyncpg.TargetServerAttributeNotMatched("no server is read_write"),
+        asyncpg.ReadOnlySQLTransactionError(),
+        asyncpg.DeadlockDetectedError(),
+        asyncpg.DiskFullError(),
+    ],
+)
+def test_what_passes_by_itself_is_weather(error: Exception) -> None:
+    assert is_weather(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.InterfaceError("the server expects 1 argument for this query, 2 were passed"),
+        asyncpg.UniqueViolationError(),
+        asyncpg.DataError("invalid input for query argument $1"),
+        asyncpg.InvalidTextRepresentationError(),
+        ValueError(),
+        RuntimeError(),
+    ],
+)
+def test_what_fails_the_same_way_for_ever_is_a_fault(error: Exception) -> None:
+    assert not is_weather(error)
