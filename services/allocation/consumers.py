@@ -18,7 +18,7 @@ from services.allocation.commands import (
     terms_of,
 )
 from services.allocation.domain.books import Decision, Effect, OfferBook, Promised
-from services.allocation.domain.cut_off import close_days, first_day_of_memory
+from services.allocation.domain.cut_off import ClosedDay, Closing, close_days, first_day_of_memory
 from services.allocation.domain.promise import decide
 from services.allocation.store.books import load_books, save_books, save_lines
 from services.allocation.store.days import (
@@ -127,22 +127,28 @@ async def _close_days(tx: Transaction, events: Run, closed: set[UUID]) -> None:
         return
     cooperatives = {cooperative_id for cooperative_id, _ in days}
     dates = [delivery_day for _, delivery_day in days]
+    found = closings(events, closed, waiting)
     results = close_days(
-        closings(events, closed, waiting),
+        found,
         await list_weights(tx.conn, cooperatives),
         await list_entries(tx.conn, cooperatives, first_day_of_memory(min(dates)), max(dates)),
         await list_basket_states(tx.conn, days),
     )
-    done = list(zip(causes, results, strict=True))
-    await save_baskets(tx.conn, [(cause.stream, version) for cause, day in done for version in day.versions])
-    await save_entries(
-        tx.conn,
-        {(cause.stream, cause.event.delivery_day, e.household_id): e for cause, day in done for e in day.entries},
-    )
-    await save_assigned(tx.conn, [offer.offer_id for offers in waiting.values() for offer in offers])
-    for cause, day in done:
+    await _save_days(tx.conn, found, results)
+    for cause, day in zip(causes, results, strict=True):
         for version in day.versions:
             tx.append(cause.stream, announcements.basket(version), cause.traceparent)
+
+
+async def _save_days(conn: Connection, found: Sequence[Closing], results: Sequence[ClosedDay]) -> None:
+    """Offers that were closed after the last closing of their day are still waiting."""
+    done = list(zip(found, results, strict=True))
+    await save_baskets(conn, [(closing.cooperative_id, version) for closing, day in done for version in day.versions])
+    entries = {
+        (x.cooperative_id, x.delivery_day, entry.household_id): entry for x, day in done for entry in day.entries
+    }
+    await save_entries(conn, entries)
+    await save_assigned(conn, [offer.offer_id for closing in found for offer in closing.offers])
 
 
 # -- Members and products ------------------------------------------------------------------------------------

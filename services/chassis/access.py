@@ -6,6 +6,7 @@ A key has a role and a scope: one stream, or null for all. The secret is random,
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
@@ -14,8 +15,10 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from services.chassis.ids import uuid7
-from services.chassis.ledger import Connection
-from services.chassis.problems import Problem
+from services.chassis.inbox import Received
+from services.chassis.ledger import Connection, Transaction
+from services.chassis.problems import Problem, not_found
+from services.contracts.catalog import AccessKeyIssued, AccessKeyRevoked
 
 _bearer = HTTPBearer(auto_error=False, description="A staff or operator key, issued by catalog.")
 
@@ -27,6 +30,14 @@ class Principal:
     key_id: UUID
     role: str
     scope: UUID | None
+
+    def must_see(self, owner: UUID | None, what: str) -> None:
+        """Raises a 404 problem where the thing is not there (`owner` is None) or belongs to another tenant.
+
+        Both get the same answer, or a key of one tenant could find out what the others have.
+        """
+        if owner is None or self.scope not in (None, owner):
+            raise not_found(what)
 
     def may_act_for(self, stream: UUID) -> None:
         """Raises a 404 problem where the key is for another tenant: whether it exists is not this key's business."""
@@ -75,6 +86,15 @@ async def revoke_key(conn: Connection, key_id: UUID) -> bool:
         "update access_key set revoked_at = now() where key_id = $1 and revoked_at is null", key_id
     )
     return bool(done != "UPDATE 0")
+
+
+async def follow_keys(tx: Transaction, events: Sequence[Received[AccessKeyIssued | AccessKeyRevoked]]) -> None:
+    """The handler of key events in every service: from this transaction on a key opens it, or nothing any more."""
+    for key in (received.event for received in events):
+        if isinstance(key, AccessKeyIssued):
+            await save_key(tx.conn, key.key_id, key.secret_sha256, key.role, key.scope, key.label)
+        else:
+            await revoke_key(tx.conn, key.key_id)
 
 
 def _parse(token: str) -> tuple[UUID, str] | None:

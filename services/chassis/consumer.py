@@ -21,7 +21,7 @@ from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
 
 from services.chassis import cloudevents, parking, topology
 from services.chassis.cloudevents import Content, Unreadable
-from services.chassis.faults import BROKER_WEATHER, Backoff, is_weather
+from services.chassis.faults import BROKER_WEATHER, Backoff, describe, is_weather
 from services.chassis.inbox import Inbox
 from services.chassis.ledger import Ledger, Transaction
 from services.chassis.metrics import Metrics
@@ -94,7 +94,7 @@ class Consumer:
                             await asyncio.wait_for(self._stopping.wait(), GUARD_EVERY_S)
             except BROKER_WEATHER as error:
                 self.waits_for = ["the broker is away"]
-                log.warning("the broker is away: %r", error)
+                log.warning("the broker is away: %s", describe(error))
                 await backoff.wait()
         await self._stop_broker()
 
@@ -202,7 +202,7 @@ class Consumer:
                     raise
                 if self._stopping.is_set():
                     raise
-                log.warning("the database is away: %r", error)
+                log.warning("the database is away: %s", describe(error))
                 await backoff.wait()
 
     async def retry_due(self) -> bool:
@@ -238,7 +238,7 @@ class Consumer:
             try:
                 await self._relay.publish_control(cloudevents.RESEND, topology.resend_key(producer), wanted)
             except BROKER_WEATHER as error:
-                log.warning("could not ask %s for a resend, will ask again: %r", producer, error)
+                log.warning("could not ask %s for a resend, will ask again: %s", producer, describe(error))
                 away.add(producer)
                 continue
             self._metrics.resends_requested.labels(producer).inc()

@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 from pydantic import SecretStr
 
-from services.chassis.faults import Backoff, is_weather
+from services.chassis.faults import Backoff, describe, is_weather
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Doorbell:
             except Exception as error:
                 if not is_weather(error):
                     raise
-                log.warning("not listening for rings: %r", error)
+                log.warning("not listening for rings: %s", describe(error))
             await backoff.wait()
 
 

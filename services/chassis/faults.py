@@ -8,6 +8,7 @@ import random
 
 import asyncpg
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
+from pydantic import ValidationError
 
 WEATHER = (
     OSError,
@@ -37,6 +38,20 @@ def is_weather(error: BaseException) -> bool:
     if isinstance(error, asyncpg.InterfaceError):
         return "clos" in str(error) and not isinstance(error, ValueError)  # closed, closing
     return isinstance(error, WEATHER)
+
+
+def describe(error: BaseException) -> str:
+    """An error in words that carry no values: rows and parameters in a database's message are people's data."""
+    kind = type(error).__name__
+    if isinstance(error, ValidationError):
+        faults = error.errors(include_input=False, include_url=False)
+        return f"{kind}: " + "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in faults)
+    if isinstance(error, asyncpg.PostgresError) and not isinstance(error, asyncpg.DataError):
+        named = f" ({error.constraint_name})" if getattr(error, "constraint_name", None) else ""
+        return f"{kind} {error.sqlstate}{named}: {str(error).splitlines()[0]}"
+    if isinstance(error, asyncpg.PostgresError | asyncpg.DataError | asyncpg.InterfaceError):
+        return f"{kind} {getattr(error, 'sqlstate', None) or ''}".strip()
+    return f"{kind}: {error}"
 
 
 class Backoff:

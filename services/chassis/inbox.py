@@ -12,11 +12,9 @@ from itertools import groupby
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from pydantic import ValidationError
-
 from services.chassis import gate, parking, trace
 from services.chassis.cloudevents import Arrival
-from services.chassis.faults import is_weather
+from services.chassis.faults import describe, is_weather
 from services.chassis.gate import Place
 from services.chassis.ledger import Ledger, Transaction
 from services.chassis.metrics import Metrics
@@ -192,13 +190,8 @@ class Inbox:
 
 
 def _reason(error: Exception) -> str:
-    """What an operator needs to see, without the values of the event."""
-    if isinstance(error, ValidationError):
-        faults = error.errors(include_input=False, include_url=False)
-        text = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in faults)
-    else:
-        text = f"{type(error).__name__}: {error}"
-    return text.replace("\0", "").encode(errors="replace").decode()  # what PostgreSQL takes as text
+    """What an operator needs to see, as PostgreSQL takes it."""
+    return describe(error).replace("\0", "").encode(errors="replace").decode()
 
 
 __all__ = ["Handler", "Inbox", "Patience", "Received"]

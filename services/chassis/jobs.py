@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from services.chassis.faults import is_weather
+from services.chassis.faults import describe, is_weather
 from services.chassis.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -37,6 +37,6 @@ async def run_for_ever(job: Job, metrics: Metrics) -> None:
             if outcome == "failed":
                 log.exception("job failed", extra={"job": job.name})
             else:
-                log.warning("job waits: %r", error, extra={"job": job.name})
+                log.warning("job waits: %s", describe(error), extra={"job": job.name})
         if not more:
             await asyncio.sleep(job.every_s)

@@ -4,6 +4,7 @@ A lane is a routing key, a queue per consumer and a relay lease. Streams can be 
 (a number above the shared ones); the sequence numbers keep their order while they move.
 """
 
+from collections.abc import Mapping
 from uuid import UUID
 from zlib import crc32
 
@@ -37,3 +38,9 @@ async def pin_stream(tx: Transaction, stream: UUID, lane: int) -> None:
         stream,
         lane,
     )
+
+
+async def place_streams(tx: Transaction, lanes: Mapping[UUID, int | None], shared_lanes: int) -> None:
+    """Moves this service's streams to their lanes; None is the shared lane of the stream's hash."""
+    for stream, lane in sorted(lanes.items()):
+        await pin_stream(tx, stream, shared_lane(stream, shared_lanes) if lane is None else lane)

@@ -3,9 +3,11 @@
 import json
 import logging
 import sys
+import traceback
 from datetime import UTC, datetime
 
 from services.chassis import trace
+from services.chassis.faults import describe
 
 _PLAIN = frozenset(vars(logging.makeLogRecord({})))
 
@@ -28,9 +30,19 @@ class JsonLines(logging.Formatter):
         if found := trace.trace_id():
             line["trace"] = found
         line.update({k: v for k, v in vars(record).items() if k not in _PLAIN and k != "color_message"})
-        if record.exc_info:
-            line["error"] = self.formatException(record.exc_info)
+        if record.exc_info and record.exc_info[1] is not None:
+            line["error"] = _story(record.exc_info[1])
         return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def _story(error: BaseException) -> str:
+    """The traceback with its causes, oldest first, worded by `describe`: a plain one would print people's data."""
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    told = [_story(cause)] if cause is not None else []
+    told += [*traceback.format_tb(error.__traceback__), describe(error)]
+    if isinstance(error, BaseExceptionGroup):
+        told += [_story(one) for one in error.exceptions]
+    return "\n".join(part.rstrip("\n") for part in told)
 
 
 def set_up(service: str, level: str) -> None:

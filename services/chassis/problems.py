@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from services.chassis.faults import WEATHER, is_weather
+from services.chassis.faults import WEATHER, describe, is_weather
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ def unavailable() -> Problem:
         503,
         "unavailable",
         "Try again",
-        "The database cannot be reached at the moment; nothing was stored. Send the same again.",
+        "The database cannot be reached at the moment. Send the same again; it counts once.",
         headers={"Retry-After": "5"},
     )
 
@@ -109,11 +109,11 @@ def install(app: FastAPI) -> None:
     async def on_weather(_: Request, error: Exception) -> Response:
         if not is_weather(error):
             raise error
-        log.warning("weather in a request: %r", error)
+        log.warning("weather in a request: %s", describe(error))
         return unavailable().response()
 
     async def on_error(_: Request, error: Exception) -> Response:
-        return Problem(500, "failed", "Failed", "This is our fault; nothing was stored.").response()
+        return Problem(500, "failed", "Failed", "This is our fault and is in our logs.").response()
 
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(RequestValidationError, on_validation)

@@ -18,7 +18,7 @@ import asyncpg
 from aio_pika.abc import AbstractExchange
 
 from services.chassis import cloudevents, topology
-from services.chassis.faults import BROKER_WEATHER, Backoff, is_weather
+from services.chassis.faults import BROKER_WEATHER, Backoff, describe, is_weather
 from services.chassis.ids import uuid7
 from services.chassis.ledger import Connection
 from services.chassis.metrics import Metrics
@@ -224,7 +224,7 @@ class Relay:
                     backoff.reset()
                     await closed.wait()
             except BROKER_WEATHER as error:
-                log.warning("the broker is away: %r", error)
+                log.warning("the broker is away: %s", describe(error))
             finally:
                 self._connected.clear()
                 self._exchange = None
@@ -244,7 +244,7 @@ class Relay:
             except Exception as error:
                 if not is_weather(error):
                     raise
-                log.warning("leases not renewed: %r", error)
+                log.warning("leases not renewed: %s", describe(error))
             await asyncio.sleep(self._lease_s / 3)
 
     async def _release_leases(self) -> None:
@@ -253,7 +253,7 @@ class Relay:
         except Exception as error:
             if not is_weather(error):
                 raise
-            log.warning("leases not given back; they end by themselves: %r", error)
+            log.warning("leases not given back; they end by themselves: %s", describe(error))
 
     async def _relay_lane(self, lane: _Lane) -> None:
         backoff = Backoff()
@@ -262,17 +262,17 @@ class Relay:
             if not last:
                 await self._wait_for_work(lane)
             try:
-                while lane.fence is not None and self._exchange is not None:
-                    if not await self._relay_some(lane):
-                        await self._tell_heads(lane)
-                        break
+                more = True
+                while more and lane.fence is not None and self._exchange is not None:
+                    more = await self._relay_some(lane)
+                    await self._tell_heads(lane)
                 backoff.reset()
             except Exception as error:
                 if not is_weather(error) and not isinstance(error, BROKER_WEATHER):
                     raise
                 lane.look_everywhere = True  # the hints of what was not sent are spent
                 self._metrics.relay_failures.labels(type(error).__name__).inc()
-                log.warning("not relayed, trying again: %r", error, extra={"lane": lane.number})
+                log.warning("not relayed, trying again: %s", describe(error), extra={"lane": lane.number})
                 if not last:
                     await backoff.wait()
             if last:

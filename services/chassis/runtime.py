@@ -1,5 +1,6 @@
 """What a service is made of, and what it may use while it runs."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,8 @@ class Runtime(Generic[S]):
     pool: "asyncpg.Pool[asyncpg.Record]"
     ledger: Ledger
     metrics: Metrics
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the process begins to drain: whoever waits for something should answer now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ class Process(Generic[S]):
                 self._wake(doorbell, list(touched))
 
             ledger = Ledger(pool, lambda stream: shared_lane(stream, settings.shared_lanes), wake)
-            runtime = Runtime(settings, pool, ledger, Metrics())
+            runtime = Runtime(settings, pool, ledger, Metrics(), stopped)
             parts = service.wire(runtime)
             server = self._server(runtime, parts)
             serving = asyncio.create_task(server.serve())

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from services.chassis.followers import follow_keys, follow_lanes
+from services.chassis.access import follow_keys
 from services.chassis.ids import uuid7
 from services.chassis.inbox import Handler, Received
+from services.chassis.lanes import place_streams
 from services.chassis.ledger import Transaction
 from services.contracts.allocation import BasketAssigned, BasketChanged, OrderPromised, OrderShorted
 from services.contracts.base import Event
@@ -72,7 +73,7 @@ class Consumers:
         await books.save_cooperatives(tx.conn, {s: books.Cooperative(c.name, c.timezone) for s, c in last.items()})
         points = {p.collection_point_id: p.name for c in last.values() for p in c.collection_points}
         await books.save_collection_points(tx.conn, points)
-        await follow_lanes(tx, received, self.shared_lanes)
+        await place_streams(tx, {stream: event.lane for stream, event in last.items()}, self.shared_lanes)
 
     async def on_households(
         self, tx: Transaction, received: Sequence[Received[HouseholdRegistered | HouseholdChanged]]

@@ -18,7 +18,7 @@ def _clock() -> datetime:
 
 def wire(runtime: Runtime[OrdersSettings]) -> Parts:
     """Puts the parts together for one process."""
-    board, metrics = PromiseBoard(runtime.pool), OrderMetrics(runtime.metrics.registry)
+    board, metrics = PromiseBoard(runtime.pool, runtime.stopping), OrderMetrics(runtime.metrics.registry)
 
     async def close_intake(now: datetime) -> bool:
         return await runtime.ledger.transact(lambda tx: closing.close_due(tx, now))

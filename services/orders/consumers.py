@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from services.chassis.followers import follow_keys, follow_lanes
+from services.chassis.access import follow_keys
 from services.chassis.inbox import Handler, Received
+from services.chassis.lanes import place_streams
 from services.chassis.ledger import Transaction
 from services.contracts import allocation, catalog
 from services.contracts.base import Event
@@ -32,7 +33,7 @@ def handlers(
 
     async def cooperatives(tx: Transaction, events: Sequence[Received[Any]]) -> None:
         await books.save_cooperatives(tx.conn, [received.event for received in events])
-        await follow_lanes(tx, events, shared_lanes)
+        await place_streams(tx, {received.stream: received.event.lane for received in events}, shared_lanes)
 
     async def promises(tx: Transaction, events: Sequence[Received[Any]]) -> None:
         await apply_promises(tx, [received.event for received in events], board, metrics, clock())

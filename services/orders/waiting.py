@@ -11,7 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
-from services.chassis.faults import is_weather
+from services.chassis.faults import describe, is_weather
 from services.orders.store.orders import list_decided
 
 log = logging.getLogger(__name__)
@@ -20,37 +20,38 @@ POLL_S = 0.1
 
 
 class PromiseBoard:
-    """Who waits for which order."""
+    """Who waits for which order. When the process is `stopping`, nobody waits any longer."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
-        self._pool = pool
-        self._waiting: dict[UUID, set[asyncio.Future[None]]] = {}
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", stopping: asyncio.Event) -> None:
+        self._pool, self._stopping = pool, stopping
+        self._waiting: dict[UUID, set[asyncio.Future[bool]]] = {}
         self._polling: asyncio.Task[None] | None = None
 
     async def wait(self, order_id: UUID, timeout_s: float) -> bool:
         """Returns True once the order has its promise, False when the time is over."""
-        decided = asyncio.get_running_loop().create_future()
+        decided: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(order_id, set()).add(decided)
         if self._polling is None or self._polling.done():
             self._polling = asyncio.create_task(self._poll())
         try:
             async with asyncio.timeout(timeout_s):
-                await decided
+                return await decided
         except TimeoutError:
             return False
-        else:
-            return True
         finally:
             self._forget(order_id, decided)
 
     def wake(self, order_ids: Iterable[UUID]) -> None:
         """The orders have their promises."""
         for order_id in order_ids:
-            for decided in self._waiting.get(order_id, ()):
-                if not decided.done():
-                    decided.set_result(None)
+            self._answer(order_id, promised=True)
 
-    def _forget(self, order_id: UUID, decided: "asyncio.Future[None]") -> None:
+    def _answer(self, order_id: UUID, promised: bool) -> None:
+        for decided in self._waiting.get(order_id, ()):
+            if not decided.done():
+                decided.set_result(promised)
+
+    def _forget(self, order_id: UUID, decided: "asyncio.Future[bool]") -> None:
         left = self._waiting[order_id]
         left.discard(decided)
         if not left:
@@ -64,5 +65,8 @@ class PromiseBoard:
             except Exception as error:
                 if not is_weather(error):
                     raise
-                log.warning("cannot look for promises", extra={"reason": type(error).__name__})
+                log.warning("cannot look for promises: %s", describe(error))
+            if self._stopping.is_set():
+                for order_id in self._waiting:
+                    self._answer(order_id, promised=False)
             await asyncio.sleep(POLL_S)

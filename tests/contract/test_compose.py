@@ -12,9 +12,11 @@ import pytest
 import yaml
 
 from infra import compose_env, runtime_lock
+from infra.rabbitmq import definitions
 from infra.rabbitmq.definitions import ADMIN, SERVICES
 from services.chassis.runtime import Service
 from services.chassis.settings import ServiceSettings, load
+from services.contracts import flow
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()
@@ -232,3 +234,8 @@ def test_the_packages_of_an_image_are_entries_of_the_lock_with_all_their_hashes(
     assert "".join(known.values()) == lock
     assert {"faststream", "asyncpg", "pydantic-settings"} <= known.keys()
     assert all("--hash=sha256:" in entry for entry in known.values())
+
+
+def test_the_brokers_definitions_and_the_services_agree_who_reads_whom() -> None:
+    """definitions.py repeats the table, since it runs where the services' code is not."""
+    assert definitions.READS == flow.READS

@@ -15,7 +15,6 @@ from services.catalog.store.cooperatives import get_cooperative
 from services.chassis.access import Authenticated
 from services.chassis.problems import MEDIA_TYPE, conflict, invalid
 from services.chassis.runtime import Runtime
-from services.chassis.tenancy import must_see
 
 T = TypeVar("T")
 
@@ -34,7 +33,7 @@ Now = Annotated[datetime, Depends(_now)]
 
 async def _tenant(slug: Slug, principal: Authenticated, here: Here) -> Cooperative:
     found = await get_cooperative(here.pool, slug)
-    must_see(principal, found.cooperative_id if found else None, "cooperative")
+    principal.must_see(found.cooperative_id if found else None, "cooperative")
     assert found is not None
     return found
 

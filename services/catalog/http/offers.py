@@ -28,7 +28,6 @@ from services.catalog.store.standing import save_standing_offers
 from services.chassis.access import Authenticated, Principal
 from services.chassis.ids import uuid7
 from services.chassis.ledger import Transaction
-from services.chassis.tenancy import must_see
 
 router = APIRouter(tags=["offers"], responses=refusals(404))
 
@@ -91,7 +90,7 @@ async def list_day(delivery_day: Annotated[Day, Query()], tenant: Tenant, here: 
 async def show(offer_id: UUID, principal: Authenticated, here: Here, now: Now) -> OfferAnswer:
     """With its pledges and what is left of it."""
     listed = await store.get_offer(here.pool, offer_id)
-    must_see(principal, listed.cooperative_id if listed else None, "offer")
+    principal.must_see(listed.cooperative_id if listed else None, "offer")
     assert listed is not None
     return OfferAnswer.of(listed, now)
 
@@ -141,7 +140,7 @@ async def _reread(tx: Transaction, offer_id: UUID) -> ListedOffer:
 async def _lock(tx: Transaction, principal: Principal, offer_id: UUID) -> tuple[Cooperative, ListedOffer]:
     """The offer and its cooperative, under the lock of the latter. Raises a 404 problem for other keys."""
     listed = await store.get_offer(tx.conn, offer_id)
-    must_see(principal, listed.cooperative_id if listed else None, "offer")
+    principal.must_see(listed.cooperative_id if listed else None, "offer")
     assert listed is not None
     cooperative = await lock_cooperative(tx.conn, listed.cooperative_id)
     return cooperative, await _reread(tx, offer_id)

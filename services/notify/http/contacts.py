@@ -10,7 +10,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from services.chassis.access import Authenticated
 from services.chassis.ledger import Transaction
 from services.chassis.problems import not_found
-from services.chassis.tenancy import must_see
 from services.notify.domain import addresses
 from services.notify.domain.notices import EMAIL, Contact
 from services.notify.store import contacts as store
@@ -43,7 +42,7 @@ async def put_contact(
     now = datetime.now(UTC)
 
     async def work(tx: Transaction) -> None:
-        must_see(principal, await store.lock_household(tx.conn, household_id), "household")
+        principal.must_see(await store.lock_household(tx.conn, household_id), "household")
         contact = Contact(household_id, body.email, body.display_name, body.language)
         await store.save_contact(tx.conn, contact, now)
         await requeue_baskets(tx.conn, household_id, EMAIL, now)
@@ -59,7 +58,7 @@ async def get_contact(
 ) -> ContactAnswer:
     """The household's contact."""
     found = await store.get_contact(request.app.state.runtime.pool, household_id)
-    must_see(principal, found[0] if found else None, "household")
+    principal.must_see(found[0] if found else None, "household")
     contact = found[1] if found else None
     if contact is None:
         raise not_found("contact")
@@ -79,7 +78,7 @@ async def delete_contact(request: Request, principal: Authenticated, household_i
     """Forgets the contact; notices that wait become undeliverable."""
 
     async def work(tx: Transaction) -> None:
-        must_see(principal, await store.lock_household(tx.conn, household_id), "household")
+        principal.must_see(await store.lock_household(tx.conn, household_id), "household")
         if not await store.delete_contact(tx.conn, household_id):
             raise not_found("contact")
 

@@ -15,7 +15,6 @@ from services.chassis import standard_webhooks
 from services.chassis.access import Authenticated, authenticate
 from services.chassis.runtime import Runtime
 from services.chassis.standard_webhooks import BadSignature
-from services.chassis.tenancy import must_see
 from services.orders.domain.order import OrderState
 from services.orders.http import answers
 from services.orders.http.answers import Customer, LineAnswer, OrderDetail
@@ -69,7 +68,7 @@ async def read_order(
         return _detail(await _for_partner(runtime, order_id, request), with_contact=False)
     principal = await authenticate(request, key)
     filed = await get_order(runtime.pool, order_id)
-    must_see(principal, filed.cooperative_id if filed else None, "order")
+    principal.must_see(filed.cooperative_id if filed else None, "order")
     assert filed is not None
     return _detail(filed, with_contact=principal.role == "staff")
 
@@ -87,7 +86,7 @@ async def read_orders(
     """A page of orders; those with a line for the delivery day, or in the state, where asked for."""
     runtime: Runtime[OrdersSettings] = request.app.state.runtime
     cooperative_id = await get_cooperative_id(runtime.pool, slug)
-    must_see(principal, cooperative_id, "cooperative")
+    principal.must_see(cooperative_id, "cooperative")
     assert cooperative_id is not None
     found = await list_orders(runtime.pool, cooperative_id, delivery_day, state, cursor, limit + 1)
     page = found[:limit]

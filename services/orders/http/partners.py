@@ -14,7 +14,6 @@ from services.chassis.access import Authenticated
 from services.chassis.ids import uuid7
 from services.chassis.ledger import Transaction
 from services.chassis.runtime import Runtime
-from services.chassis.tenancy import must_see
 from services.orders import intake
 from services.orders.adapters import ADAPTERS
 from services.orders.domain.command import decimal_text
@@ -95,7 +94,7 @@ class ReviewQueue(BaseModel):
 async def _partner_of_principal(partner_id: UUID, request: Request, principal: Authenticated) -> Partner:
     """The partner, if the key may act for its cooperative."""
     partner = await store.get_partner(request.app.state.runtime.pool, partner_id)
-    must_see(principal, partner.cooperative_id if partner else None, "partner")
+    principal.must_see(partner.cooperative_id if partner else None, "partner")
     assert partner is not None
     return partner
 
@@ -110,7 +109,7 @@ async def register_partner(body: NewPartner, request: Request, principal: Authen
     if body.adapter not in ADAPTERS:
         raise problems.invalid([("adapter", f"must be one of {', '.join(sorted(ADAPTERS))}")])
     cooperative_id = await store.get_cooperative_id(runtime.pool, body.cooperative)
-    must_see(principal, cooperative_id, "cooperative")
+    principal.must_see(cooperative_id, "cooperative")
     assert cooperative_id is not None
     secret = standard_webhooks.new_secret()
     partner = Partner(uuid7(), cooperative_id, body.name, body.adapter, (secret,))

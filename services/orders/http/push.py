@@ -72,7 +72,7 @@ time of update counts. `Prefer: wait=N` (RFC 7240) holds the answer up to N seco
         401: {"description": "The partner does not exist, the signature does not fit, or its time is too old."},
         413: {"description": "The body is too large."},
         422: {"description": "The body is faulty; the problem document names every field."},
-        503: {"description": "The database is away; nothing was stored. Send the same again."},
+        503: {"description": "The database is away. Send the same again; it counts once."},
     },
     openapi_extra={"requestBody": {"required": True, "content": _BODY}},
 )
@@ -117,9 +117,8 @@ async def push(partner_id: str, request: Request) -> Response:
 
 def unauthorized() -> Problem:
     """401 that does not say which part was wrong."""
-    return Problem(
-        401, "unauthorized", "Unauthorized", "The partner, its signature or the time of signing is not valid."
-    )
+    detail = "The partner, its signature or the time of signing is not valid."
+    return Problem(401, "unauthorized", "Unauthorized", detail, headers={"WWW-Authenticate": "Signature"})
 
 
 async def _body(request: Request, most_bytes: int) -> bytes:

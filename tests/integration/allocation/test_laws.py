@@ -120,13 +120,18 @@ real_database = settings(
     max_examples=40,
     deadline=None,
     derandomize=True,
-    phases=[Phase.explicit, Phase.generate],  # a failing day is not made smaller: each try costs three days on a database
+    phases=[
+        Phase.explicit,
+        Phase.generate,
+    ],  # a failing day is not made smaller: each try costs three days on a database
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
 @real_database
-@given(st.lists(_action, min_size=20, max_size=60), st.lists(st.integers(1, 25), max_size=6), st.lists(st.integers(1, 5)))
+@given(
+    st.lists(_action, min_size=20, max_size=60), st.lists(st.integers(1, 25), max_size=6), st.lists(st.integers(1, 5))
+)
 async def test_whatever_happens_everything_adds_up_and_batches_make_no_difference(
     allocation: Allocation, actions: list[Action], sizes: list[int], other_sizes: list[int]
 ) -> None:

@@ -157,6 +157,7 @@ async def test_a_day_that_closes_twice_within_one_batch_comes_out_as_in_two(allo
         *s.registered(), s.published(1, {0: 9, 1: 9, 2: 9}), s.placed(11, (1, 7)), s.closed(1),
         s.published(2, {0: 9, 1: 9}), s.placed(12, (2, 3)), s.closed(2), s.changed(2, {2: 9}),
         s.published(3, {0: 9, 1: 9, 2: 9}, day=tomorrow), s.placed(13, (3, 1)), s.closed(3, day=tomorrow),
+        s.published(4, {0: 9}), s.published(5, {0: 9}), s.placed(14, (4, 1)), s.closed(4, closes_day=False),
     ]  # fmt: skip
     await allocation.take_in(*events)
     at_once = await allocation.state(), await said(allocation, s, "basket_assigned", "basket_changed")
@@ -164,6 +165,8 @@ async def test_a_day_that_closes_twice_within_one_batch_comes_out_as_in_two(allo
     await allocation.take_in_cut(events, [1] * len(events))
     assert (await allocation.state(), await said(allocation, s, "basket_assigned", "basket_changed")) == at_once
     assert [event["version"] for event in at_once[1]] == [1, 1, 1, 2, 2, 1, 1, 1]
+    waiting = await allocation.fetch("select offer_id from offer where not assigned order by 1")
+    assert [row["offer_id"] for row in waiting] == [s.id_of(4), s.id_of(5)]
 
 
 async def test_the_offers_of_a_day_wait_for_its_last_cut_off(allocation: Allocation) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 from services.chassis import standard_webhooks
 from services.chassis.ids import uuid7
 from tests.integration.orders.conftest import CANONICAL_SKUS, NEXT_DAY, TOMORROW, Orders, fields, line, order
+from tests.support.node import until
 
 
 async def test_a_new_order_is_accepted_and_announced(orders: Orders) -> None:
@@ -257,6 +258,19 @@ async def test_a_promise_that_does_not_come_in_time_leaves_a_plain_202(orders: O
     answer = await orders.push(order("A-1", line("SU-SU")), Prefer="wait=1")
     assert (answer.status_code, answer.json()["state"]) == (202, "placed")
     assert "preference-applied" not in answer.headers
+
+
+async def test_a_stopping_process_answers_those_who_wait_at_once(orders: Orders) -> None:
+    waiting = asyncio.create_task(orders.push(order("A-1", line("SU-SU")), Prefer="wait=30"))
+
+    async def taken() -> bool:
+        return await orders.names() != []
+
+    await until(taken)
+    orders.running.runtime.stopping.set()
+    async with asyncio.timeout(10):
+        answer = await waiting
+    assert (answer.status_code, answer.json()["state"]) == (202, "placed")
 
 
 async def test_what_is_no_wait_is_answered_at_once(orders: Orders) -> None:
