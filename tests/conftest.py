@@ -15,7 +15,7 @@ _LOCAL = Path(__file__).resolve().parents[1] / ".local"
 def stack() -> Iterator[Stack]:
     """Both servers with empty service databases; tests take a database and a vhost of their own from it."""
     delete_abandoned(_LOCAL.glob("test-*"))
-    stack = Stack(_LOCAL / f"test-{os.getpid()}", fresh=True)
+    stack = Stack(_LOCAL / f"test-{os.getpid()}", fresh=True, durable=False)
     try:
         stack.start()
         yield stack

@@ -9,8 +9,12 @@ from typing import Any
 from infra.docs.compatibility import breaking_changes
 from services.chassis import documents, http
 from services.chassis.runtime import Service
+from services.contracts import allocation, catalog, notify, orders
 from services.contracts.base import type_registry
 from services.contracts.flow import SERVICES
+
+CONTRACTS = (catalog, orders, allocation, notify)
+"""Imported here, so that the registry of event types is complete."""
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMAS = ROOT / "services" / "contracts" / "schemas"

