@@ -41,7 +41,14 @@ def is_weather(error: BaseException) -> bool:
 
 
 def describe(error: BaseException) -> str:
-    """An error in words that carry no values: rows and parameters in a database's message are people's data."""
+    """An error in words that carry no values, since rows and parameters in a database's message are people's data.
+
+    The text can be written anywhere: it has no NUL and no half of a surrogate pair.
+    """
+    return _words(error).replace("\0", "").encode(errors="replace").decode()
+
+
+def _words(error: BaseException) -> str:
     kind = type(error).__name__
     if isinstance(error, ValidationError):
         faults = error.errors(include_input=False, include_url=False)

@@ -117,8 +117,9 @@ class Inbox:
             if before[place].sequence >= event.sequence:
                 return None  # another process has applied it meanwhile
             await parking.advance(tx.conn, before, {}, {place: event.sequence})
-            reason = _reason(error)
-            return await parking.park_failed(tx.conn, event, reason, p.max_attempts, p.retry_first_s, p.retry_most_s)
+            return await parking.park_failed(
+                tx.conn, event, describe(error), p.max_attempts, p.retry_first_s, p.retry_most_s
+            )
 
         recorded = await self._ledger.transact(record)
         if recorded is None:
@@ -187,11 +188,6 @@ class Inbox:
         kind = self._handlers[arrival.type][0]
         event = kind.model_validate_json(arrival.body)
         return Received(arrival.stream, arrival.sequence, arrival.id, arrival.time, arrival.traceparent, event)
-
-
-def _reason(error: Exception) -> str:
-    """What an operator needs to see, as PostgreSQL takes it."""
-    return describe(error).replace("\0", "").encode(errors="replace").decode()
 
 
 __all__ = ["Handler", "Inbox", "Patience", "Received"]

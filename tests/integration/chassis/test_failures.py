@@ -127,7 +127,7 @@ async def too_big(tx: Transaction, _: Sequence[Received[Any]]) -> None:
 
 
 async def unprintable(_: Transaction, events: Sequence[Received[Any]]) -> None:
-    raise ValueError("a text that no table takes: \0 \ud800")
+    raise ValueError("a text that no table takes: \0")
 
 
 @pytest.mark.parametrize("handler", [too_big, unprintable])

@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from services.chassis.faults import is_weather
+from services.chassis.faults import describe, is_weather
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,8 @@ def test_what_passes_by_itself_is_weather(error: Exception) -> None:
 )
 def test_what_fails_the_same_way_for_ever_is_a_fault(error: Exception) -> None:
     assert not is_weather(error)
+
+
+def test_an_error_is_told_in_words_that_can_be_written_anywhere() -> None:
+    told = describe(ValueError("half a pair \ud800 and \0 nothing"))
+    assert told.encode() == b"ValueError: half a pair ? and  nothing"
