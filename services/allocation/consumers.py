@@ -38,9 +38,9 @@ from services.allocation.store.members import (
     save_products,
 )
 from services.allocation.store.offers import list_closed_offers, save_assigned, save_offers
-from services.chassis.access import revoke_key, save_key
+from services.chassis.access import follow_keys
 from services.chassis.inbox import Handler, Received
-from services.chassis.lanes import pin_stream, shared_lane
+from services.chassis.lanes import place_streams
 from services.chassis.ledger import Connection, Transaction
 from services.contracts.allocation import OfferAvailabilityChanged
 from services.contracts.base import Event
@@ -154,19 +154,14 @@ async def _save_days(conn: Connection, found: Sequence[Closing], results: Sequen
 # -- Members and products ------------------------------------------------------------------------------------
 
 
-class CooperativesTaken:
-    """Takes in cooperatives: their lane in this service is the one that catalog says."""
+def taking_in_cooperatives(shared_lanes: int) -> Handler:
+    """A handler that makes cooperatives known and moves their streams to the lanes that catalog says."""
 
-    def __init__(self, shared_lanes: int) -> None:
-        self._shared_lanes = shared_lanes
-
-    async def __call__(
-        self, tx: Transaction, events: Sequence[Received[CooperativeRegistered | CooperativeChanged]]
-    ) -> None:
-        """Makes cooperatives known and moves their streams to their lanes."""
+    async def take_in(tx: Transaction, events: Sequence[Received[CooperativeRegistered | CooperativeChanged]]) -> None:
         await insert_cooperatives(tx.conn, {received.stream for received in events})
-        for stream, lane in {received.stream: received.event.lane for received in events}.items():
-            await pin_stream(tx, stream, shared_lane(stream, self._shared_lanes) if lane is None else lane)
+        await place_streams(tx, {received.stream: received.event.lane for received in events}, shared_lanes)
+
+    return take_in
 
 
 async def take_in_households(
@@ -185,7 +180,7 @@ async def take_in_products(tx: Transaction, events: Sequence[Received[ProductLis
     )
 
 
-# -- Notices and keys ----------------------------------------------------------------------------------------
+# -- Notices -----------------------------------------------------------------------------------------------
 
 
 async def take_in_notices(tx: Transaction, events: Sequence[Received[NoticeDelivered | NoticeUndeliverable]]) -> None:
@@ -202,20 +197,10 @@ def _told(stream: UUID, event: NoticeDelivered | NoticeUndeliverable) -> Told:
     return Told(stream, event.delivery_day, event.household_id, event.version, told_at, untold_reason)
 
 
-async def take_in_keys(tx: Transaction, events: Sequence[Received[AccessKeyIssued | AccessKeyRevoked]]) -> None:
-    """Opens and shuts the doors that catalog says."""
-    for received in events:
-        key = received.event
-        if isinstance(key, AccessKeyIssued):
-            await save_key(tx.conn, key.key_id, key.secret_sha256, key.role, key.scope, key.label)
-        else:
-            await revoke_key(tx.conn, key.key_id)
-
-
 def handlers(shared_lanes: int) -> Mapping[type[Event], Handler]:
     """Every event that allocation takes in, with what takes it in."""
     market = (OfferPublished, OfferChanged, OfferWithdrawn, OrderPlaced, OrderChanged, OrderCancelled, IntakeClosed)
-    take_in_cooperatives = CooperativesTaken(shared_lanes)
+    take_in_cooperatives = taking_in_cooperatives(shared_lanes)
     return {
         **dict.fromkeys(market, take_in_market),
         CooperativeRegistered: take_in_cooperatives,
@@ -225,6 +210,6 @@ def handlers(shared_lanes: int) -> Mapping[type[Event], Handler]:
         ProductListed: take_in_products,
         NoticeDelivered: take_in_notices,
         NoticeUndeliverable: take_in_notices,
-        AccessKeyIssued: take_in_keys,
-        AccessKeyRevoked: take_in_keys,
+        AccessKeyIssued: follow_keys,
+        AccessKeyRevoked: follow_keys,
     }

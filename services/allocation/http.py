@@ -14,7 +14,7 @@ from services.allocation.store.books import get_owner, list_order_lines
 from services.allocation.store.days import ListedBasket, list_baskets
 from services.allocation.store.members import is_cooperative
 from services.allocation.store.offers import get_offer_totals
-from services.chassis.access import Authenticated, Principal
+from services.chassis.access import Authenticated
 from services.chassis.problems import MEDIA_TYPE, not_found
 from services.contracts.allocation import PromisedLine
 
@@ -126,8 +126,8 @@ async def get_baskets(
 async def get_offer(request: Request, principal: Authenticated, offer_id: UUID) -> OfferAnswer:
     """Supply, what is promised of it, what is short, and what is free."""
     totals = await get_offer_totals(request.app.state.runtime.pool, offer_id)
-    if totals is None or not _may_see(principal, totals.cooperative_id):
-        raise not_found("offer")
+    principal.must_see(totals.cooperative_id if totals else None, "offer")
+    assert totals is not None
     return OfferAnswer(
         offer_id=totals.offer_id,
         cooperative_id=totals.cooperative_id,
@@ -152,14 +152,8 @@ async def get_promise(request: Request, principal: Authenticated, order_id: UUID
     """The promise of every line as it stands now."""
     pool = request.app.state.runtime.pool
     lines = await list_order_lines(pool, order_id)
-    if not lines or not _may_see(principal, await get_owner(pool, lines[0].offer_id)):
-        raise not_found("order")
+    principal.must_see(await get_owner(pool, lines[0].offer_id) if lines else None, "order")
     return PromiseAnswer(order_id=order_id, lines=[promised_line(line) for line in line_promises(lines)])
-
-
-def _may_see(principal: Principal, cooperative_id: UUID | None) -> bool:
-    """What belongs to others looks like what is not there."""
-    return principal.scope is None or principal.scope == cooperative_id
 
 
 def _basket(basket: ListedBasket) -> BasketAnswer:

@@ -22,10 +22,8 @@ class CollectionPoint(Value):
     name: str
 
 
-class CooperativeRegistered(Event):
-    """A cooperative joined. `lane` is null while it lives on the shared lane of its hash."""
-
-    type: ClassVar[str] = "catalog.cooperative_registered.v1"
+class CooperativeState(Value):
+    """A cooperative as it stands. `lane` is null while it lives on the shared lane of its hash."""
 
     cooperative_id: UUID
     slug: str
@@ -35,37 +33,36 @@ class CooperativeRegistered(Event):
     collection_points: tuple[CollectionPoint, ...]
 
 
-class CooperativeChanged(Event):
+class CooperativeRegistered(CooperativeState, Event):
+    """A cooperative joined."""
+
+    type: ClassVar[str] = "catalog.cooperative_registered.v1"
+
+
+class CooperativeChanged(CooperativeState, Event):
     """The cooperative's whole new state; a new `lane` moves its streams."""
 
     type: ClassVar[str] = "catalog.cooperative_changed.v1"
 
-    cooperative_id: UUID
-    slug: str
-    name: str
-    timezone: str
-    lane: Annotated[int, Field(ge=0)] | None = None
-    collection_points: tuple[CollectionPoint, ...]
+
+class HouseholdState(Value):
+    """A household as it stands; `code` is the cooperative's own short reference."""
+
+    household_id: UUID
+    code: str
+    share_weight: Annotated[int, Field(ge=1)]
 
 
-class HouseholdRegistered(Event):
-    """A producing household joined its cooperative; `code` is the cooperative's own short reference."""
+class HouseholdRegistered(HouseholdState, Event):
+    """A producing household joined its cooperative."""
 
     type: ClassVar[str] = "catalog.household_registered.v1"
 
-    household_id: UUID
-    code: str
-    share_weight: Annotated[int, Field(ge=1)]
 
-
-class HouseholdChanged(Event):
+class HouseholdChanged(HouseholdState, Event):
     """The household's whole new state."""
 
     type: ClassVar[str] = "catalog.household_changed.v1"
-
-    household_id: UUID
-    code: str
-    share_weight: Annotated[int, Field(ge=1)]
 
 
 class ProductListed(Event):
@@ -91,34 +88,29 @@ class Pledge(Value):
     quantity_steps: Steps
 
 
-class OfferPublished(Event):
+class OfferState(Value):
     """One product offered for one delivery day. `price_vnd` is per unit and whole per step."""
+
+    offer_id: UUID
+    product_id: UUID
+    delivery_day: date
+    price_vnd: Vnd
+    cut_off_at: AwareDatetime
+    collection_point_id: UUID
+    arrive_by_at: AwareDatetime
+    pledges: tuple[Pledge, ...]
+
+
+class OfferPublished(OfferState, Event):
+    """An offer takes orders from now on."""
 
     type: ClassVar[str] = "catalog.offer_published.v1"
 
-    offer_id: UUID
-    product_id: UUID
-    delivery_day: date
-    price_vnd: Vnd
-    cut_off_at: AwareDatetime
-    collection_point_id: UUID
-    arrive_by_at: AwareDatetime
-    pledges: tuple[Pledge, ...]
 
-
-class OfferChanged(Event):
+class OfferChanged(OfferState, Event):
     """The offer's whole new state: price, cut-off, collection or pledges."""
 
     type: ClassVar[str] = "catalog.offer_changed.v1"
-
-    offer_id: UUID
-    product_id: UUID
-    delivery_day: date
-    price_vnd: Vnd
-    cut_off_at: AwareDatetime
-    collection_point_id: UUID
-    arrive_by_at: AwareDatetime
-    pledges: tuple[Pledge, ...]
 
 
 class OfferWithdrawn(Event):

@@ -32,28 +32,26 @@ class RefusedLine(Value):
     reason: str
 
 
-class OrderPlaced(Event):
-    """A partner's order was taken in. `partner_ref` is the partner's own order number."""
+class OrderState(Value):
+    """An order as it stands. `partner_ref` is the partner's own order number."""
+
+    order_id: UUID
+    partner_id: UUID
+    partner_ref: str
+    lines: tuple[OrderLine, ...]
+    refused_lines: tuple[RefusedLine, ...] = ()
+
+
+class OrderPlaced(OrderState, Event):
+    """A partner's order was taken in."""
 
     type: ClassVar[str] = "orders.order_placed.v1"
 
-    order_id: UUID
-    partner_id: UUID
-    partner_ref: str
-    lines: tuple[OrderLine, ...]
-    refused_lines: tuple[RefusedLine, ...] = ()
 
-
-class OrderChanged(Event):
+class OrderChanged(OrderState, Event):
     """The order's whole new state; a line that is no longer there is cancelled."""
 
     type: ClassVar[str] = "orders.order_changed.v1"
-
-    order_id: UUID
-    partner_id: UUID
-    partner_ref: str
-    lines: tuple[OrderLine, ...]
-    refused_lines: tuple[RefusedLine, ...] = ()
 
 
 class OrderCancelled(Event):
