@@ -13,7 +13,7 @@ from infra.demo.client import Client
 from infra.demo.invariants import Databases, mapping
 from infra.demo.peers import Received, WebhookReceiver
 from infra.demo.pushes import Plan, Push, Script
-from infra.demo.seed import Seed, SeededCooperative
+from infra.demo.seed import Seed, SeededCooperative, until
 from infra.demo.world import COOPERATIVES, ZONE, Cooperative
 
 ORDERS = {"van-ho": (120, 80), "chieng-mai": (70, 40)}
@@ -195,9 +195,7 @@ class Day:
     async def _until(self, what: str, holds: Callable[[], Awaitable[bool]], timeout_s: float = 60) -> None:
         began = datetime.now(UTC)
         try:
-            async with asyncio.timeout(timeout_s):
-                while not await holds():  # noqa: ASYNC110 - other processes cannot set an event of this one
-                    await asyncio.sleep(0.1)
+            await until(holds, timeout_s)
         except TimeoutError:
             raise TimeoutError(f"after {timeout_s:.0f} s it is still not so that {what}") from None
         self._say(f"{what} ({(datetime.now(UTC) - began).total_seconds():.1f} s)")

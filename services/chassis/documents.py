@@ -114,9 +114,8 @@ def asyncapi(service: str, title: str, publishes: Sequence[type[Event]]) -> dict
     }
 
 
-def asyncapi_page(service: str, title: str, publishes: Sequence[type[Event]]) -> str:
+def asyncapi_page(document: dict[str, Any], service: str) -> str:
     """The AsyncAPI document for people."""
-    document = asyncapi(service, title, publishes)
     return _pages.get_template("asyncapi.html").render(document=document, exchange=topology.exchange_name(service))
 
 

@@ -71,6 +71,7 @@ class Edge:
 def probes(runtime: Runtime[S], service: Service[S], ready: Readiness) -> APIRouter:
     """What is open to everybody: liveness, readiness, metrics and documents."""
     router = APIRouter(include_in_schema=False)
+    asyncapi = documents.asyncapi(service.name, service.title, service.publishes)
 
     @router.get("/healthz")
     async def healthz() -> Response:
@@ -94,11 +95,11 @@ def probes(runtime: Runtime[S], service: Service[S], ready: Readiness) -> APIRou
 
     @router.get("/asyncapi.json")
     async def asyncapi_json() -> Response:
-        return JSONResponse(documents.asyncapi(service.name, service.title, service.publishes))
+        return JSONResponse(asyncapi)
 
     @router.get("/asyncapi")
     async def asyncapi_page() -> Response:
-        return HTMLResponse(documents.asyncapi_page(service.name, service.title, service.publishes))
+        return HTMLResponse(documents.asyncapi_page(asyncapi, service.name))
 
     @router.get("/docs")
     async def openapi_page(request: Request) -> Response:

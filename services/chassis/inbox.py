@@ -5,6 +5,7 @@ behind it, while the other streams of the message go on. Weather (database away)
 """
 
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -168,8 +169,8 @@ class Inbox:
             return verdict
 
         verdict = await self._ledger.transact(work)
-        for event in verdict.ready:
-            self._metrics.applied.labels(event.producer).inc()
+        for producer, count in Counter(event.producer for event in verdict.ready).items():
+            self._metrics.applied.labels(producer).inc(count)
         self._metrics.duplicates.inc(verdict.duplicates)
         self._metrics.parked.inc(len(verdict.early))
 

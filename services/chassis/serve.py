@@ -52,6 +52,7 @@ class Process(Generic[S]):
         self._consumer: Consumer | None = None
         self._relay: Relay | None = None
         self._lag_s = 0.0
+        self._migrations = service.migrations()
 
     async def run_until_signal(self) -> None:
         """Serves until SIGTERM or SIGINT."""
@@ -185,7 +186,7 @@ class Process(Generic[S]):
         """What the database lacks; also looks how long events have waited for the relay."""
         try:
             async with asyncio.timeout(3), runtime.pool.acquire() as conn:
-                if await migrate.pending(conn, self._service.migrations()):
+                if await migrate.pending(conn, self._migrations):
                     return ["migrations are pending"]
                 self._lag_s = await oldest_waiting_s(conn, self._lanes)
                 return []

@@ -16,7 +16,7 @@ from services.catalog.http.fields import Body, Slug, Text
 from services.catalog.store import cooperatives as store
 from services.chassis.access import Authenticated
 from services.chassis.ids import uuid7
-from services.chassis.lanes import pin_stream, shared_lane
+from services.chassis.lanes import pin_stream, place_streams
 from services.chassis.ledger import Transaction
 
 router = APIRouter(tags=["cooperatives"])
@@ -167,8 +167,7 @@ async def change(body: CooperativeChange, tenant: Tenant, principal: Authenticat
             return before
         await store.save_cooperative(tx.conn, after)
         if after.lane != before.lane:
-            shared = shared_lane(after.cooperative_id, here.settings.shared_lanes)
-            await pin_stream(tx, after.cooperative_id, shared if after.lane is None else after.lane)
+            await place_streams(tx, {after.cooperative_id: after.lane}, here.settings.shared_lanes)
         tx.append(after.cooperative_id, announcements.cooperative_changed(after))
         return after
 
