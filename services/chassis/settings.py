@@ -42,6 +42,12 @@ class ServiceSettings(BaseSettings):
     retry_most_s: Annotated[int, Field(ge=1)] = 300
     drain_s: Annotated[int, Field(ge=1)] = 20
     """How long a stopping process finishes what it has begun."""
+    database_timeout_s: Annotated[int, Field(ge=1)] = 30
+    """The longest that one statement may take; above it the connection is given up."""
+    amqp_heartbeat_s: Annotated[int, Field(ge=1, le=600)] = 10
+    """A broker that is silent for twice this long counts as gone."""
+    fault_point: str | None = None
+    """Only in tests: the step at which the process kills itself, see chassis/faultpoints.py."""
 
 
 S = TypeVar("S", bound=ServiceSettings)
