@@ -1,4 +1,4 @@
-"""Finds PostgreSQL and RabbitMQ on this machine, or installs them with apt when we are root.
+"""Finds PostgreSQL, RabbitMQ and what the tests need on this machine, or installs it with apt when we are root.
 
 Only the programs are wanted: while apt runs, no package may start a server or create a database cluster, and
 afterwards every file that was changed for that is as it was before.
@@ -22,17 +22,32 @@ APT_LINE = "sudo apt-get install python3-venv postgresql rabbitmq-server"
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _CLUSTER_DEFAULTS = Path("/etc/postgresql-common/createcluster.conf")
-_UNITS = ("postgresql.service", "rabbitmq-server.service", "epmd.service", "epmd.socket")
+_UNITS = ("postgresql.service", "rabbitmq-server.service", "epmd.service", "epmd.socket", "prometheus.service")
 _UNIT_FILES = Path("/usr/lib/systemd/system")
 _ENABLED_UNITS = Path("/etc/systemd/system")
 
 
 @dataclass(frozen=True)
 class PostgresBinaries:
-    """The directory that holds `initdb` and `postgres`, and their major version."""
+    """The directory that holds `initdb`, `postgres` and the backup programs, and their major version."""
 
     directory: Path
     major: int
+
+    @property
+    def pg_dump(self) -> Path:
+        """Writes a database to a file."""
+        return self.directory / "pg_dump"
+
+    @property
+    def pg_restore(self) -> Path:
+        """Reads such a file into a database."""
+        return self.directory / "pg_restore"
+
+    @property
+    def pg_basebackup(self) -> Path:
+        """Copies a running server's data directory."""
+        return self.directory / "pg_basebackup"
 
 
 @dataclass(frozen=True)
@@ -49,15 +64,33 @@ def find_or_install() -> tuple[PostgresBinaries, RabbitBinaries]:
     postgres, rabbit = find_postgres(), find_rabbit()
     if postgres is None or rabbit is None:
         wanted = [name for name, found in (("postgresql", postgres), ("rabbitmq-server", rabbit)) if found is None]
-        if shutil.which("apt-get") is None:
-            raise LocalStackError(f"missing: {', '.join(wanted)} (PostgreSQL 15+, RabbitMQ 3.10+)")
-        if os.geteuid() != 0:
-            raise LocalStackError(f"missing: {', '.join(wanted)}; install with:  {APT_LINE}")
-        _install(wanted)
+        _install_as_root(wanted, APT_LINE)
         postgres, rabbit = find_postgres(), find_rabbit()
     if postgres is None or rabbit is None:
         raise LocalStackError("apt installed no PostgreSQL 15+ or no RabbitMQ 3.10+; Debian 12 or newer has them")
     return postgres, rabbit
+
+
+def promtool() -> Path:
+    """Prometheus's checker of rules. Raises LocalStackError with the line to type if it can't be had."""
+    if shutil.which("promtool") is None:
+        _install_as_root(["prometheus"], "sudo apt-get install prometheus")
+    if found := shutil.which("promtool"):
+        return Path(found)
+    raise LocalStackError("apt's package prometheus brought no promtool")
+
+
+def faketime() -> Path:
+    """The library that, preloaded, gives a process a wrong clock; for programs with threads. Errors as promtool."""
+    if _faketime() is None:
+        _install_as_root(["libfaketime"], "sudo apt-get install libfaketime")
+    if found := _faketime():
+        return found
+    raise LocalStackError("apt's package libfaketime brought no libfaketimeMT.so.1")
+
+
+def _faketime() -> Path | None:
+    return next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
 
 
 def find_postgres() -> PostgresBinaries | None:
@@ -101,6 +134,14 @@ def _epmd() -> Path | None:
     if on_path := shutil.which("epmd"):
         return Path(on_path)
     return next(iter(sorted(Path("/usr/lib/erlang").glob("erts-*/bin/epmd"), reverse=True)), None)
+
+
+def _install_as_root(packages: list[str], line_to_type: str) -> None:
+    if shutil.which("apt-get") is None:
+        raise LocalStackError(f"missing: {', '.join(packages)}; there is no apt-get to install it with")
+    if os.geteuid() != 0:
+        raise LocalStackError(f"missing: {', '.join(packages)}; install with:  {line_to_type}")
+    _install(packages)
 
 
 def _install(packages: list[str]) -> None:
