@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import uvloop
 
-from services.chassis import logs, migrate, quarantine
+from services.chassis import faultpoints, logs, migrate, quarantine
 from services.chassis.lanes import parse_lanes
 from services.chassis.runtime import S, Service
 from services.chassis.serve import Process
@@ -40,6 +40,7 @@ def _run(service: Service[S], words: list[str]) -> int:
         return 0
     if options.command == "quarantine":
         return asyncio.run(quarantine.run(url, options))
+    faultpoints.arm(settings.fault_point)
     lanes = options.lanes or tuple(range(settings.shared_lanes))
     uvloop.run(Process(service, settings, options.role, lanes).run_until_signal())
     return 0

@@ -18,6 +18,8 @@ CONTENT_TYPE = "application/cloudevents-batch+json"
 
 HEADS = "chassis.stream_heads.v1"
 RESEND = "chassis.resend_requested.v1"
+REACH_ASKED = "chassis.reach_asked.v1"
+REACH_TOLD = "chassis.reach_told.v1"
 
 
 class _Envelope(msgspec.Struct):
@@ -53,10 +55,29 @@ class Arrival:
 
 
 class Resend(msgspec.Struct, frozen=True):
-    """A reader asks for a stream from this sequence number on."""
+    """A reader asks for a stream from this sequence number on. `to`: into which of its queues, if not the lane's."""
 
     stream: UUID
     sequence: int
+    to: str = ""
+
+
+class ReachAsked(msgspec.Struct, frozen=True):
+    """A producer on a database of this identity asks how far its readers know its streams.
+
+    It travels through each lane, so that an answer comes after everything that waited there before it.
+    """
+
+    identity: str
+    lane: int
+
+
+class ReachTold(msgspec.Struct, frozen=True):
+    """A reader's answer: for each stream of the producer the greatest sequence number that it has heard of."""
+
+    identity: str
+    lane: int
+    reach: dict[UUID, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +88,10 @@ class Content:
     arrivals: Sequence[Arrival]
     heads: Sequence[tuple[str, Mapping[UUID, int]]]
     """(producer, how far its streams reach)"""
-    resends: Sequence[Resend]
+    resends: Sequence[tuple[str, Resend]]
+    """(reader, what it wants)"""
+    reach_asked: Sequence[tuple[str, ReachAsked]]
+    reach_told: Sequence[tuple[str, ReachTold]]
 
 
 class Unreadable(ValueError):
@@ -99,10 +123,12 @@ def read(body: bytes) -> Content:
         envelopes = _decoder.decode(body)
         arrivals = [_arrival(e) for e in envelopes if e.sequence is not None]
         heads = [(_sender(e), msgspec.json.decode(e.data, type=dict[UUID, int])) for e in envelopes if e.type == HEADS]
-        resends = [msgspec.json.decode(e.data, type=Resend) for e in envelopes if e.type == RESEND]
+        resends = [(_sender(e), msgspec.json.decode(e.data, type=Resend)) for e in envelopes if e.type == RESEND]
+        asked = [(_sender(e), msgspec.json.decode(e.data, type=ReachAsked)) for e in envelopes if e.type == REACH_ASKED]
+        told = [(_sender(e), msgspec.json.decode(e.data, type=ReachTold)) for e in envelopes if e.type == REACH_TOLD]
     except msgspec.MsgspecError as error:
         raise Unreadable(f"not a CloudEvents batch: {error}") from None
-    return Content(frozenset(map(_sender, envelopes)), arrivals, heads, resends)
+    return Content(frozenset(map(_sender, envelopes)), arrivals, heads, resends, asked, told)
 
 
 def read_one(text: str) -> Arrival:

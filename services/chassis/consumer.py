@@ -12,17 +12,18 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
-import aio_pika
 from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
 
-from services.chassis import cloudevents, parking, topology
-from services.chassis.cloudevents import Content, Unreadable
-from services.chassis.faults import BROKER_WEATHER, Backoff, describe, is_weather
+from services.chassis import cloudevents, faultpoints, parking, topology
+from services.chassis.broker import Broker, Link
+from services.chassis.cloudevents import Arrival, Content, Unreadable
+from services.chassis.faults import BROKER_WEATHER, Backoff, Unsettled, describe, is_weather
 from services.chassis.inbox import Inbox
+from services.chassis.incarnation import Incarnation
 from services.chassis.ledger import Ledger, Transaction
 from services.chassis.metrics import Metrics
 from services.chassis.relay import Relay
@@ -31,6 +32,8 @@ from services.chassis.topology import Wiring
 log = logging.getLogger(__name__)
 
 GUARD_EVERY_S = 3.0
+MOST_MESSAGE_BYTES = 8_388_608
+"""A relay packs half a megabyte into a message; what is far larger is nothing of ours."""
 
 T = TypeVar("T")
 
@@ -41,14 +44,19 @@ class Delivery:
 
     body: bytes
     sender: str | None
+    message_id: str | None
+    redelivered: bool
 
 
 async def _decode(message: RabbitMessage) -> Delivery:
-    return Delivery(message.body, message.raw_message.user_id)
+    raw = message.raw_message
+    return Delivery(message.body, raw.user_id, raw.message_id, bool(raw.redelivered))
 
 
 def _read(delivery: Delivery, senders: Sequence[str]) -> Content:
     """The content, if it comes from one of the senders, in its own name and about its own facts; else Unreadable."""
+    if len(delivery.body) > MOST_MESSAGE_BYTES:
+        raise Unreadable(f"{len(delivery.body)} bytes are more than any message of ours")
     content = cloudevents.read(delivery.body)
     if content.senders - {delivery.sender}:
         raise Unreadable(f"sent by {delivery.sender!r} in the name of {sorted(content.senders)}")
@@ -64,10 +72,10 @@ class Consumer:
     """Takes in what the lanes of this process bring, until `stop`."""
 
     def __init__(
-        self, amqp_url: str, wiring: Wiring, inbox: Inbox, ledger: Ledger, relay: Relay, metrics: Metrics,
-        prefetch: int, gap_patience_s: int, drain_s: int,
+        self, addresses: Broker, wiring: Wiring, inbox: Inbox, ledger: Ledger, relay: Relay,
+        incarnation: Incarnation, metrics: Metrics, prefetch: int, gap_patience_s: int, drain_s: int,
     ) -> None:  # fmt: skip
-        self._amqp_url, self._wiring = amqp_url, wiring
+        self._addresses, self._wiring, self._incarnation = addresses, wiring, incarnation
         self._inbox, self._ledger, self._relay, self._metrics = inbox, ledger, relay, metrics
         self._prefetch, self._drain_s = prefetch, drain_s
         self._gap_patience = timedelta(seconds=gap_patience_s)
@@ -81,14 +89,9 @@ class Consumer:
         backoff = Backoff(first_s=0.2)
         while not self._stopping.is_set():
             try:
-                async with asyncio.timeout(10):
-                    connection = await aio_pika.connect(
-                        self._amqp_url,
-                        client_properties={"connection_name": f"{self._wiring.service} topology"},
-                    )
-                async with connection:
+                async with self._addresses.connected(f"{self._wiring.service} topology") as link:
                     while not self._stopping.is_set():
-                        await self._guard(connection)
+                        await self._guard(link)
                         backoff.reset()
                         with contextlib.suppress(TimeoutError):
                             await asyncio.wait_for(self._stopping.wait(), GUARD_EVERY_S)
@@ -102,12 +105,12 @@ class Consumer:
         """Ends `run` after what was begun is finished."""
         self._stopping.set()
 
-    async def _guard(self, connection: aio_pika.abc.AbstractConnection) -> None:
+    async def _guard(self, link: Link) -> None:
         async with asyncio.timeout(30):
-            declared = await topology.declare(connection, self._wiring)
+            declared = await topology.declare(link.connection, self._wiring)
             if self._broker is None or declared.idle:
                 await self._stop_broker()
-                self._broker = self._make_broker()
+                self._broker = self._make_broker(link.address)
                 await self._broker.start()
         self.waits_for = [f"the exchange of {producer} is not there" for producer in declared.missing]
 
@@ -115,20 +118,16 @@ class Consumer:
         broker, self._broker = self._broker, None
         if broker is None:
             return
-        for subscriber in broker.subscribers:  # FastStream 0.7.8 drains first and stops deliveries afterwards
-            queue, tag = getattr(subscriber, "_queue_obj", None), getattr(subscriber, "_consumer_tag", None)
-            if queue is not None and tag is not None:
-                with contextlib.suppress(*BROKER_WEATHER):
-                    async with asyncio.timeout(5):
-                        await queue.cancel(tag)
-                subscriber._consumer_tag = None  # type: ignore[attr-defined]
+        with contextlib.suppress(*BROKER_WEATHER):
+            async with asyncio.timeout(5):
+                await asyncio.gather(*map(_cancel, broker.subscribers), return_exceptions=True)
         with contextlib.suppress(*BROKER_WEATHER):
             async with asyncio.timeout(self._drain_s + 5):
                 await broker.stop()
 
-    def _make_broker(self) -> RabbitBroker:
+    def _make_broker(self, address: str) -> RabbitBroker:
         broker = RabbitBroker(
-            self._amqp_url,
+            address,
             fail_fast=False,
             reconnect_interval=1.0,
             apply_types=False,
@@ -149,13 +148,14 @@ class Consumer:
         return broker
 
     def _in_turn(
-        self, queue: str, senders: Sequence[str], take: Callable[[Content], Awaitable[None]]
+        self, queue: str, senders: Sequence[str], take: Callable[[Content, int], Awaitable[None]]
     ) -> Callable[[Delivery], Awaitable[None]]:
         """A subscriber that reads messages of one queue, from these senders, strictly one after the other."""
         turn = asyncio.Lock()
 
         async def on_message(delivery: Delivery) -> None:
             async with turn:
+                deaths = await self._patiently(lambda: self._count_redelivery(delivery)) if delivery.redelivered else 0
                 try:
                     content = _read(delivery, senders)
                 except Unreadable as error:
@@ -163,9 +163,25 @@ class Consumer:
                     log.error("message rejected", extra={"queue": queue, "reason": reason})
                     await self._patiently(lambda: self._reject(queue, reason, delivery.body))
                 else:
-                    await self._patiently(lambda: take(content))
+                    await self._patiently(lambda: take(content, deaths))
+                faultpoints.reach("before_ack")
 
         return on_message
+
+    async def _count_redelivery(self, delivery: Delivery) -> int:
+        """How often this message came back: each time, a process or its connection may have died over it."""
+        self._metrics.redelivered.inc()
+        message_id = _uuid(delivery.message_id)
+        if message_id is None:
+            return 1
+
+        async def work(tx: Transaction) -> int:
+            return await parking.count_redelivery(tx.conn, message_id)
+
+        try:
+            return await self._ledger.transact(work)
+        except Unsettled:
+            return 1
 
     async def _reject(self, queue: str, reason: str, body: bytes) -> None:
         async def work(tx: Transaction) -> None:
@@ -173,22 +189,34 @@ class Consumer:
 
         await self._ledger.transact(work)
 
-    async def _take_in(self, content: Content) -> None:
+    async def _take_in(self, content: Content, deaths: int) -> None:
         if content.arrivals:
-            await self._inbox.take_in(content.arrivals)
+            await self._apply_or_park(content.arrivals, deaths)
         for producer, heads in content.heads:
             await self._note_heads(producer, heads)
+        for producer, asked in content.reach_asked:
+            await self._incarnation.answer(producer, asked)
+
+    async def _apply_or_park(self, arrivals: Sequence[Arrival], deaths: int) -> None:
+        try:
+            await self._inbox.take_in(arrivals, deaths)
+        except Unsettled:
+            await self._incarnation.park(arrivals, self._inbox.reads)
 
     async def _note_heads(self, producer: str, heads: Mapping[UUID, int]) -> None:
         async def work(tx: Transaction) -> None:
             await parking.note_heads(tx.conn, producer, heads)
 
-        await self._ledger.transact(work)
+        with contextlib.suppress(Unsettled):  # they are told again and again
+            await self._ledger.transact(work)
 
-    async def _serve(self, content: Content) -> None:
-        """Answers resend requests by sending the stream again from the sequence number asked for."""
-        for asked in content.resends:
-            await self._relay.rewind(asked.stream, asked.sequence)
+    async def _serve(self, content: Content, _: int) -> None:
+        """Answers what readers ask for: a resend; and takes their answers to what this service asked them."""
+        for reader, told in content.reach_told:
+            await self._incarnation.take_answer(reader, told)
+        for reader, asked in content.resends:
+            with contextlib.suppress(Unsettled, *BROKER_WEATHER):  # it asks again
+                await self._relay.resend(asked.stream, asked.sequence, reader, asked.to)
 
     async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
         """Repeats `work` while the weather is bad. Raises, so that the message goes back, when stopping."""
@@ -209,16 +237,16 @@ class Consumer:
         """Tries failed events again whose time has come; returns whether there may be more."""
         async with self._ledger.pool.acquire(timeout=5) as conn:
             due = await parking.list_due(conn, limit=100)
-        if due:
-            await self._inbox.take_in([], due)
+        for place in due:
+            await self._inbox.take_up(place)
         return len(due) == 100
 
     async def look_again(self) -> bool:
         """Looks whether events that wait for long may pass by now; never more to do at once, as most may not."""
         async with self._ledger.pool.acquire(timeout=5) as conn:
             held = await parking.list_held(conn, limit=20)
-        if held:
-            await self._inbox.take_in([], held)
+        for place in held:
+            await self._inbox.take_up(place)
         return False
 
     async def ask_for_gaps(self) -> bool:
@@ -244,3 +272,19 @@ class Consumer:
             self._metrics.resends_requested.labels(producer).inc()
             log.warning("asked for a resend", extra={"producer": producer, **wanted})
         return len(gaps) == 200 and not away
+
+
+async def _cancel(subscriber: Any) -> None:
+    """Stops deliveries first: FastStream 0.7.8 drains, and stops them afterwards."""
+    queue, tag = getattr(subscriber, "_queue_obj", None), getattr(subscriber, "_consumer_tag", None)
+    if queue is not None and tag is not None:
+        subscriber._consumer_tag = None
+        with contextlib.suppress(*BROKER_WEATHER):
+            await queue.cancel(tag)
+
+
+def _uuid(text: str | None) -> UUID | None:
+    try:
+        return UUID(text or "")
+    except ValueError:
+        return None

@@ -1,19 +1,31 @@
 """The connection pool of a service: read-write sessions only, with time limits, in UTC."""
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 from pydantic import SecretStr
 
+Check = Callable[[Any], Awaitable[None]]
+"""Looks at a new connection and raises where it must not be used."""
 
-async def open_pool(url: SecretStr, most: int, application: str) -> "asyncpg.Pool[asyncpg.Record]":
-    """A pool of at most `most` connections. Opens none yet, so that a service starts without its database."""
+
+async def open_pool(
+    url: SecretStr, most: int, application: str, timeout_s: int = 30, check: Check | None = None
+) -> "asyncpg.Pool[asyncpg.Record]":
+    """A pool of at most `most` connections. Opens none yet, so that a service starts without its database.
+
+    A statement that takes longer than `timeout_s` counts as weather: the server is silent or overloaded.
+    """
     return await asyncpg.create_pool(
         url.get_secret_value(),
         min_size=0,
         max_size=most,
         timeout=5,
-        command_timeout=60,
+        command_timeout=timeout_s,
         max_inactive_connection_lifetime=300,
+        init=check,  # type: ignore[arg-type]  # asyncpg names its parameter
         server_settings={
             "application_name": application,
             "timezone": "UTC",

@@ -15,8 +15,8 @@ POINTS = (
     "handling",  # an event is about to be applied; the detail is its id
     "after_confirm",  # the broker has taken a batch, and the relay's cursor has not moved
     "before_ack",  # a message is applied and committed, and not acknowledged
-    "mid_answer",  # the head of an HTTP answer is sent, its body is not
-    "mid_send",  # a notice is on its way out
+    "mid_answer",  # the head of an HTTP answer is sent, its body is not; the detail is the request's method
+    "mid_send",  # a notice is taken in hand and not sent; or it has arrived, and nobody has noted that
 )
 
 _FORM = re.compile(r"(?P<name>[a-z_]+)(?:=(?P<detail>[^*]+))?(?:\*(?P<times>[1-9][0-9]*))?")

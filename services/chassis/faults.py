@@ -10,8 +10,14 @@ import asyncpg
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 from pydantic import ValidationError
 
+
+class Unsettled(Exception):
+    """The database is another one than before, and what its readers know is not settled; see incarnation.py."""
+
+
 WEATHER = (
     OSError,
+    Unsettled,
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,  # only about what is closed, see is_weather

@@ -9,7 +9,7 @@ from prometheus_client import generate_latest
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.chassis import documents, problems, trace
+from services.chassis import documents, faultpoints, problems, trace
 from services.chassis.faults import is_weather
 from services.chassis.metrics import Metrics
 from services.chassis.runtime import Parts, Runtime, S, Service
@@ -38,6 +38,8 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+            else:
+                faultpoints.reach("mid_answer", scope["method"])
             await send(message)
 
         try:

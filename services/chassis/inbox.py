@@ -13,12 +13,14 @@ from itertools import groupby
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from services.chassis import gate, parking, trace
+from services.chassis import faultpoints, gate, parking, trace, turns
 from services.chassis.cloudevents import Arrival
 from services.chassis.faults import describe, is_weather
 from services.chassis.gate import Place
+from services.chassis.ids import uuid7
 from services.chassis.ledger import Ledger, Transaction
 from services.chassis.metrics import Metrics
+from services.chassis.parking import Begun
 from services.contracts.base import Event
 
 log = logging.getLogger(__name__)
@@ -67,25 +69,46 @@ class Inbox:
         self._handlers = {kind.type: (kind, handler) for kind, handler in handlers.items()}
         self._patience = patience
         self._metrics = metrics
+        self._holder = uuid7()
+        """Names this process where it marks events as begun."""
 
-    async def take_in(self, arrivals: Sequence[Arrival], retried: Sequence[Place] = ()) -> None:
+    async def take_in(self, arrivals: Sequence[Arrival], deaths: int = 0) -> None:
         """Applies what may be applied of the arrivals and of what was parked in their streams.
 
-        `retried` places try their failed event again, if it is due. Raises weather only; after it nothing has
+        `deaths`: how often the broker had to hand out the message again; then each stream is marked before it is
+        applied, so that an event that kills the process is found. Raises weather only; after it nothing has
         changed and the call can be repeated.
         """
-        streams = sorted({a.stream for a in arrivals} | {stream for stream, _ in retried})
-        try:
-            await self._apply(streams, arrivals, retried)
-        except Exception as error:
-            if is_weather(error):
-                raise
-            for stream in streams:
-                own = [a for a in arrivals if a.stream == stream]
-                again = [place for place in retried if place[0] == stream]
-                await self._one_stream(stream, own, again)
+        streams = sorted({a.stream for a in arrivals})
+        if not deaths:
+            try:
+                await self._apply(streams, arrivals)
+                return
+            except Exception as error:
+                if is_weather(error):
+                    raise
+        for stream in streams:
+            own = [a for a in arrivals if a.stream == stream]
+            if deaths:
+                await self._carefully(stream, own, deaths)
+            else:
+                await self._one_stream(stream, own)
 
-    async def _one_stream(self, stream: UUID, arrivals: Sequence[Arrival], retried: Sequence[Place]) -> None:
+    async def take_up(self, place: Place) -> None:
+        """Applies what is parked of a stream: its failed event of this producer, if it is due, and what follows."""
+        await self._carefully(place[0], [], 0, [place])
+
+    async def _carefully(
+        self, stream: UUID, arrivals: Sequence[Arrival], deaths: int, retried: Sequence[Place] = ()
+    ) -> None:
+        """Marks the stream's next event before the stream is applied; where a process died over it, event by event."""
+        first = await self._begin_next(stream, arrivals, retried, deaths)
+        if first is not None and first.again:
+            await self._one_by_one(stream, arrivals, [*retried, first.place], max(first.deaths, 1))
+        else:
+            await self._one_stream(stream, arrivals, [*retried, first.place] if first else retried)
+
+    async def _one_stream(self, stream: UUID, arrivals: Sequence[Arrival], retried: Sequence[Place] = ()) -> None:
         try:
             await self._apply([stream], arrivals, retried)
         except Exception as error:
@@ -93,11 +116,18 @@ class Inbox:
                 raise
             await self._one_by_one(stream, arrivals, retried)
 
-    async def _one_by_one(self, stream: UUID, arrivals: Sequence[Arrival], retried: Sequence[Place]) -> None:
-        """Applies one stream event by event; stops at the first that fails, which is parked for a retry."""
+    async def _one_by_one(
+        self, stream: UUID, arrivals: Sequence[Arrival], retried: Sequence[Place], deaths: int = 0
+    ) -> None:
+        """Applies one stream event by event; stops at the first that fails, which is parked for a retry.
+
+        With `deaths` each event is marked before it is applied.
+        """
         attempt: list[Arrival] = []
         while True:
             attempt.clear()
+            if deaths and (begun := await self._begin_next(stream, arrivals, retried, deaths)) is not None:
+                retried = [*retried, begun.place] if not begun.quarantined else [p for p in retried if p != begun.place]
             try:
                 await self._apply([stream], arrivals, retried, at_most=1, attempt=attempt)
             except Exception as error:
@@ -108,6 +138,29 @@ class Inbox:
                 continue
             if not attempt:
                 return
+
+    async def _begin_next(
+        self, stream: UUID, arrivals: Sequence[Arrival], retried: Sequence[Place], deaths: int
+    ) -> Begun | None:
+        """Marks the event that would be applied next; None where none may pass."""
+
+        async def work(tx: Transaction) -> Begun | None:
+            before = await parking.lock_cursors(tx.conn, self.reads, [stream])
+            parked = await parking.list_parked(tx.conn, [stream], retried)
+            at = {place: cursor.sequence for place, cursor in before.items()}
+            ready = gate.decide(arrivals, parked, at, at_most=1).ready
+            if not ready:
+                return None
+            event = ready[0]
+            await parking.advance(tx.conn, before, {}, {(stream, event.producer): event.sequence})
+            return await parking.begin(tx.conn, event, self._holder, deaths)
+
+        begun = await self._ledger.transact(work)
+        if begun is not None and begun.quarantined:
+            log.error(
+                "event kills the process and is quarantined", extra={"stream": str(stream), "deaths": begun.deaths}
+            )
+        return begun
 
     async def _fail(self, event: Arrival, error: Exception) -> None:
         p = self._patience
@@ -144,7 +197,7 @@ class Inbox:
         self,
         streams: Sequence[UUID],
         arrivals: Sequence[Arrival],
-        retried: Sequence[Place],
+        retried: Sequence[Place] = (),
         at_most: int | None = None,
         attempt: list[Arrival] | None = None,
     ) -> None:
@@ -165,7 +218,11 @@ class Inbox:
                     place = (item.arrival.stream, item.arrival.producer)
                     counts[place] = counts.get(place, 0) + 1
                 await parking.park(tx.conn, verdict.early, counts)
-            await parking.advance(tx.conn, before, verdict.cursors, verdict.heads)
+            begun = turns.changes(verdict.ready, {place: cursor.turn for place, cursor in before.items()})
+            if begun:
+                await turns.insert_turns(tx.conn, begun)
+            last = {(turn.stream, turn.producer): turn.number for turn in begun}
+            await parking.advance(tx.conn, before, verdict.cursors, verdict.heads, last)
             return verdict
 
         verdict = await self._ledger.transact(work)
@@ -179,11 +236,14 @@ class Inbox:
         known = [arrival for arrival in ready if arrival.type in self._handlers]
         for handler, run in groupby(known, key=lambda arrival: self._handlers[arrival.type][1]):
             events = [self._received(arrival) for arrival in run]
+            for received in events:
+                faultpoints.reach("handling", str(received.id))
             token = trace.current.set(trace.continue_from(events[0].traceparent))
             try:
                 await handler(tx, events)
             finally:
                 trace.current.reset(token)
+            faultpoints.reach("mid_batch")
 
     def _received(self, arrival: Arrival) -> Received[Event]:
         kind = self._handlers[arrival.type][0]

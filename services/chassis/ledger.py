@@ -12,7 +12,7 @@ from uuid import UUID
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from services.chassis import trace
+from services.chassis import faultpoints, trace
 from services.chassis.faults import Backoff
 from services.chassis.ids import uuid7
 from services.contracts.base import Event
@@ -109,6 +109,8 @@ class Ledger:
                 tx = Transaction(conn)
                 result = await decide(tx)
                 touched = await self._append(tx) if tx.appended else []
+                faultpoints.reach("before_commit")
+            faultpoints.reach("after_commit")
             if touched:
                 self._wake(touched)
             for call in tx.followers:

@@ -15,7 +15,14 @@ from services.chassis.ledger import Connection
 MOST_PARKED = 1000
 """Per stream and producer; what comes beyond is let go, and a resend brings it again."""
 
+MOST_RESENT = 1000
+"""Events that a resend brings at most; the reader asks for the next part once it has applied them."""
+
 MOST_REJECTED = 200
+MOST_REJECTED_BYTES = 65_536
+
+MOST_DEATHS = 3
+"""Processes that may die over an event before an operator has to decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +31,13 @@ class Cursor:
 
     sequence: int
     head: int
+    turn: int = 0
 
 
 async def lock_cursors(conn: Connection, producers: Sequence[str], streams: Sequence[UUID]) -> dict[Place, Cursor]:
     """The cursors of these streams for every producer read, locked; makes those that are missing."""
     query = (
-        "select stream, producer, sequence, head from consumer_cursor "
+        "select stream, producer, sequence, head, turn from consumer_cursor "
         "where stream = any($1) order by stream, producer for update"
     )
     rows = await conn.fetch(query, streams)
@@ -42,7 +50,11 @@ async def lock_cursors(conn: Connection, producers: Sequence[str], streams: Sequ
             producers,
         )
         rows = await conn.fetch(query, streams)
-    return {(r["stream"], r["producer"]): Cursor(r["sequence"], r["head"]) for r in rows if r["producer"] in producers}
+    return {
+        (r["stream"], r["producer"]): Cursor(r["sequence"], r["head"], r["turn"])
+        for r in rows
+        if r["producer"] in producers
+    }
 
 
 async def list_parked(conn: Connection, streams: Sequence[UUID], retried: Iterable[Place]) -> list[Parked]:
@@ -61,6 +73,14 @@ async def list_parked(conn: Connection, streams: Sequence[UUID], retried: Iterab
         )
         for r in rows
     ]
+
+
+async def count_parked(conn: Connection, streams: Sequence[UUID]) -> dict[Place, int]:
+    """How many events are parked of each stream and producer."""
+    rows = await conn.fetch(
+        "select stream, producer, count(*) from parked_event where stream = any($1) group by stream, producer", streams
+    )
+    return {(r["stream"], r["producer"]): r["count"] for r in rows}
 
 
 async def park(conn: Connection, early: Sequence[Arrival], counts: Mapping[Place, int]) -> None:
@@ -96,9 +116,14 @@ async def unpark(conn: Connection, applied: Sequence[Arrival]) -> None:
 
 
 async def advance(
-    conn: Connection, before: Mapping[Place, Cursor], to: Mapping[Place, int], heads: Mapping[Place, int]
+    conn: Connection,
+    before: Mapping[Place, Cursor],
+    to: Mapping[Place, int],
+    heads: Mapping[Place, int],
+    turns: Mapping[Place, int] | None = None,
 ) -> None:
     """Moves cursors, raises known heads, and keeps since when a stream is behind without progress."""
+    turned = turns or {}
     places = sorted(
         place
         for place in {*to, *heads}
@@ -107,21 +132,26 @@ async def advance(
     if not places:
         return
     await conn.execute(
-        "update consumer_cursor c set sequence = x.sequence, head = x.head, "
+        "update consumer_cursor c set sequence = x.sequence, head = x.head, turn = x.turn, "
         "behind_since = case when x.head <= x.sequence then null "
         "when x.sequence > c.sequence or c.behind_since is null then now() else c.behind_since end, "
         "asked_at = case when x.sequence > c.sequence then null else c.asked_at end "
-        "from unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[]) as x (stream, producer, sequence, head) "
-        "where c.stream = x.stream and c.producer = x.producer",
+        "from unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) "
+        "as x (stream, producer, sequence, head, turn) where c.stream = x.stream and c.producer = x.producer",
         [stream for stream, _ in places],
         [producer for _, producer in places],
         [to.get(place, before[place].sequence) for place in places],
         [max(to.get(place, 0), heads.get(place, 0), before[place].head) for place in places],
+        [turned.get(place, before[place].turn) for place in places],
     )
 
 
 async def note_heads(conn: Connection, producer: str, heads: Mapping[UUID, int]) -> None:
-    """Remembers how far a producer says its streams reach; those that are not applied so far are now behind."""
+    """Remembers how far a producer says its streams reach; those that are not applied so far are now behind.
+
+    A producer that says less than was applied here has been set back, or its relay died before it noted a confirm;
+    since when it says so is kept.
+    """
     streams = sorted(heads)
     await conn.execute(
         "insert into consumer_cursor as c (stream, producer, head, behind_since) "
@@ -133,6 +163,66 @@ async def note_heads(conn: Connection, producer: str, heads: Mapping[UUID, int])
         streams,
         [heads[stream] for stream in streams],
     )
+    await conn.execute(
+        "update consumer_cursor c set ahead_since = case when c.sequence > x.h then coalesce(c.ahead_since, now()) end "
+        "from unnest($2::uuid[], $3::bigint[]) as x (s, h) where (c.stream, c.producer) = (x.s, $1) "
+        "and (c.sequence > x.h) <> (c.ahead_since is not null)",
+        producer,
+        streams,
+        [heads[stream] for stream in streams],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An event that is about to be applied. `again`: a process that is no more had begun it, or its stream, before."""
+
+    place: Place
+    deaths: int
+    again: bool
+    quarantined: bool
+
+
+async def begin(conn: Connection, event: Arrival, holder: UUID, deaths: int) -> Begun:
+    """Marks an event as begun by this process, before it is applied in a transaction of its own.
+
+    `deaths` is what is known of processes that died over the message that brought it. From MOST_DEATHS on the event
+    is quarantined instead: whatever it does to the process, the neighbours need that process.
+    """
+    row = await conn.fetchrow(
+        "with known as (select deaths, begun_by is distinct from $4 and begun_by is not null as again "
+        "  from parked_event where (stream, producer, sequence) = ($2, $1, $3)), "
+        "counted as (select greatest($5, coalesce((select deaths + again::int from known), 0)) as deaths, "
+        "  coalesce((select again from known), false) as again) "
+        "insert into parked_event as p (producer, stream, sequence, status, next_at, begun_by, deaths, event) "
+        "select $1, $2, $3, 'retry', now(), $4, deaths, $6 from counted "
+        "on conflict (stream, producer, sequence) do update set begun_by = $4, deaths = excluded.deaths, "
+        "  next_at = now(), status = case when excluded.deaths >= $7 then 'quarantined' else 'retry' end, "
+        "  error = case when excluded.deaths >= $7 then 'the process died over it ' || excluded.deaths || ' times' "
+        "    else p.error end "
+        "returning deaths, status, (select again from counted) as again",
+        event.producer,
+        event.stream,
+        event.sequence,
+        holder,
+        deaths,
+        cloudevents.parked_json(event),
+        MOST_DEATHS,
+    )
+    assert row is not None
+    place = (event.stream, event.producer)
+    return Begun(place, row["deaths"], row["again"], row["status"] == "quarantined")
+
+
+async def count_redelivery(conn: Connection, message_id: UUID) -> int:
+    """Counts that the broker has handed out a message again; forgets those of yesterday."""
+    await conn.execute("delete from redelivery where last_at < now() - interval '1 day'")
+    times: int = await conn.fetchval(
+        "insert into redelivery as r (message_id, times) values ($1, 1) "
+        "on conflict (message_id) do update set times = r.times + 1, last_at = now() returning times",
+        message_id,
+    )
+    return times
 
 
 async def park_failed(
@@ -147,6 +237,7 @@ async def park_failed(
         "values ($1, $2, $3, case when $5 <= 1 then 'quarantined' else 'retry' end, 1, "
         "  now() + make_interval(secs => $6), $4, $8) "
         "on conflict (stream, producer, sequence) do update set attempts = p.attempts + 1, error = excluded.error, "
+        "  begun_by = null, "
         "  status = case when p.attempts + 1 >= $5 then 'quarantined' else 'retry' end, "
         "  next_at = now() + make_interval(secs => least($7, $6 * power(2, least(p.attempts, 20)))) "
         "returning attempts, status",
@@ -188,11 +279,15 @@ async def list_held(conn: Connection, limit: int) -> list[Place]:
 
 
 async def claim_gaps(conn: Connection, patience: timedelta, limit: int) -> list[tuple[str, UUID, int]]:
-    """(producer, stream, first missing sequence) of gaps that stayed; each is claimed once per `patience`."""
+    """(producer, stream, first missing sequence) of gaps that stayed; each is claimed once per `patience`.
+
+    A stream that has applied what a resend brought, and is still behind, asks for the next part at once.
+    """
     rows = await conn.fetch(
-        "update consumer_cursor c set asked_at = now() from ("
-        "  select stream, producer from consumer_cursor b where behind_since < now() - $1::interval "
-        "  and (asked_at is null or asked_at < now() - $1::interval) and not exists ("
+        "update consumer_cursor c set asked_at = now(), asked_from = c.sequence from ("
+        "  select stream, producer from consumer_cursor b where behind_since is not null "
+        "  and (behind_since < now() - $1::interval and (asked_at is null or asked_at < now() - $1::interval) "
+        "    or sequence >= asked_from + $3) and not exists ("
         "    select from parked_event p where p.stream = b.stream and p.producer = b.producer "
         "    and p.sequence = b.sequence + 1) "
         "  order by behind_since limit $2 for update skip locked"
@@ -200,6 +295,7 @@ async def claim_gaps(conn: Connection, patience: timedelta, limit: int) -> list[
         "returning c.producer, c.stream, c.sequence + 1 as missing",
         patience,
         limit,
+        MOST_RESENT,
     )
     return [(r["producer"], r["stream"], r["missing"]) for r in rows]
 
@@ -223,8 +319,9 @@ async def save_rejected(conn: Connection, queue: str, reason: str, body: bytes) 
     Only the last MOST_REJECTED are kept: a sender that is asked to send again may send the same for ever.
     """
     number = await conn.fetchval(
-        "insert into rejected_message (queue, reason, body) values ($1, $2, $3) returning id", queue, reason, body
-    )
+        "insert into rejected_message (queue, reason, body) values ($1, $2, $3) returning id",
+        queue, reason, body[:MOST_REJECTED_BYTES],
+    )  # fmt: skip
     await conn.execute("delete from rejected_message where id <= $1", number - MOST_REJECTED)
 
 
@@ -268,7 +365,7 @@ async def resolve(
     place = (stream, producer, sequence)
     if act == "retry":
         await conn.execute(
-            "update parked_event set status = 'retry', attempts = 0, next_at = now() "
+            "update parked_event set status = 'retry', attempts = 0, deaths = 0, begun_by = null, next_at = now() "
             "where stream = $1 and producer = $2 and sequence = $3",
             *place,
         )

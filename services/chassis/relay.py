@@ -17,11 +17,13 @@ import aio_pika
 import asyncpg
 from aio_pika.abc import AbstractExchange
 
-from services.chassis import cloudevents, topology
+from services.chassis import cloudevents, faultpoints, topology
+from services.chassis.broker import Broker
 from services.chassis.faults import BROKER_WEATHER, Backoff, describe, is_weather
 from services.chassis.ids import uuid7
 from services.chassis.ledger import Connection
 from services.chassis.metrics import Metrics
+from services.chassis.parking import MOST_RESENT
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +32,9 @@ MOST_PER_STREAM = 100
 MOST_BYTES = 524_288
 HEADS_PER_MESSAGE = 1000
 POLL_S = 1.0
+CONFIRM_S = 10
+"""How long the broker may take to confirm a message; above it the connection is given up."""
+MOST_RESENT_BYTES = 4_194_304
 
 _READ = """
 select h.stream, coalesce(c.sequence, 0) as relayed,
@@ -65,6 +70,12 @@ select stream, c.sequence from stream_head join relay_cursor c using (stream)
 where lane = $1 and ($2::uuid is null or stream > $2) order by stream limit $3
 """
 
+_RESEND = """
+select h.lane, e.stream, e.sequence, e.id, e.type, e.occurred_at, e.after, e.traceparent, e.data
+from stream_head h join event_log e using (stream)
+where h.stream = $1 and e.sequence >= $2 order by e.sequence limit $3
+"""
+
 _HEADS_OF = """
 select stream, c.sequence from stream_head join relay_cursor c using (stream) where lane = $1 and stream = any($2)
 """
@@ -91,8 +102,28 @@ class _Lane:
     heads_due: float = 0.0
 
 
+class _Bodies:
+    """Message bodies of at most MOST_BYTES, filled with envelopes in order."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._parts: list[list[str]] = [[]]
+        self._room = MOST_BYTES
+
+    def add(self, envelope: str) -> None:
+        if len(envelope) > self._room and self._parts[-1]:
+            self._parts.append([])
+            self._room = MOST_BYTES
+        self._parts[-1].append(envelope)
+        self._room -= len(envelope)
+        self.size += len(envelope)
+
+    def messages(self) -> list[bytes]:
+        return [f"[{','.join(texts)}]".encode() for texts in self._parts if texts]
+
+
 class _Batch:
-    """What one read of the log sends: envelopes in messages of at most MOST_BYTES, and how far each stream gets."""
+    """What one read of the log sends, and how far each stream gets."""
 
     def __init__(self) -> None:
         self.begun: dict[UUID, int] = {}
@@ -100,8 +131,7 @@ class _Batch:
         self.cut: set[UUID] = set()
         """Streams of which more may wait than was read."""
         self.events = 0
-        self._bodies: list[list[str]] = [[]]
-        self._size = 0
+        self.bodies = _Bodies()
 
     def add(self, row: asyncpg.Record, service: str) -> None:
         """Takes a row of the log; one that does not follow its stream's last is left for the next read."""
@@ -113,17 +143,8 @@ class _Batch:
         self.reached[stream] = sequence
         if sequence - relayed >= MOST_PER_STREAM:
             self.cut.add(stream)
-        text = cloudevents.envelope(service, row)
-        if self._size + len(text) > MOST_BYTES and self._bodies[-1]:
-            self._bodies.append([])
-            self._size = 0
-        self._bodies[-1].append(text)
-        self._size += len(text)
+        self.bodies.add(cloudevents.envelope(service, row))
         self.events += 1
-
-    def messages(self) -> list[bytes]:
-        """The message bodies, in order."""
-        return [f"[{','.join(texts)}]".encode() for texts in self._bodies if texts]
 
 
 class Relay:
@@ -132,7 +153,7 @@ class Relay:
     def __init__(
         self,
         service: str,
-        amqp_url: str,
+        broker: Broker,
         pool: "asyncpg.Pool[asyncpg.Record]",
         lanes: Iterable[int],
         holder: str,
@@ -140,12 +161,13 @@ class Relay:
         heads_every_s: int,
         metrics: Metrics,
     ) -> None:
-        self._service, self._amqp_url, self._pool = service, amqp_url, pool
+        self._service, self._broker, self._pool = service, broker, pool
         self._lanes = {lane: _Lane(lane) for lane in lanes}
         self._holder, self._lease_s, self._heads_every_s = holder, lease_s, heads_every_s
         self._metrics = metrics
         self._exchange: AbstractExchange | None = None
         self._connected = asyncio.Event()
+        self._lost = asyncio.Event()
         self._stopping = False
 
     @property
@@ -195,34 +217,37 @@ class Relay:
         body = cloudevents.control(self._service, kind, uuid7(), datetime.now(UTC), content)
         await self._publish(body, key)
 
-    async def rewind(self, stream: UUID, sequence: int) -> None:
-        """Sends the stream again from this sequence number on."""
-        lane = await self._pool.fetchval(
-            "with rewound as (update relay_cursor set sequence = $2 - 1 where stream = $1 and sequence >= $2) "
-            "select lane from stream_head where stream = $1",
-            stream,
-            max(sequence, 1),
-        )
-        if lane is not None:
-            self._metrics.resends_served.inc()
-            self.wake([(stream, lane)])
+    async def resend(self, stream: UUID, sequence: int, reader: str, to: str) -> None:
+        """Sends what is relayed and unrelayed of a stream, from this number on, to one reader only.
+
+        `to` names the reader's queue; empty: its queue of the stream's lane. Not more than MOST_RESENT events at a
+        time, so that a reader that has everything to learn is not drowned. The stream itself goes on meanwhile.
+        """
+        rows = await self._pool.fetch(_RESEND, stream, sequence, MOST_RESENT)
+        bodies = _Bodies()
+        for row in rows:
+            bodies.add(cloudevents.envelope(self._service, row))
+            if bodies.size > MOST_RESENT_BYTES:
+                break
+        for body in bodies.messages():
+            await self._publish(body, topology.own_key(reader, to or str(rows[0]["lane"])))
+        self._metrics.resends_served.inc()
 
     async def _keep_connected(self) -> None:
         backoff = Backoff()
         while True:
             try:
-                connection = await aio_pika.connect(
-                    self._amqp_url, timeout=5, client_properties={"connection_name": f"{self._service} relay"}
-                )
-                async with connection:
-                    closed = asyncio.Event()
-                    connection.close_callbacks.add(lambda *_, gone=closed: gone.set())
-                    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-                    channel.close_callbacks.add(lambda *_, gone=closed: gone.set())
+                async with self._broker.connected(f"{self._service} relay") as link:
+                    lost = self._lost = asyncio.Event()
+                    link.connection.close_callbacks.add(lambda *_, gone=lost: gone.set())
+                    channel = await link.connection.channel(publisher_confirms=True, on_return_raises=True)
+                    channel.close_callbacks.add(lambda *_, gone=lost: gone.set())
                     self._exchange = await channel.get_exchange(topology.exchange_name(self._service), ensure=False)
                     self._connected.set()
                     backoff.reset()
-                    await closed.wait()
+                    await lost.wait()
+                    self._connected.clear()
+                    self._exchange = None
             except BROKER_WEATHER as error:
                 log.warning("the broker is away: %s", describe(error))
             finally:
@@ -302,7 +327,8 @@ class Relay:
             batch.add(row, self._service)
         if rows:
             key = str(lane.number)
-            await asyncio.gather(*(self._publish(body, key) for body in batch.messages()))
+            await asyncio.gather(*(self._publish(body, key) for body in batch.bodies.messages()))
+            faultpoints.reach("after_confirm")
             self._metrics.relayed.inc(batch.events)
             lane.told |= batch.reached.keys()
             if not await self._advance(lane, batch):
@@ -340,8 +366,13 @@ class Relay:
             user_id=self._service,
             app_id=self._service,
         )
-        async with asyncio.timeout(10):
-            await exchange.publish(message, key, mandatory=True)
+        lost = self._lost
+        try:
+            async with asyncio.timeout(CONFIRM_S):
+                await exchange.publish(message, key, mandatory=True)
+        except TimeoutError:
+            lost.set()  # silent, or blocked: another connection, perhaps to another node, will do
+            raise
         self._metrics.messages.inc()
 
     async def _tell_heads(self, lane: _Lane) -> None:

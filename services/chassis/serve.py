@@ -14,12 +14,14 @@ from uuid import UUID
 
 import uvicorn
 
-from services.chassis import http, jobs, migrate
+from services.chassis import http, incarnation, jobs, migrate
+from services.chassis.broker import Broker
 from services.chassis.consumer import Consumer
 from services.chassis.database import open_pool
 from services.chassis.doorbell import Doorbell
-from services.chassis.faults import Backoff, is_weather
+from services.chassis.faults import Backoff, Unsettled, is_weather
 from services.chassis.inbox import Inbox, Patience
+from services.chassis.incarnation import Incarnation
 from services.chassis.jobs import Job
 from services.chassis.lanes import shared_lane
 from services.chassis.ledger import Ledger
@@ -51,7 +53,9 @@ class Process(Generic[S]):
         self._worker = role in ("all", "worker")
         self._consumer: Consumer | None = None
         self._relay: Relay | None = None
+        self._incarnation: Incarnation | None = None
         self._lag_s = 0.0
+        self._unsettled = False
         self._migrations = service.migrations()
 
     async def run_until_signal(self) -> None:
@@ -65,7 +69,10 @@ class Process(Generic[S]):
         """Serves until `stopped`, then drains: HTTP first, then the consumer, last the relay."""
         drain = asyncio.Event()
         settings, service = self._settings, self._service
-        pool = await open_pool(settings.database_url, settings.database_connections, f"{service.name} {self._role}")
+        pool = await open_pool(
+            settings.database_url, settings.database_connections, f"{service.name} {self._role}",
+            settings.database_timeout_s, incarnation.check,
+        )  # fmt: skip
         try:
             doorbell = Doorbell(pool, settings.database_url)
 
@@ -136,26 +143,30 @@ class Process(Generic[S]):
             await drain.wait()
             return
         settings, name = self._settings, self._service.name
-        amqp_url = settings.amqp_url.get_secret_value()
+        broker = Broker(settings.amqp_url, settings.amqp_heartbeat_s)
         relay = self._relay = Relay(
-            name, amqp_url, runtime.pool, self._lanes, settings.instance, settings.lease_s, settings.heads_every_s,
+            name, broker, runtime.pool, self._lanes, settings.instance, settings.lease_s, settings.heads_every_s,
             runtime.metrics,
         )  # fmt: skip
         patience = Patience(settings.max_attempts, settings.retry_first_s, settings.retry_most_s)
         inbox = Inbox(runtime.ledger, READS[name], parts.handlers, patience, runtime.metrics)
         wiring = Wiring(name, READS[name], read_by(name), self._lanes)
+        settling = self._incarnation = Incarnation(
+            name, settings.database_url, read_by(name), self._lanes, settings.shared_lanes, relay
+        )
         consumer = self._consumer = Consumer(
-            amqp_url, wiring, inbox, runtime.ledger, relay, runtime.metrics, settings.prefetch,
+            broker, wiring, inbox, runtime.ledger, relay, settling, runtime.metrics, settings.prefetch,
             settings.gap_patience_s, settings.drain_s,
         )  # fmt: skip
         chores = [
             Job("retry", 0.5, lambda _: consumer.retry_due()),
             Job("look again", 2.0, lambda _: consumer.look_again()),
-            Job("gaps", 2.0, lambda _: consumer.ask_for_gaps()),
+            Job("gaps", 0.5, lambda _: consumer.ask_for_gaps()),
             *parts.jobs,
         ]
         background = [asyncio.create_task(jobs.run_for_ever(job, runtime.metrics)) for job in chores]
         background.append(asyncio.create_task(doorbell.listen(relay.look_at)))
+        background.append(asyncio.create_task(settling.run()))
         relaying, consuming = asyncio.create_task(relay.run()), asyncio.create_task(consumer.run())
         draining = asyncio.create_task(drain.wait())
         everything = {relaying, consuming, draining, *background}
@@ -176,7 +187,7 @@ class Process(Generic[S]):
         backoff = Backoff(first_s=0.2)
         while not drain.is_set():
             waits = await self._waits_for_database(runtime)
-            if not waits:
+            if not waits or self._unsettled:  # settling is the worker's business
                 return True
             log.warning("waiting", extra={"waits_for": waits})
             await backoff.wait()
@@ -184,12 +195,16 @@ class Process(Generic[S]):
 
     async def _waits_for_database(self, runtime: Runtime[S]) -> list[str]:
         """What the database lacks; also looks how long events have waited for the relay."""
+        self._unsettled = False
         try:
             async with asyncio.timeout(3), runtime.pool.acquire() as conn:
                 if await migrate.pending(conn, self._migrations):
                     return ["migrations are pending"]
                 self._lag_s = await oldest_waiting_s(conn, self._lanes)
                 return []
+        except Unsettled as error:
+            self._unsettled = True
+            return (self._incarnation.waits_for if self._incarnation else None) or [str(error)]
         except Exception as error:
             if not is_weather(error):
                 raise

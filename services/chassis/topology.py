@@ -1,7 +1,8 @@
 """Exchanges, queues and bindings of a service, declared by the service itself and again after every loss.
 
 `<service>.events` is where it publishes (routing key = lane); `<service>.<lane>` (quorum) is bound to each
-producer that it reads; `<service>.control` (quorum) takes resend requests from those who read it.
+producer that it reads, by the lane and by its own name, under which a resend comes to it alone;
+`<service>.control` (quorum) takes resend requests from those who read it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,6 +29,11 @@ def lane_queue(service: str, lane: int) -> str:
 def control_queue(service: str) -> str:
     """The queue of resend requests to the service."""
     return f"{service}.control"
+
+
+def own_key(service: str, queue: str) -> str:
+    """Routing key under which any producer reaches this reader alone: the name of its queue."""
+    return f"{service}.{queue}"
 
 
 def resend_key(producer: str) -> str:
@@ -66,7 +72,8 @@ async def declare(connection: AbstractConnection, wiring: Wiring) -> Declared:
             queue = await channel.declare_queue(name, durable=True, arguments=dict(QUORUM))
             if not queue.declaration_result.consumer_count:
                 idle.append(name)
-    lanes = [(lane_queue(wiring.service, lane), str(lane)) for lane in wiring.lanes]
+    queues = [(lane_queue(wiring.service, lane), str(lane)) for lane in wiring.lanes]
+    lanes = [(name, key) for name, lane in queues for key in (lane, own_key(wiring.service, lane))]
     missing = [p for p in wiring.reads if not await _bind(connection, p, lanes)]
     asks = [(control_queue(wiring.service), resend_key(wiring.service))]
     missing += [r for r in wiring.readers if not await _bind(connection, r, asks)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 from uuid import UUID
 
+from services.chassis import faultpoints
 from services.notify.domain.delivery import Outcome
 
 M = TypeVar("M", contravariant=True)
@@ -26,6 +27,7 @@ class Batch:
         if not self.may_begin():
             return False
         self.begun.add(notice_id)
+        faultpoints.reach("mid_send")
         return True
 
     def report(self, notice_id: UUID, outcome: Outcome) -> None:

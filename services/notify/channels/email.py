@@ -18,6 +18,7 @@ from uuid import UUID
 
 import aiosmtplib
 
+from services.chassis import faultpoints
 from services.notify.channels import Batch
 from services.notify.clock import Clock
 from services.notify.domain.delivery import Accepted, Failed, Outcome, Refused, Unknown
@@ -111,6 +112,7 @@ class EmailChannel:
                     await self._give_envelope(client, letter)
             async with asyncio.timeout(self.timeout_s):
                 response = await client.data(message)
+            faultpoints.reach("mid_send")
         except _FailedBeforeData as error:
             if error.in_step:
                 await self._forget_envelope(client)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import httpx
 
-from services.chassis import standard_webhooks
+from services.chassis import faultpoints, standard_webhooks
 from services.notify.channels import Batch
 from services.notify.clock import Clock
 from services.notify.domain.delivery import Accepted, Failed, Outcome, Refused
@@ -66,6 +66,7 @@ class WebhookChannel:
                 asyncio.timeout(self.timeout_s),
                 client.stream("POST", push.url, content=push.body, headers=headers) as response,
             ):
+                faultpoints.reach("mid_send")
                 outcome = self._judge(response.status_code)
                 with contextlib.suppress(httpx.HTTPError, httpx.StreamError, TimeoutError):
                     await _read_some(response)

@@ -46,8 +46,8 @@ def test_heads_and_resend_requests_stand_outside_of_the_streams() -> None:
     content = cloudevents.read(heads)
     assert (content.arrivals, content.heads) == ([], [("catalog", {UUID(int=7): 12})])
     asked = {"stream": str(UUID(int=7)), "sequence": 4}
-    (resend,) = cloudevents.read(cloudevents.control("orders", cloudevents.RESEND, UUID(int=1), now, asked)).resends
-    assert (resend.stream, resend.sequence) == (UUID(int=7), 4)
+    (found,) = cloudevents.read(cloudevents.control("orders", cloudevents.RESEND, UUID(int=1), now, asked)).resends
+    assert found == ("orders", cloudevents.Resend(UUID(int=7), 4))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,60 @@
+"""Connections to RabbitMQ: any node of several, with a heartbeat that notices a silent one.
+
+Nodes are tried in random order, so that clients spread over a cluster and find what is left of it.
+"""
+
+import asyncio
+import contextlib
+import random
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aio_pika
+from aio_pika.abc import AbstractConnection
+from pydantic import SecretStr
+from yarl import URL
+
+from services.chassis.faults import BROKER_WEATHER
+
+CONNECT_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An open connection, and the address of the node that it leads to."""
+
+    connection: AbstractConnection
+    address: str
+
+
+class Broker:
+    """The nodes of one broker, from a setting such as `amqp://u:p@one:5672/%2F,amqp://u:p@two:5672/%2F`."""
+
+    def __init__(self, urls: SecretStr, heartbeat_s: int) -> None:
+        parts = re.split(r",(?=amqps?://)", urls.get_secret_value())
+        self._addresses = [str(URL(part).update_query(heartbeat=heartbeat_s)) for part in parts]
+
+    @asynccontextmanager
+    async def connected(self, name: str) -> AsyncIterator[Link]:
+        """A connection to the first node that lets us in. Raises what the last one said where none does."""
+        link = await self._connect(name)
+        try:
+            yield link
+        finally:
+            with contextlib.suppress(*BROKER_WEATHER):  # a silent node never answers the goodbye
+                async with asyncio.timeout(2):
+                    await link.connection.close()
+
+    async def _connect(self, name: str) -> Link:
+        failure: Exception | None = None
+        for address in random.sample(self._addresses, k=len(self._addresses)):
+            try:
+                async with asyncio.timeout(CONNECT_S):
+                    connection = await aio_pika.connect(address, client_properties={"connection_name": name})
+                return Link(connection, address)
+            except BROKER_WEATHER as error:
+                failure = error
+        assert failure is not None, "there is at least one address"
+        raise failure

@@ -1,0 +1,59 @@
+"""In which order the streams of different producers were applied: one row for each change of producer.
+
+Streams are ordered by themselves and by their causes; what is left is a race between producers, and some decisions
+depend on who was first (supply or order). A rebuild that follows the turns repeats them exactly. As long as the
+same producer goes on, nothing is written.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from services.chassis.cloudevents import Arrival
+from services.chassis.gate import Place
+from services.chassis.ledger import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """From `first_sequence` on, events of this producer, until the stream's next turn."""
+
+    stream: UUID
+    number: int
+    producer: str
+    first_sequence: int
+
+
+def changes(applied: Sequence[Arrival], last: Mapping[Place, int]) -> list[Turn]:
+    """The turns that begin with these events; `last` has the number of each producer's last turn, 0 for none."""
+    holder: dict[UUID, tuple[int, str]] = {}
+    for (stream, producer), number in last.items():
+        if number > holder.get(stream, (0, ""))[0]:
+            holder[stream] = (number, producer)
+    found = []
+    for event in applied:
+        number, producer = holder.get(event.stream, (0, ""))
+        if producer != event.producer:
+            found.append(Turn(event.stream, number + 1, event.producer, event.sequence))
+            holder[event.stream] = (number + 1, event.producer)
+    return found
+
+
+async def insert_turns(conn: Connection, turns: Sequence[Turn]) -> None:
+    """Writes new turns down."""
+    await conn.execute(
+        "insert into applied_turn (stream, turn, producer, first_sequence) "
+        "select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[])",
+        [turn.stream for turn in turns],
+        [turn.number for turn in turns],
+        [turn.producer for turn in turns],
+        [turn.first_sequence for turn in turns],
+    )
+
+
+async def list_turns(conn: Connection, stream: UUID) -> list[Turn]:
+    """All turns of a stream, in order."""
+    rows = await conn.fetch(
+        "select turn, producer, first_sequence from applied_turn where stream = $1 order by turn", stream
+    )
+    return [Turn(stream, r["turn"], r["producer"], r["first_sequence"]) for r in rows]
