@@ -16,6 +16,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 
 from infra.demo.client import Client
 from infra.demo.world import COOPERATIVES, ZONE, Cooperative, Shop
@@ -166,7 +167,7 @@ async def caught_up_with_catalog(client: Client) -> bool:
     """Whether every reader has applied all that catalog has written, by their metrics."""
     produced = await _metric(client, "catalog", "event_log_produced_events")
     applied = [
-        await _metric(client, reader, 'consumer_cursor_events{producer="catalog"}') for reader in read_by("catalog")
+        await _metric(client, reader, "consumer_cursor_events", producer="catalog") for reader in read_by("catalog")
     ]
     return min(applied) >= produced
 
@@ -216,9 +217,11 @@ async def _until_offered(client: Client, seeded: Seed) -> None:
     await until(lambda: caught_up_with_catalog(client))
 
 
-async def _metric(client: Client, service: str, name: str) -> float:
+async def _metric(client: Client, service: str, name: str, **labels: str) -> float:
+    """The sum of the metric's series that have these labels."""
     answer = await client.try_to(service, "GET", "/metrics")
-    return next((float(line.split()[-1]) for line in answer.text.splitlines() if line.startswith(name)), 0.0)
+    samples = [sample for family in text_string_to_metric_families(answer.text) for sample in family.samples]
+    return sum(it.value for it in samples if it.name == name and labels.items() <= it.labels.items())
 
 
 def write_shell_variables(stack: Stack, seeded: Seed) -> Path:

@@ -1,45 +1,107 @@
-"""All metrics of the chassis. Counters are kept as things happen; what the tables say is read at the scrape."""
+"""All metrics of the chassis. Counters are kept as things happen; what the tables say is read at the scrape.
+
+What is read replaces all that was read before, in one piece: a lease holder or a lane that is gone leaves no series
+behind, and while the database is away there are none. All processes of a service read the same tables, so a sum over
+them is wrong; see infra/prometheus/rules.yml.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 
 import asyncpg
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from services.chassis.faults import Unsettled
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # twice the series for nothing that anybody reads
 
-_STATE = """
-select 'produced', '', coalesce(sum(last_sequence), 0)::float8 from stream_head
-union all
-select 'unrelayed', '', coalesce(sum(h.last_sequence - coalesce(c.sequence, 0)), 0)::float8
-    from stream_head h left join relay_cursor c using (stream) where h.last_sequence > coalesce(c.sequence, 0)
-union all
-select 'unrelayed_s', '', coalesce(extract(epoch from now() - min(e.occurred_at)), 0)::float8
-    from stream_head h left join relay_cursor c using (stream)
-    join event_log e on e.stream = h.stream and e.sequence = coalesce(c.sequence, 0) + 1
-    where h.last_sequence > coalesce(c.sequence, 0)
-union all
-select 'applied', producer, sum(sequence)::float8 from consumer_cursor group by producer
-union all
-select 'lag', producer, sum(greatest(head - sequence, 0))::float8 from consumer_cursor group by producer
-union all
-select 'lag_s', producer, coalesce(extract(epoch from now() - min(behind_since)), 0)::float8
-    from consumer_cursor group by producer
-union all
-select 'parked', status, count(*)::float8 from parked_event group by status
-union all
-select 'parked_s', '', coalesce(extract(epoch from now() - min(parked_at)), 0)::float8 from parked_event
-union all
-select 'rejected', '', count(*)::float8 from rejected_message
+STATUSES = ("waiting", "retry", "quarantined")
+
+TABLES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "event_log_produced_events": ("Events ever appended", ("lane",)),
+    "event_log_unrelayed_events": ("Events that the broker has not confirmed", ()),
+    "event_log_oldest_unrelayed_seconds": ("Age of the oldest of them", ()),
+    "event_log_lost_events": ("Events published by an earlier incarnation of the database and not in this one", ()),
+    "relay_lease_seconds_left": (
+        "How long the lane's lease still lasts; negative: it has run out",
+        ("lane", "holder"),
+    ),
+    "consumer_cursor_events": ("Events applied, or skipped by an operator: the sum of cursors", ("producer", "lane")),
+    "consumer_lag_events": ("Events known to exist and not applied", ("producer",)),
+    "consumer_lag_seconds": ("Longest time that a stream is behind without progress", ("producer",)),
+    "consumer_ahead_streams": ("Streams that end at the producer before what was applied here", ("producer",)),
+    "parked_events": ("Events that came and are not applied yet", ("producer", "lane", "status")),
+    "parked_oldest_seconds": ("Age of the oldest of them", ()),
+    "quarantined_oldest_seconds": ("Age of the oldest quarantined event", ()),
+    "rejected_messages": ("Messages ever set aside because they could not be read or trusted", ()),
+    "incarnation_settled": ("1 where the database is the one that its readers know", ()),
+}
+"""Every metric that is read from the tables: what it says, and its labels."""
+
+# The lane of a stream is always that of the service's own stream_head. A reader that has never appended to a stream
+# has none: -1. While a cooperative moves, its services change lanes one after the other. So produced = applied +
+# parked + in flight holds per lane only between moves and for streams that both sides know; summed over the lanes it
+# always holds.
+_LOG = """
+select h.lane, sum(h.last_sequence)::float8 as produced,
+    sum(greatest(h.last_sequence - coalesce(c.sequence, 0), 0))::float8 as unrelayed
+from stream_head h left join relay_cursor c using (stream) group by h.lane
+"""
+_OLDEST = """
+select coalesce(extract(epoch from now() - min(e.occurred_at)), 0)::float8
+from stream_head h left join relay_cursor c using (stream)
+join event_log e on e.stream = h.stream and e.sequence = coalesce(c.sequence, 0) + 1
+where h.last_sequence > coalesce(c.sequence, 0)
+"""
+_CURSORS = """
+select c.producer, coalesce(h.lane, -1) as lane, sum(c.sequence)::float8 as applied,
+    sum(greatest(c.head - c.sequence, 0))::float8 as behind,
+    coalesce(extract(epoch from now() - min(c.behind_since)), 0)::float8 as behind_s,
+    count(c.ahead_since)::float8 as ahead
+from consumer_cursor c left join stream_head h using (stream) group by 1, 2
+"""
+_PARKED = """
+select p.producer, coalesce(h.lane, -1) as lane, p.status, count(*)::float8 as events,
+    extract(epoch from now() - min(p.parked_at))::float8 as oldest_s
+from parked_event p left join stream_head h using (stream) group by 1, 2, 3
+"""
+_LEASES = "select lane, holder, extract(epoch from until - now())::float8 as left_s from relay_lease"
+# Of rejected messages only the last are kept, so they are counted by their numbers.
+_REST = """
+select (select coalesce(sum(last_sequence - first_sequence + 1), 0)::float8 from lost_events) as lost,
+    (select coalesce(max(id), 0)::float8 from rejected_message) as rejected,
+    (select case when pg_is_in_recovery() then false else identity = present_identity() end
+        from incarnation)::int::float8 as settled
 """
 
 
-class Metrics:
-    """One registry per process."""
+class _Tables(Collector):
+    """What the tables said when they were last read; nothing, if that failed."""
 
     def __init__(self) -> None:
+        self.families: list[GaugeMetricFamily] = []
+
+    def collect(self) -> Iterable[Metric]:
+        return self.families
+
+    def describe(self) -> Iterable[Metric]:
+        return [GaugeMetricFamily(name, text, labels=labels) for name, (text, labels) in TABLES.items()]
+
+
+class Metrics:
+    """One registry per process. `reads`: the producers whose events the service takes in."""
+
+    def __init__(self, reads: Sequence[str] = ()) -> None:
+        self._reads = reads
         self.registry = CollectorRegistry()
         r = self.registry
         self.applied = Counter("consumer_applied_events", "Events applied", ["producer"], registry=r)
         self.duplicates = Counter("consumer_duplicate_events", "Events dropped as known", registry=r)
         self.parked = Counter("consumer_parked_events", "Events that came before they could be applied", registry=r)
+        self.redelivered = Counter(
+            "consumer_redelivered_messages", "Messages that the broker handed out again", registry=r
+        )
         self.failures = Counter("consumer_failures", "Failed attempts to apply", ["producer", "type"], registry=r)
         self.resends_requested = Counter("consumer_resends_requested", "Resends asked for", ["producer"], registry=r)
         self.resends_served = Counter("relay_resends", "Streams sent again on request", registry=r)
@@ -55,30 +117,61 @@ class Metrics:
             registry=r,
             buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
         )
-        self._produced = Gauge("event_log_produced_events", "Events ever appended", registry=r)
-        self._unrelayed = Gauge("event_log_unrelayed_events", "Events that the broker has not confirmed", registry=r)
-        self._unrelayed_s = Gauge("event_log_oldest_unrelayed_seconds", "Age of the oldest of them", registry=r)
-        self._applied = Gauge("consumer_cursor_events", "Sum of cursors", ["producer"], registry=r)
-        self._lag = Gauge("consumer_lag_events", "Events known to exist and not applied", ["producer"], registry=r)
-        self._lag_s = Gauge("consumer_lag_seconds", "Longest time a stream is behind", ["producer"], registry=r)
-        self._parked = Gauge("parked_events", "Parked events", ["status"], registry=r)
-        self._parked_s = Gauge("parked_oldest_seconds", "Age of the oldest parked event", registry=r)
-        self._rejected = Gauge("rejected_messages", "Messages that could not be read", registry=r)
+        self._tables = _Tables()
+        r.register(self._tables)
 
     async def refresh(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
-        """Reads the gauges that live in tables. Raises what the database raises."""
-        plain = {
-            "produced": self._produced,
-            "unrelayed": self._unrelayed,
-            "unrelayed_s": self._unrelayed_s,
-            "parked_s": self._parked_s,
-            "rejected": self._rejected,
-        }
-        labelled = {"applied": self._applied, "lag": self._lag, "lag_s": self._lag_s, "parked": self._parked}
-        for status in ("waiting", "retry", "quarantined"):
-            self._parked.labels(status).set(0)
-        for name, label, value in await pool.fetch(_STATE, timeout=5):
-            if name in plain:
-                plain[name].set(value)
-            else:
-                labelled[name].labels(label).set(value)
+        """Reads the gauges that live in tables, as of one moment. Raises what the database raises."""
+        self._tables.families = []
+        try:
+            async with pool.acquire(timeout=5) as conn, conn.transaction(isolation="repeatable_read", readonly=True):
+                await conn.execute("set local statement_timeout = '5s'")
+                rows = [await conn.fetch(query) for query in (_LOG, _CURSORS, _PARKED, _LEASES, _REST)]
+                oldest_s = await conn.fetchval(_OLDEST)
+        except Unsettled:
+            self._tables.families = [_family("incarnation_settled", {(): 0.0})]
+            raise
+        values = dict(_values(self._reads, oldest_s, *rows))
+        self._tables.families = [_family(name, values.get(name, {})) for name in TABLES]
+
+
+Rows = Sequence[asyncpg.Record]
+Series = dict[tuple[str, ...], float]
+
+
+def _family(name: str, series: Series) -> GaugeMetricFamily:
+    text, labels = TABLES[name]
+    family = GaugeMetricFamily(name, text, labels=labels)
+    for values, value in series.items():
+        family.add_metric(values, value)
+    return family
+
+
+def _values(
+    reads: Sequence[str], oldest_s: float, log: Rows, cursors: Rows, parked: Rows, leases: Rows, rest: Rows
+) -> Iterator[tuple[str, Series]]:
+    """The series of every metric, by the values of its labels."""
+    yield "event_log_produced_events", {(str(r["lane"]),): r["produced"] for r in log} or {("-1",): 0.0}
+    yield "event_log_unrelayed_events", {(): sum(r["unrelayed"] for r in log)}
+    yield "event_log_oldest_unrelayed_seconds", {(): oldest_s}
+    yield "relay_lease_seconds_left", {(str(r["lane"]), r["holder"]): r["left_s"] for r in leases}
+    # A producer of which nothing came yet counts with 0, so that what it has produced is seen to be missing here.
+    absent = {producer for producer in reads if producer not in {r["producer"] for r in cursors}}
+    applied = {(p, "-1"): 0.0 for p in absent} | {(r["producer"], str(r["lane"])): r["applied"] for r in cursors}
+    yield "consumer_cursor_events", applied
+    by_producer = {p: [r for r in cursors if r["producer"] == p] for p, _ in applied}
+    yield "consumer_lag_events", {(p,): sum(r["behind"] for r in its) for p, its in by_producer.items()}
+    yield "consumer_lag_seconds", {(p,): max((r["behind_s"] for r in its), default=0) for p, its in by_producer.items()}
+    yield "consumer_ahead_streams", {(p,): sum(r["ahead"] for r in its) for p, its in by_producer.items()}
+    # Zeroes, so that an alert on them is seen to end.
+    none = {(producer, lane, status): 0.0 for producer, lane in applied for status in STATUSES}
+    yield "parked_events", none | {(r["producer"], str(r["lane"]), r["status"]): r["events"] for r in parked}
+    yield "parked_oldest_seconds", {(): _oldest(parked)}
+    yield "quarantined_oldest_seconds", {(): _oldest(r for r in parked if r["status"] == "quarantined")}
+    yield "rejected_messages", {(): rest[0]["rejected"]}
+    yield "event_log_lost_events", {(): rest[0]["lost"]}
+    yield "incarnation_settled", {(): rest[0]["settled"]}
+
+
+def _oldest(parked: Iterable[asyncpg.Record]) -> float:
+    return max((r["oldest_s"] for r in parked), default=0.0)
