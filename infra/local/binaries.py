@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from infra.local.errors import LocalStackError
@@ -20,6 +21,7 @@ OLDEST_POSTGRES = 15
 OLDEST_RABBIT = (3, 10)
 APT_LINE = "sudo apt-get install python3-venv postgresql rabbitmq-server"
 
+_FAKETIME_PLACES = "*/faketime/libfaketimeMT.so.1"
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _CLUSTER_DEFAULTS = Path("/etc/postgresql-common/createcluster.conf")
 _UNITS = ("postgresql.service", "rabbitmq-server.service", "epmd.service", "epmd.socket", "prometheus.service")
@@ -89,8 +91,17 @@ def faketime() -> Path:
     raise LocalStackError("apt's package libfaketime brought no libfaketimeMT.so.1")
 
 
+def clock_moved_by(offset: timedelta) -> dict[str, str]:
+    """The environment of a process whose dates are wrong by this much; its timers and monotonic clock are right."""
+    return {
+        "LD_PRELOAD": str(faketime()),
+        "FAKETIME": f"{offset // timedelta(seconds=1):+d}s",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+
+
 def _faketime() -> Path | None:
-    return next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
+    return next(iter(sorted(Path("/usr/lib").glob(_FAKETIME_PLACES))), None)
 
 
 def find_postgres() -> PostgresBinaries | None:
