@@ -49,7 +49,7 @@ class Node:
     def __init__(
         self, name: str, dsn: str, amqp_url: str, handlers: Mapping[type[Event], Handler], **settings: Any
     ) -> None:
-        self.name, self.dsn = name, dsn
+        self.name, self.dsn, self.handlers = name, dsn, handlers
         self._port = choose_ports([None])[0]
         self.settings = ServiceSettings(
             database_url=SecretStr(dsn),
