@@ -202,6 +202,14 @@ def test_prometheus_asks_every_service_and_the_broker() -> None:
     assert "rabbitmq_prometheus" in (ROOT / "infra/rabbitmq/enabled_plugins").read_text()
 
 
+def test_prometheus_finds_its_rules_beside_its_configuration() -> None:
+    configuration = yaml.safe_load((ROOT / "infra/prometheus/prometheus.yml").read_text())
+    mounted = {volume.split(":")[0]: volume.split(":")[1] for volume in COMPOSE["services"]["prometheus"]["volumes"]}
+    assert configuration["rule_files"]
+    for name in ("prometheus.yml", *configuration["rule_files"]):
+        assert mounted[f"./infra/prometheus/{name}"] == f"/etc/prometheus/{name}"
+
+
 def test_every_file_that_is_mounted_exists() -> None:
     for its in COMPOSE["services"].values():
         for volume in its.get("volumes", []):
