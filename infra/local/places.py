@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from infra.local import disk
 from infra.local.errors import LocalStackError
 from infra.local.owned import Account
 
@@ -31,7 +32,14 @@ def delete(root: Path, server: str) -> None:
     """Delete the server's data, wherever it lies. The server must not run."""
     for directory in (root / server, _elsewhere(root, server)):
         if directory.exists() and not directory.is_symlink():
+            disk.unmount(directory)
             shutil.rmtree(directory)
+
+
+def unmount(root: Path, server: str) -> None:
+    """Give up a disk that was mounted for the server's data, with what is on it. The server must not run."""
+    for directory in (root / server, _elsewhere(root, server)):
+        disk.unmount(directory)
 
 
 def _elsewhere(root: Path, server: str) -> Path:

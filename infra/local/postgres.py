@@ -5,26 +5,24 @@ can't reach the checkout (a clone below /root), its data directory lies below /v
 """
 
 import asyncio
-import contextlib
 import os
-import pwd
 import re
 import signal
-import subprocess
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 import asyncpg
 
-from infra.local import owned, places
+from infra.local import accounts, disk, owned, places
 from infra.local.binaries import PostgresBinaries
 from infra.local.errors import LocalStackError, last_lines
 
 T = TypeVar("T")
 
+_STANDBY_SIGNAL = "standby.signal"  # a server that finds this file takes no writes
 ADMIN = "postgres"
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -44,7 +42,9 @@ class PostgresServer:
     """One server with one database and one role per service.
 
     `root` is the stack's directory; a tied server dies with the process that started it. One that is not `durable`
-    does not wait for the disk, which makes the many databases of a test run three times as fast.
+    does not wait for the disk, which makes the many databases of a test run three times as fast. `settings` are
+    PostgreSQL's own and count from the next start. With `disk_mib` the data lies on a disk of that size in memory.
+    A server that `follows` another one is its standby until it is promoted; it needs its own `name` and port.
     """
 
     def __init__(
@@ -57,29 +57,43 @@ class PostgresServer:
         service_passwords: Mapping[str, str],
         tied: bool = True,
         durable: bool = True,
+        name: str = "postgres",
+        settings: Mapping[str, str] | None = None,
+        disk_mib: int | None = None,
+        follows: "PostgresServer | None" = None,
     ) -> None:
         self.port = port
+        self.name = name
+        self.settings = dict(settings or {})
+        self.log_path = root / "logs" / f"{name}.log"
         self._durable = durable
-        self.log_path = root / "logs" / "postgres.log"
+        self._disk_mib = disk_mib
+        self._follows = follows
         self._root = root
         self._binaries = binaries
         self._admin_password = admin_password
         self._service_passwords = service_passwords
         self._tied = tied
         self._run_directory = root / "run"
-        self._account = _unprivileged_account()
+        self._account = accounts.unprivileged()
 
-    def start(self, *, fresh: bool = False) -> None:
-        """Start it, on an empty cluster if `fresh` or none is there; returns when it answers queries."""
+    def start(self, *, fresh: bool = False, read_only: bool = False) -> None:
+        """Start it, on an empty cluster if `fresh` or none is there; returns when it answers queries.
+
+        A `read_only` one takes no writes until it is promoted, as a former primary after a failover.
+        """
         if self.alive:
             raise LocalStackError("PostgreSQL runs already")
         if fresh:
-            places.delete(self._root, "postgres")
-        account = self._account
-        place = places.settle(self._root, "postgres", account, lambda it: account is None or _can_enter(it, account))
+            places.delete(self._root, self.name)
+        place = self._place
+        if self._disk_mib:
+            disk.mount(place, self._disk_mib, self._account)
         cluster = place / "cluster"
         if not (cluster / "PG_VERSION").exists():
-            self._initdb(cluster)
+            self._make_cluster(cluster)
+        if read_only:
+            (cluster / _STANDBY_SIGNAL).touch(mode=0o600)
         made_by = (cluster / "PG_VERSION").read_text().strip()
         if made_by != str(self._binaries.major):
             raise LocalStackError(
@@ -89,15 +103,16 @@ class PostgresServer:
         settings = {**_SETTINGS, "port": str(self.port)}
         if not self._durable:  # survives the death of every process, not that of the machine
             settings |= {"fsync": "off", "full_page_writes": "off"}
+        settings |= self.settings
         command: list[str | Path] = [self._binaries.directory / "postgres", "-D", cluster]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
         owned.spawn(
-            "postgres",
+            self.name,
             command,
             run_directory=self._run_directory,
             log_path=self.log_path,
-            environment=_environment(),
+            environment=accounts.environment(),
             working_directory=Path("/"),
             tied=self._tied,
             account=self._account,
@@ -106,12 +121,12 @@ class PostgresServer:
 
     def stop(self) -> None:
         """Fast shutdown: sessions are ended, everything is written."""
-        if process := owned.find(self._run_directory, "postgres"):
+        if process := owned.find(self._run_directory, self.name):
             process.stop(30, signal.SIGINT)
 
     def kill(self) -> None:
         """SIGKILL to the server and its backends, as when the power fails."""
-        if process := owned.find(self._run_directory, "postgres"):
+        if process := owned.find(self._run_directory, self.name):
             process.kill()
 
     def restart(self) -> None:
@@ -122,7 +137,37 @@ class PostgresServer:
     @property
     def alive(self) -> bool:
         """True while the server process exists."""
-        return owned.find(self._run_directory, "postgres") is not None
+        return owned.find(self._run_directory, self.name) is not None
+
+    def fill_disk(self) -> None:
+        """Leave no byte free on the server's small disk. It may end over that, and is started again by `start`."""
+        disk.fill(self._place)
+
+    def free_disk(self) -> None:
+        """Give back what `fill_disk` took."""
+        disk.free(self._place)
+
+    def promote(self) -> None:
+        """End the standby's following: it takes writes when this returns."""
+        if not self._as_admin(lambda admin: admin.fetchval("SELECT pg_promote(wait => true, wait_seconds => 60)")):
+            raise LocalStackError(f"PostgreSQL was not promoted within 60 s:\n{last_lines(self.log_path)}")
+
+    def wait_for_standby(self, name: str, timeout_s: float = 30) -> None:
+        """From now on a commit is acknowledged only when the standby of this name has stored it as well."""
+
+        async def require(admin: asyncpg.Connection) -> bool:
+            await admin.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{_name(name)}'")
+            await admin.execute("SELECT pg_reload_conf()")
+            deadline = time.monotonic() + timeout_s
+            following = "SELECT sync_state = 'sync' FROM pg_stat_replication WHERE application_name = $1"
+            while not await admin.fetchval(following, name):
+                if time.monotonic() > deadline:
+                    return False
+                await asyncio.sleep(0.05)
+            return True
+
+        if not self._as_admin(require):
+            raise LocalStackError(f"the standby {name} does not follow:\n{last_lines(self.log_path)}")
 
     def admin_dsn(self, database: str = "postgres") -> str:
         """The superuser's address of a database."""
@@ -156,6 +201,25 @@ class PostgresServer:
         """Drop it if it exists, ending the sessions that use it."""
         self._as_admin(lambda admin: admin.execute(f"DROP DATABASE IF EXISTS {_name(name)} WITH (FORCE)"))
 
+    @property
+    def _place(self) -> Path:
+        return data_directory(self._root, self.name)
+
+    def _make_cluster(self, cluster: Path) -> None:
+        if self._follows:
+            self._copy(self._follows, cluster)
+        else:
+            self._initdb(cluster)
+
+    def _copy(self, primary: "PostgresServer", cluster: Path) -> None:
+        """The primary's data as it is now, and where to get what comes after it."""
+        where = f"host=127.0.0.1 port={primary.port} user={ADMIN} application_name={self.name}"
+        command: list[str | Path] = [self._binaries.pg_basebackup, "--pgdata", cluster, "--dbname", where]
+        command += ["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
+        result = accounts.run(command, self._account, {"PGPASSWORD": self._admin_password})
+        if result.returncode != 0:
+            raise LocalStackError(f"pg_basebackup failed:\n{result.stdout}{result.stderr}")
+
     def _initdb(self, cluster: Path) -> None:
         password_file = cluster.parent / "admin-password"
         password_file.touch(mode=0o600)
@@ -166,7 +230,7 @@ class PostgresServer:
         command += ["--pwfile", password_file, "--auth=scram-sha-256", "--no-sync", "--no-instructions"]
         command += ["--encoding=UTF8", "--locale=C.UTF-8"]
         try:
-            result = _run(command, self._account)
+            result = accounts.run(command, self._account)
         finally:
             password_file.unlink()
         if result.returncode != 0:
@@ -197,6 +261,12 @@ class PostgresServer:
                 await admin.close()
 
         return _run_in_thread(connected)
+
+
+def data_directory(root: Path, name: str = "postgres") -> Path:
+    """Where the server of the stack in `root` keeps its data; made if need be, in a place where it can work."""
+    account = accounts.unprivileged()
+    return places.settle(root, name, account, lambda it: accounts.can_enter(it, account))
 
 
 async def _create_database(admin: asyncpg.Connection, name: str, owner: str, template: str | None) -> None:
@@ -231,37 +301,3 @@ def _run_in_thread(work: Callable[[], Awaitable[T]]) -> T:
     if failure:
         raise failure[0]
     return outcome[0]
-
-
-def _unprivileged_account() -> owned.Account | None:
-    if os.geteuid() != 0:
-        return None
-    with contextlib.suppress(KeyError):
-        entry = pwd.getpwnam("postgres")
-        return owned.Account(entry.pw_uid, entry.pw_gid)
-    entry = pwd.getpwnam("nobody")
-    return owned.Account(entry.pw_uid, entry.pw_gid)
-
-
-def _can_enter(directory: Path, account: owned.Account) -> bool:
-    """Asked of the kernel, as that user, because modes alone don't tell (access lists, mounts)."""
-    return _run(["/bin/sh", "-c", 'cd -- "$1"', "sh", directory], account).returncode == 0
-
-
-def _run(command: Sequence[str | Path], account: owned.Account | None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd="/",
-        env=_environment(),
-        user=account.uid if account else None,
-        group=account.gid if account else None,
-        extra_groups=[] if account else None,
-    )
-
-
-def _environment() -> dict[str, str]:
-    """Nothing of ours: PGDATA, PGPORT and the like would point the server elsewhere."""
-    return {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"}

@@ -14,18 +14,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from infra.local import binaries, owned, places
+from infra.local.binaries import PostgresBinaries
 from infra.local.credentials import Credentials, load_or_create
 from infra.local.errors import LocalStackError
 from infra.local.mail import SENDER, MailServer
 from infra.local.ports import choose_ports
 from infra.local.postgres import PostgresServer
 from infra.local.rabbitmq import RabbitPorts, RabbitServer
+from infra.local.standby import SynchronousPair
 from infra.rabbitmq.definitions import SERVICES
 
-_SERVERS = ("postgres", "amqp", "management", "distribution", "epmd", "smtp")
+_SERVERS = ("postgres", "standby", "amqp", "management", "distribution", "epmd", "smtp")
 
 
 @dataclass
@@ -34,6 +36,8 @@ class Stack:
 
     `root` holds data, logs and credentials. `fresh` starts on empty servers. A `detached` stack outlives this
     process; any other one ends with it. The services take their `preferred_http_ports` if these are free.
+    `postgres_disk_mib` puts PostgreSQL on a disk of that size in memory, for the time the stack runs; `with_standby`
+    adds a second PostgreSQL (`pair`) which has all that the first one acknowledged.
     """
 
     root: Path
@@ -41,8 +45,12 @@ class Stack:
     detached: bool = False
     durable: bool = True
     preferred_http_ports: dict[str, int] = field(default_factory=dict)
+    postgres_settings: dict[str, str] = field(default_factory=dict)
+    postgres_disk_mib: int | None = None
+    with_standby: bool = False
 
     postgres: PostgresServer = field(init=False)
+    pair: SynchronousPair | None = field(init=False, default=None)
     rabbit: RabbitServer = field(init=False)
     mail: MailServer = field(init=False)
     credentials: Credentials = field(init=False)
@@ -129,6 +137,10 @@ class Stack:
         """Where the service answers HTTP."""
         return f"http://127.0.0.1:{self.http_ports[service]}"
 
+    def dsn(self, service: str) -> str:
+        """The address of the service's database; of both servers where there is a standby."""
+        return (self.pair or self.postgres).dsn(service)
+
     def environment(self, service: str) -> dict[str, str]:
         """The variables from which the service reads its settings."""
         prefix = service.upper()
@@ -140,7 +152,7 @@ class Stack:
         }
         return {
             **(relay if service == "notify" else {}),
-            f"{prefix}_DATABASE_URL": self.postgres.dsn(service),
+            f"{prefix}_DATABASE_URL": self.dsn(service),
             f"{prefix}_AMQP_URL": self.rabbit.amqp_url(service),
             f"{prefix}_HTTP_HOST": "127.0.0.1",
             f"{prefix}_HTTP_PORT": str(self.http_ports[service]),
@@ -171,15 +183,10 @@ class Stack:
         self.credentials, new = load_or_create(self.root / "credentials.json")
         self.fresh = self.fresh or new  # data of lost credentials can't be opened any more
         self.http_ports = {service: ports[service] for service in SERVICES}
-        self.postgres = PostgresServer(
-            self.root,
-            found_postgres,
-            port=ports["postgres"],
-            admin_password=self.credentials.postgres_admin,
-            service_passwords=self.credentials.postgres,
-            tied=not self.detached,
-            durable=self.durable,
-        )
+        self.postgres = self._postgres_server(found_postgres, ports["postgres"], disk_mib=self.postgres_disk_mib)
+        if self.with_standby:
+            standby = self._postgres_server(found_postgres, ports["standby"], name="standby", follows=self.postgres)
+            self.pair = SynchronousPair(self.postgres, standby)
         self.rabbit = RabbitServer(
             self.root,
             found_rabbit,
@@ -191,10 +198,25 @@ class Stack:
         self.mail = MailServer(self.root, port=ports["smtp"], tied=not self.detached)
         self._state_path.write_text(json.dumps({"detached": self.detached, "ports": ports}))
 
+    def _postgres_server(self, found: PostgresBinaries, port: int, **options: Any) -> PostgresServer:
+        return PostgresServer(
+            self.root,
+            found,
+            port=port,
+            admin_password=self.credentials.postgres_admin,
+            service_passwords=self.credentials.postgres,
+            tied=not self.detached,
+            durable=self.durable,
+            settings=self.postgres_settings,
+            **options,
+        )
+
     def _start_servers(self) -> None:
         def start_postgres() -> None:
             self.postgres.start(fresh=self.fresh)
             self.postgres.create_service_databases()
+            if self.pair:
+                self.pair.start()
 
         with ThreadPoolExecutor(max_workers=3) as pool:
             starts = [
@@ -206,10 +228,16 @@ class Stack:
             start.result()
 
     def _stop_servers(self) -> None:
+        def stop_postgres() -> None:
+            self.postgres.stop()
+            if self.pair:
+                self.pair.standby.stop()
+            places.unmount(self.root, "postgres")
+
         if hasattr(self, "mail"):
             with ThreadPoolExecutor(max_workers=3) as pool:
                 for stopped in (
-                    pool.submit(self.postgres.stop),
+                    pool.submit(stop_postgres),
                     pool.submit(self.mail.stop),
                     pool.submit(self.rabbit.stop, gently=not self.fresh),
                 ):
@@ -218,7 +246,7 @@ class Stack:
     def _delete(self) -> None:
         """Nothing of it is kept, so what still runs need not stop gently."""
         owned.kill_all(self.run_directory)
-        for server in ("postgres", "rabbitmq"):
+        for server in ("postgres", "standby", "rabbitmq"):
             places.delete(self.root, server)
         shutil.rmtree(self.root)
 
