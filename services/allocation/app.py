@@ -26,5 +26,17 @@ service = Service(
     settings=AllocationSettings,
     publishes=(OrderPromised, OrderShorted, OfferAvailabilityChanged, BasketAssigned, BasketChanged),
     wire=wire,
+    derived=(
+        "cooperative",
+        "household",
+        "product",
+        "offer",
+        "pledge",
+        "offer_book",
+        "order_line",
+        "basket_version",
+        "basket_item",
+        "fairness_entry",
+    ),
     routers=[http.router],
 )

@@ -35,6 +35,7 @@ service = Service(
         contract.AccessKeyRevoked,
     ),
     wire=wire,
+    derived=("offer_availability",),
     routers=[http.router],
     commands={"key": key_command},
 )

@@ -1,4 +1,4 @@
-"""The command line of every service: `serve`, `migrate`, `quarantine`, and what the service adds."""
+"""The command line of every service: `serve`, `migrate`, `quarantine`, `rebuild`, `settle`, and what it adds."""
 
 import argparse
 import asyncio
@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 import uvloop
 
-from services.chassis import faultpoints, logs, migrate, quarantine
+from services.chassis import faultpoints, incarnation, logs, migrate, quarantine, rebuild
 from services.chassis.lanes import parse_lanes
 from services.chassis.runtime import S, Service
 from services.chassis.serve import Process
 from services.chassis.settings import WrongSettings, load
+from services.contracts.flow import read_by
 
 
 def main(service: Service[S], arguments: Sequence[str] | None = None) -> int:
@@ -40,6 +41,12 @@ def _run(service: Service[S], words: list[str]) -> int:
         return 0
     if options.command == "quarantine":
         return asyncio.run(quarantine.run(url, options))
+    if options.command == "rebuild":
+        return asyncio.run(rebuild.run(service, settings, options.check))
+    if options.command == "settle":
+        count = asyncio.run(incarnation.settle_without(url, options.without, settings.shared_lanes))
+        print(f"{service.name}: goes on without the answer of {options.without} for {count} lanes")
+        return 0
     faultpoints.arm(settings.fault_point)
     lanes = options.lanes or tuple(range(settings.shared_lanes))
     uvloop.run(Process(service, settings, options.role, lanes).run_until_signal())
@@ -60,6 +67,9 @@ def _parser(service: Service[S]) -> argparse.ArgumentParser:
     quarantine.add_arguments(
         commands.add_parser("quarantine", help="look at and decide on events that failed too often")
     )
+    rebuild.add_arguments(commands.add_parser("rebuild", help="make the tables anew that events alone make"))
+    settle = commands.add_parser("settle", help="after a restore: go on although a reader cannot be asked")
+    settle.add_argument("--without", required=True, choices=read_by(service.name), metavar="READER")
     return parser
 
 

@@ -5,7 +5,7 @@ costs a few microseconds however large its data is. Extensions: `partitionkey` (
 `sequence` (20 digits, ordered as text) the place in it, `after` what must be applied before, `traceparent`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,9 @@ import asyncpg
 import msgspec
 
 CONTENT_TYPE = "application/cloudevents-batch+json"
+
+MOST_MESSAGE_BYTES = 8_388_608
+"""A relay packs half a megabyte into a message; what is far larger is nothing of ours."""
 
 HEADS = "chassis.stream_heads.v1"
 RESEND = "chassis.resend_requested.v1"
@@ -119,6 +122,8 @@ def control(source: str, kind: str, identifier: UUID, now: datetime, content: ob
 
 def read(body: bytes) -> Content:
     """Reads a message. Raises Unreadable; control events of a kind that is not known are passed over."""
+    if len(body) > MOST_MESSAGE_BYTES:
+        raise Unreadable(f"{len(body)} bytes are more than any message of ours")
     try:
         envelopes = _decoder.decode(body)
         arrivals = [_arrival(e) for e in envelopes if e.sequence is not None]
@@ -129,6 +134,22 @@ def read(body: bytes) -> Content:
     except msgspec.MsgspecError as error:
         raise Unreadable(f"not a CloudEvents batch: {error}") from None
     return Content(frozenset(map(_sender, envelopes)), arrivals, heads, resends, asked, told)
+
+
+def read_from(sender: str | None, senders: Collection[str], body: bytes) -> Content:
+    """Reads a message of one of the senders, in its own name and about its own facts. Raises Unreadable.
+
+    `sender` is whom the broker vouches for.
+    """
+    content = read(body)
+    if content.senders - {sender}:
+        raise Unreadable(f"sent by {sender!r} in the name of {sorted(content.senders)}")
+    if content.senders - {*senders}:
+        raise Unreadable(f"{sorted(content.senders)} has no business in this queue")
+    for arrival in content.arrivals:
+        if not arrival.type.startswith(f"{arrival.producer}."):  # else any service could issue access keys
+            raise Unreadable(f"{arrival.type!r} is not an event of {arrival.producer}")
+    return content
 
 
 def read_one(text: str) -> Arrival:

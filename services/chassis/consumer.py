@@ -32,8 +32,6 @@ from services.chassis.topology import Wiring
 log = logging.getLogger(__name__)
 
 GUARD_EVERY_S = 3.0
-MOST_MESSAGE_BYTES = 8_388_608
-"""A relay packs half a megabyte into a message; what is far larger is nothing of ours."""
 
 T = TypeVar("T")
 
@@ -51,21 +49,6 @@ class Delivery:
 async def _decode(message: RabbitMessage) -> Delivery:
     raw = message.raw_message
     return Delivery(message.body, raw.user_id, raw.message_id, bool(raw.redelivered))
-
-
-def _read(delivery: Delivery, senders: Sequence[str]) -> Content:
-    """The content, if it comes from one of the senders, in its own name and about its own facts; else Unreadable."""
-    if len(delivery.body) > MOST_MESSAGE_BYTES:
-        raise Unreadable(f"{len(delivery.body)} bytes are more than any message of ours")
-    content = cloudevents.read(delivery.body)
-    if content.senders - {delivery.sender}:
-        raise Unreadable(f"sent by {delivery.sender!r} in the name of {sorted(content.senders)}")
-    if content.senders - {*senders}:
-        raise Unreadable(f"{sorted(content.senders)} has no business in this queue")
-    for arrival in content.arrivals:
-        if not arrival.type.startswith(f"{arrival.producer}."):  # else any service could issue access keys
-            raise Unreadable(f"{arrival.type!r} is not an event of {arrival.producer}")
-    return content
 
 
 class Consumer:
@@ -157,7 +140,7 @@ class Consumer:
             async with turn:
                 deaths = await self._patiently(lambda: self._count_redelivery(delivery)) if delivery.redelivered else 0
                 try:
-                    content = _read(delivery, senders)
+                    content = cloudevents.read_from(delivery.sender, senders, delivery.body)
                 except Unreadable as error:
                     reason = str(error)
                     log.error("message rejected", extra={"queue": queue, "reason": reason})

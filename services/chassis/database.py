@@ -12,7 +12,12 @@ Check = Callable[[Any], Awaitable[None]]
 
 
 async def open_pool(
-    url: SecretStr, most: int, application: str, timeout_s: int = 30, check: Check | None = None
+    url: SecretStr,
+    most: int,
+    application: str,
+    timeout_s: int = 30,
+    check: Check | None = None,
+    schema: str = "public",
 ) -> "asyncpg.Pool[asyncpg.Record]":
     """A pool of at most `most` connections. Opens none yet, so that a service starts without its database.
 
@@ -28,6 +33,7 @@ async def open_pool(
         init=check,  # type: ignore[arg-type]  # asyncpg names its parameter
         server_settings={
             "application_name": application,
+            "search_path": schema,
             "timezone": "UTC",
             "jit": "off",
             "idle_in_transaction_session_timeout": "30s",

@@ -203,7 +203,7 @@ def _in_words(waiting: Iterable[tuple[int, str]]) -> str:
     return f"the database was restored; {', '.join(readers)} must say how far they know its events"
 
 
-async def settle_without(url: str, service: str, reader: str, shared_lanes: int) -> int:
+async def settle_without(url: str, reader: str, shared_lanes: int) -> int:
     """An operator's word that a reader will not answer: counts as its answer that it knows nothing more.
 
     Returns for how many lanes. What only that reader knows can then be published a second time with other content.

@@ -66,9 +66,9 @@ async def pending(
     return [m for m in migrations if (m.component, m.number) not in applied]
 
 
-async def migrate(url: str, migrations: list[Migration]) -> list[Migration]:
+async def migrate(url: str, migrations: list[Migration], schema: str = "public") -> list[Migration]:
     """Applies what is pending, each file in one transaction, and returns it. Safe to run from many places at once."""
-    conn = await asyncpg.connect(url, timeout=10)
+    conn = await asyncpg.connect(url, timeout=10, server_settings={"search_path": schema})
     try:
         await conn.execute("select pg_advisory_lock($1)", _LOCK)
         await conn.execute(

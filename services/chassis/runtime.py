@@ -52,6 +52,8 @@ class Service(Generic[S]):
     publishes: Sequence[type[Event]]
     wire: Callable[[Runtime[S]], Parts]
     routers: Sequence[APIRouter] = ()
+    derived: Sequence[str] = ()
+    """Tables that are a function of the streams that the service reads and of nothing else, parents first."""
     commands: Mapping[str, Callable[[S, Sequence[str]], int]] = field(default_factory=dict)
     """Further commands of `python -m services.<name>`, by their first word."""
 

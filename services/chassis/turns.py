@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+import asyncpg
+
 from services.chassis.cloudevents import Arrival
 from services.chassis.gate import Place
 from services.chassis.ledger import Connection
@@ -51,7 +53,7 @@ async def insert_turns(conn: Connection, turns: Sequence[Turn]) -> None:
     )
 
 
-async def list_turns(conn: Connection, stream: UUID) -> list[Turn]:
+async def list_turns(conn: "Connection | asyncpg.Connection[asyncpg.Record]", stream: UUID) -> list[Turn]:
     """All turns of a stream, in order."""
     rows = await conn.fetch(
         "select turn, producer, first_sequence from applied_turn where stream = $1 order by turn", stream

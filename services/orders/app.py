@@ -37,5 +37,6 @@ service = Service(
     settings=OrdersSettings,
     publishes=(OrderPlaced, OrderChanged, OrderCancelled, IntakeClosed),
     wire=wire,
+    derived=("cooperative", "product"),
     routers=http.routers,
 )

@@ -1,0 +1,203 @@
+"""`rebuild [--check]`: makes the tables that are derived from other services' events anew, from the first event on.
+
+It works beside the running service: a schema of its own gets the service's migrations, the producers send their
+streams again to a queue of its own, and the service's handlers apply them in the order in which they were applied
+before (turns.py), without publishing anything. `--check` compares the result with what was there; without it the
+result takes the place of what was there, while the service's own consumption waits for a moment.
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Generic
+from uuid import UUID
+
+import asyncpg
+
+from services.chassis import migrate, rebuilt_tables
+from services.chassis.broker import Broker
+from services.chassis.cloudevents import Arrival
+from services.chassis.database import open_pool
+from services.chassis.inbox import Inbox, Patience
+from services.chassis.lanes import shared_lane
+from services.chassis.ledger import Ledger, Transaction
+from services.chassis.metrics import Metrics
+from services.chassis.rebuilt_tables import SCHEMA, Live
+from services.chassis.replay import Replay
+from services.chassis.runtime import Runtime, S, Service
+from services.chassis.turns import Turn, list_turns
+from services.contracts.flow import READS
+
+_CURSORS = "select stream, producer, sequence from public.consumer_cursor where producer = any($1) and sequence > 0"
+
+_SKIPPED = "select stream, producer, sequence from public.quarantine_act where act = 'skip'"
+
+
+Reached = Mapping[UUID, Mapping[str, int]]
+"""By stream, how far each producer was applied."""
+
+Event = tuple[UUID, str, int]
+"""Stream, producer, sequence number."""
+
+
+class Stuck(Exception):
+    """An event that was applied before cannot be applied now; the message says which and why."""
+
+
+class _Silent(Ledger):
+    """Runs transactions, and lets their events go: they were published when it was the first time."""
+
+    async def _append(self, tx: Transaction) -> list[tuple[UUID, int]]:
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Events of one producer that were applied one after the other."""
+
+    producer: str
+    first: int
+    last: int
+
+
+def runs(turns: Sequence[Turn], reached: Mapping[str, int]) -> list[Run]:
+    """What was applied of one stream, in order, up to `reached` by producer.
+
+    Of what was applied before turns were written down only the order within each producer is known: it comes
+    first, producers in alphabetical order, and waits for its causes as it did then.
+    """
+    ends = dict(reached)
+    found: list[Run] = []
+    for turn in reversed(turns):
+        last = ends.get(turn.producer, 0)
+        if turn.first_sequence <= last:
+            found.append(Run(turn.producer, turn.first_sequence, last))
+            ends[turn.producer] = turn.first_sequence - 1
+    before = [Run(producer, 1, last) for producer, last in sorted(ends.items()) if last > 0]
+    return [*before, *reversed(found)]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The words after `rebuild`."""
+    parser.add_argument("--check", action="store_true", help="only compare with what is there; changes nothing")
+
+
+async def run(service: Service[S], settings: S, check: bool) -> int:
+    """Rebuilds and prints what came of it: 0 done or equal, 1 different or not possible."""
+    if not service.derived:
+        print(f"{service.name}: no table is derived from events alone")
+        return 0
+    url = settings.database_url.get_secret_value()
+    live = await asyncpg.connect(url, timeout=10)
+    try:
+        await rebuilt_tables.make_schema(live)
+        await migrate.migrate(url, service.migrations(), SCHEMA)
+        pool = await open_pool(settings.database_url, 4, f"{service.name} rebuild", 300, schema=SCHEMA)
+        broker = Broker(settings.amqp_url, settings.amqp_heartbeat_s)
+        async with pool, Replay(service.name, broker, READS[service.name], settings.gap_patience_s) as replay:
+            again = _Again(service, settings, pool, replay)
+            return await (_check(service, live, again) if check else _replace(service, live, again))
+    except Stuck as error:
+        print(f"{service.name}: {error}")
+        return 1
+    finally:
+        await rebuilt_tables.drop_schema(live)
+        await live.close()
+
+
+async def _check(service: Service[S], live: Live, again: "_Again[S]") -> int:
+    async with live.transaction(isolation="repeatable_read"):
+        reached = await _reached(live, service.name)
+        turns = await _all_turns(live, reached)
+        await rebuilt_tables.copy_as_it_was(live, service.derived)
+    events = await again.apply(reached, turns, await _skipped(live))
+    differences = await rebuilt_tables.compare(live, service.derived)
+    for difference in differences:
+        print(difference)
+    verdict = "DIFFERENT" if differences else "equal"
+    print(f"{service.name}: {events} events of {len(reached)} streams, {len(service.derived)} tables: {verdict}")
+    return 1 if differences else 0
+
+
+async def _replace(service: Service[S], live: Live, again: "_Again[S]") -> int:
+    reached = await _reached(live, service.name)
+    events = await again.apply(reached, await _all_turns(live, reached), await _skipped(live))
+    async with live.transaction():  # from here on the consumers wait; what they did meanwhile is little
+        await live.execute("select from public.consumer_cursor order by stream, producer for update")
+        reached = await _reached(live, service.name)
+        events += await again.apply(reached, await _all_turns(live, reached), await _skipped(live))
+        await rebuilt_tables.take_over(live, service.derived)
+        await live.execute(
+            "update public.parked_event set status = 'retry', attempts = 0, next_at = now() "
+            "where status in ('retry', 'quarantined') and error like 'UndefinedTableError%'"
+        )
+    print(f"{service.name}: {events} events of {len(reached)} streams applied anew to {len(service.derived)} tables")
+    return 0
+
+
+async def _reached(live: Live, service: str) -> Reached:
+    found: dict[UUID, dict[str, int]] = {}
+    for row in await live.fetch(_CURSORS, list(READS[service])):
+        found.setdefault(row["stream"], {})[row["producer"]] = row["sequence"]
+    return found
+
+
+async def _all_turns(live: Live, reached: Reached) -> dict[UUID, list[Turn]]:
+    return {stream: await list_turns(live, stream) for stream in reached}
+
+
+async def _skipped(live: Live) -> set[Event]:
+    return {(r["stream"], r["producer"], r["sequence"]) for r in await live.fetch(_SKIPPED)}
+
+
+class _Again(Generic[S]):
+    """Applies the producers' streams to the schema of its own."""
+
+    def __init__(self, service: Service[S], settings: S, pool: "asyncpg.Pool[asyncpg.Record]", replay: Replay) -> None:
+        ledger = _Silent(pool, lambda stream: shared_lane(stream, settings.shared_lanes), lambda touched: None)
+        metrics = Metrics()
+        parts = service.wire(Runtime(settings, pool, ledger, metrics))
+        once = Patience(1, 1, 1)
+        self._inbox = Inbox(ledger, READS[service.name], parts.handlers, once, metrics)
+        self._pool, self._replay = pool, replay
+
+    async def apply(self, reached: Reached, turns: Mapping[UUID, Sequence[Turn]], skipped: set[Event]) -> int:
+        """Brings each stream to `reached`; returns how many events that took. Raises Stuck."""
+        events = 0
+        for stream, ends in sorted(reached.items()):
+            for turn in runs(turns[stream], ends):
+                events += await self._apply_run(stream, turn, skipped)
+            await self._must_have_reached(stream, ends)
+        return events
+
+    async def _apply_run(self, stream: UUID, turn: Run, skipped: set[Event]) -> int:
+        first, events = max(turn.first, await self._cursor(stream, turn.producer) + 1), 0
+        async for part in self._replay.take(stream, turn.producer, first, turn.last):
+            events += len(part)
+            for is_skipped, group in groupby(part, key=lambda e: (e.stream, e.producer, e.sequence) in skipped):
+                if is_skipped:
+                    await self._pass_over([*group][-1])
+                else:
+                    await self._inbox.take_in([*group])
+        return events
+
+    async def _cursor(self, stream: UUID, producer: str) -> int:
+        query = "select sequence from consumer_cursor where stream = $1 and producer = $2"
+        return await self._pool.fetchval(query, stream, producer) or 0
+
+    async def _pass_over(self, event: Arrival) -> None:
+        """An operator skipped it the first time."""
+        await self._pool.execute(
+            "insert into consumer_cursor as c (stream, producer, sequence, head) values ($1, $2, $3, $3) "
+            "on conflict (stream, producer) do update set sequence = $3, head = greatest(c.head, $3)",
+            event.stream, event.producer, event.sequence,
+        )  # fmt: skip
+
+    async def _must_have_reached(self, stream: UUID, ends: Mapping[str, int]) -> None:
+        for producer, last in ends.items():
+            at = await self._cursor(stream, producer)
+            if at < last:
+                query = "select error from parked_event where stream = $1 and error is not null order by sequence"
+                why = await self._pool.fetchval(query, stream) or "its cause is missing"
+                raise Stuck(f"{producer} {stream} {at + 1} cannot be applied again: {why}")
