@@ -2,7 +2,7 @@
 # ARGS is handed on: make test ARGS="tests/unit -k sharing", make down ARGS=--wipe.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up down lint docs lock
+.PHONY: help setup demo test chaos up down backup restore lint docs lock
 
 PYTHON ?= python3
 ARGS ?=
@@ -19,11 +19,20 @@ demo: .venv/.synced ## a whole market day on private servers, with a report in .
 test: .venv/.synced ## all tests, on private servers
 	$(RUN) pytest $(ARGS)
 
+chaos: .venv/.synced ## break everything under load; ARGS="--seed 7 --only broker --minutes 30 --list --jobs 2"
+	$(RUN) tests.chaos $(ARGS)
+
 up: .venv/.synced ## start servers and services, seeded, and leave them running
 	$(RUN) infra.local up $(ARGS)
 
 down: .venv/.synced ## stop what `make up` started (ARGS=--wipe also deletes its data)
 	$(RUN) infra.local down $(ARGS)
+
+backup: .venv/.synced ## dump the databases of `make up`, services running, into .local/backups
+	$(RUN) infra.local backup $(ARGS)
+
+restore: .venv/.synced ## bring them back: ARGS="orders", ARGS="--from .local/backups/20261124T150000Z"
+	$(RUN) infra.local restore $(ARGS)
 
 lint: .venv/.synced ## ruff, mypy, import-linter
 	.venv/bin/ruff check

@@ -115,8 +115,7 @@ class Day:
         scripts: list[Script] = []
         for shop, partner, orders in zip(cooperative.shops, seeded.partners, ORDERS[seeded.slug], strict=True):
             good = list(plan.scripts(shop, partner, orders))
-            prefix = "DH-" if partner.adapter == "canonical" else ""
-            self.result.refs |= {(partner.partner_id, prefix + script[0].ref) for script in good}
+            self.result.refs |= {(partner.partner_id, script[0].partner_ref) for script in good}
             scripts += [*good, *plan.refused(shop, partner)]
         return scripts
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import mailbox
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ class Received:
     webhooks: dict[str, dict[str, Any]] = field(default_factory=dict)
     """webhook-id → body; the same id twice is the same message"""
     bad_signatures: list[str] = field(default_factory=list)
+    changed_copies: list[str] = field(default_factory=list)
+    """Webhooks that came again under the same id with another body."""
 
     def mails(self) -> Iterator[Message]:
         """Every mail in the mailbox."""
@@ -43,15 +46,18 @@ class Received:
         """How many different webhooks arrived."""
         return len(self.webhooks)
 
-    def last_promises(self) -> dict[str, list[dict[str, Any]]]:
-        """order → lines of its newest order.promised, by the sequence that it carries."""
-        newest: dict[str, tuple[int, list[dict[str, Any]]]] = {}
-        for body in self.webhooks.values():
+    def last_promises(self) -> dict[str, Counter[int]]:
+        """order → line → steps that will come, by its newest order.promised and what was taken back since."""
+        promises: dict[str, Counter[int]] = {}
+        bodies = [body for body in self.webhooks.values() if body["type"] in ("order.promised", "order.shorted")]
+        for body in sorted(bodies, key=lambda it: it["data"]["sequence"]):
+            order, lines = body["data"]["order_id"], body["data"]["lines"]
             if body["type"] == "order.promised":
-                content = body["data"]
-                known = newest.get(content["order_id"], (-1, []))
-                newest[content["order_id"]] = max(known, (content["sequence"], content["lines"]), key=lambda it: it[0])
-        return {order: lines for order, (_, lines) in newest.items()}
+                promises[order] = Counter()
+            for line in lines:
+                taken_back = line["before_steps"] - line["after_steps"] if "before_steps" in line else 0
+                promises.setdefault(order, Counter())[line["line_no"]] += line.get("promised_steps", 0) - taken_back
+        return promises
 
 
 class WebhookReceiver(AbstractAsyncContextManager["WebhookReceiver"]):
@@ -78,7 +84,9 @@ class WebhookReceiver(AbstractAsyncContextManager["WebhookReceiver"]):
         except WebhookVerificationError as error:
             self.received.bad_signatures.append(f"webhook of {partner_id}: {error}")
             return Response(status_code=401)
-        self.received.webhooks[request.headers["webhook-id"]] = json.loads(body)
+        message_id, content = request.headers["webhook-id"], json.loads(body)
+        if self.received.webhooks.setdefault(message_id, content) != content:
+            self.received.changed_copies.append(f"webhook {message_id} came again with another body")
         return Response(status_code=204)
 
     async def __aenter__(self) -> "WebhookReceiver":

@@ -20,7 +20,10 @@ TOO_LARGE = b'{"order":{"ref":"' + b"x" * 70_000 + b'"}}'
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """One request: `right` are the answers that are right; `kind` is what it shows; `ref` is the partner's number."""
+    """One request: `right` are the answers that are right; `kind` is what it shows; `ref` is the partner's number.
+
+    `updated_at`, `lines` (sku, quantity) and `cancelled` are what the partner says of its order.
+    """
 
     kind: str
     partner: SeededPartner
@@ -28,6 +31,14 @@ class Push:
     body: bytes
     headers: dict[str, str]
     right: tuple[int, ...]
+    updated_at: datetime
+    lines: tuple[tuple[str, int], ...]
+    cancelled: bool
+
+    @property
+    def partner_ref(self) -> str:
+        """The order's number as it stands in the books."""
+        return f"DH-{self.ref}" if self.partner.adapter == "canonical" else self.ref
 
     def waiting(self, seconds: int) -> "Push":
         """The same, asking for the promise itself (RFC 7240)."""
@@ -112,7 +123,8 @@ class Plan:
             body = encode(self._canonical(ref, updated_at, lines, cancelled))
         else:
             body = encode(self._woocommerce(ref, updated_at, lines, cancelled))
-        return Push(kind, partner, ref, body, self._headers(partner, body, self._now, minutes > 0), (202,))
+        headers = self._headers(partner, body, self._now, minutes > 0)
+        return Push(kind, partner, ref, body, headers, (202,), updated_at, tuple(lines), cancelled)
 
     def _headers(self, partner: SeededPartner, body: bytes, now: datetime, update: bool = False) -> dict[str, str]:
         message_id = UUID(int=self._random.getrandbits(128)).hex

@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -91,16 +91,17 @@ def first_operator_key(stack: Stack) -> str:
     return done.stdout.strip()
 
 
-async def seed(client: Client, key: str) -> Seed:
-    """Registers both cooperatives with households, products, staff keys, partners and contacts."""
-    seeded = Seed(key)
+async def seed(client: Client, key: str, cooperatives: Sequence[Cooperative] = COOPERATIVES) -> Seed:
+    """Registers the cooperatives with households, products, staff keys, partners and contacts, all side by side."""
     operator = client.speaking_as(key)
-    for cooperative in COOPERATIVES:
-        seeded.cooperatives.append(await _seed_cooperative(operator, cooperative))
-    return seeded
+    made = await asyncio.gather(*(_register(operator, cooperative) for cooperative in cooperatives))
+    await until(lambda: caught_up_with_catalog(operator))
+    await asyncio.gather(*(_introduce(client, *pair) for pair in zip(cooperatives, made, strict=True)))
+    return Seed(key, made)
 
 
-async def _seed_cooperative(operator: Client, cooperative: Cooperative) -> SeededCooperative:
+async def _register(operator: Client, cooperative: Cooperative) -> SeededCooperative:
+    """What catalog has to know."""
     made = await operator.ask(
         "catalog",
         "POST",
@@ -140,14 +141,18 @@ async def _seed_cooperative(operator: Client, cooperative: Cooperative) -> Seede
             },
         )
         seeded.products[product.code] = answer["product_id"]
-    await until(lambda: caught_up_with_catalog(staff))
+    return seeded
+
+
+async def _introduce(client: Client, cooperative: Cooperative, seeded: SeededCooperative) -> None:
+    """What the others have to know, once they know the cooperative: its shops and how households are reached."""
+    staff = client.speaking_as(seeded.staff_key)
     for shop in cooperative.shops:
         seeded.partners.append(await _seed_partner(staff, cooperative, shop))
     for index, name in enumerate(cooperative.households):
         code = cooperative.household_code(index)
         contact = {"email": f"{code.lower()}@bancon.example", "display_name": name, "language": "vi"}
         await staff.ask("notify", "PUT", f"/v1/households/{seeded.households[code]}/contact", contact)
-    return seeded
 
 
 async def _seed_partner(staff: Client, cooperative: Cooperative, shop: Shop) -> SeededPartner:

@@ -1,0 +1,214 @@
+"""The day's load: partners that push and staff who change their offers, all of them patient.
+
+Patient means what real platforms do: what was not answered for certain (no answer, a broken one, 5xx) is sent again
+until it is. So every answer that counts can be held against the books afterwards, and a lost one is a fault.
+"""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from infra.demo.client import Client
+from infra.demo.pushes import Plan, Push, Script
+from tests.chaos.world import LiveOffer, Member, World
+
+SIDE_BY_SIDE = 64
+PATIENCE_S = 120
+
+
+class Unanswered(Exception):
+    """No certain answer came within the patience of a platform."""
+
+
+@dataclass(frozen=True)
+class Certain:
+    """An answer that settles the matter; `repeated`: an earlier attempt may have had its effect already."""
+
+    answer: httpx.Response
+    repeated: bool
+
+
+async def patiently(
+    send: Callable[[], Awaitable[httpx.Response]], rng: random.Random, answers: Counter[str]
+) -> Certain:
+    """Asks until there is a certain answer: neither an error of the connection nor 5xx. Raises Unanswered."""
+    began, repeated, last = time.monotonic(), False, ""
+    while time.monotonic() < began + PATIENCE_S:
+        try:
+            answer = await send()
+        except httpx.TransportError as error:
+            last = type(error).__name__
+        else:
+            if answer.status_code < 500:
+                answers[str(answer.status_code)] += 1
+                return Certain(answer, repeated)
+            last = str(answer.status_code)
+        answers[last] += 1
+        repeated = True
+        await asyncio.sleep(rng.uniform(0.1, 0.5))
+    raise Unanswered(last)
+
+
+class Load:
+    """A paced random day. `acknowledged` holds, by (partner, order number), the newest push that was answered."""
+
+    def __init__(self, client: Client, world: World, seed: int, pushes_per_s: int, duration_s: float) -> None:
+        self._client, self._world = client, world
+        self._random = random.Random(f"load {seed}")
+        self._duration_s = duration_s
+        self.acknowledged: dict[tuple[str, str], Push] = {}
+        self.order_ids: dict[tuple[str, str], str] = {}
+        self.unanswered: set[int] = set()
+        """Pushes that were sent and have no certain answer yet."""
+        self.answers: Counter[str] = Counter()
+        self.faults: list[str] = []
+        self.answered = 0
+        self._progress = asyncio.Event()
+        self._scripts = list(self._plan(seed, round(pushes_per_s * duration_s)))
+        self.planned = sum(map(len, self._scripts))
+
+    def _plan(self, seed: int, pushes: int) -> Sequence[Script]:
+        now = datetime.now(UTC).replace(microsecond=0)  # WooCommerce knows no fractions
+        shops = [
+            (Plan(member.cooperative, self._world.delivery_day, now, seed), shop, partner)
+            for member in self._world.members
+            for shop, partner in zip(member.cooperative.shops, member.seeded.partners, strict=True)
+        ]
+        orders = max(4, round(pushes / 1.2 / len(shops)))  # every fifth order is pushed twice or more
+        scripts = [script for plan, shop, partner in shops for script in plan.scripts(shop, partner, orders)]
+        self._random.shuffle(scripts)
+        return scripts
+
+    async def run(self) -> None:
+        """Pushes everything at its time, with staff at work meanwhile; returns when all of it is answered."""
+        places, began = asyncio.Semaphore(SIDE_BY_SIDE), time.monotonic()
+
+        async def play(number: int, script: Script) -> None:
+            await _sleep_until(began + self._duration_s * number / len(self._scripts))
+            async with places:
+                for push in script:
+                    await self._push(push)
+
+        async with asyncio.TaskGroup() as tasks:
+            for number, script in enumerate(self._scripts):
+                tasks.create_task(play(number, script))
+            for member in self._world.members:
+                tasks.create_task(self._staff(member, began))
+
+    async def until(self, share: float) -> None:
+        """Returns when this share of the pushes is answered."""
+        while self.answered < share * self.planned:
+            self._progress.clear()
+            await self._progress.wait()
+
+    async def _push(self, push: Push) -> None:
+        path, token = push.partner.push_path, id(push)
+        self.unanswered.add(token)
+        try:
+            certain = await patiently(
+                lambda: self._client.push(path, push.body, push.headers), self._random, self.answers
+            )
+        except Unanswered as error:
+            self.faults.append(f"{push.kind} {push.partner_ref}: no certain answer in {PATIENCE_S} s, last {error}")
+        else:
+            self._judge(push, certain)
+        finally:
+            self.unanswered.discard(token)
+            self.answered += 1
+            self._progress.set()
+
+    def _judge(self, push: Push, certain: Certain) -> None:
+        status, key = certain.answer.status_code, (push.partner.partner_id, push.partner_ref)
+        right = (200, 202) if certain.repeated else push.right
+        if status not in right:
+            self.faults.append(f"{push.kind} {key[1]}: {status} instead of {right}: {certain.answer.text[:300]}")
+            return
+        order_id = certain.answer.json()["order_id"]
+        if self.order_ids.setdefault(key, order_id) != order_id:
+            self.faults.append(f"{push.kind} {key[1]}: order {order_id}, and {self.order_ids[key]} before")
+        known = self.acknowledged.get(key)
+        if known is None or push.updated_at >= known.updated_at:
+            self.acknowledged[key] = push
+
+    # -- Staff -------------------------------------------------------------------------------------------------
+
+    async def _staff(self, member: Member, began: float) -> None:
+        """A few acts over the day: pledges change; now and then an offer is withdrawn and another one posted."""
+        for _ in range(3):
+            await _sleep_until(began + self._duration_s * self._random.random())
+            offer = self._random.choice(list(member.offers.values()))
+            if self._random.random() < 0.2:
+                await self._renew(member, offer)
+            else:
+                await self._change_pledges(member, offer)
+
+    async def _change_pledges(self, member: Member, offer: LiveOffer) -> None:
+        pledges = [
+            it | {"quantity_steps": max(1, it["quantity_steps"] + self._random.randint(-10, 20))}
+            for it in offer.pledges
+        ]
+        await self.ask_as_staff(member, "PATCH", f"/v1/offers/{offer.offer_id}", lambda: {"pledges": pledges})
+        offer.pledges = pledges
+
+    async def _renew(self, member: Member, offer: LiveOffer) -> None:
+        """Withdraws the offer and posts another one for the same product."""
+        await self.ask_as_staff(member, "POST", f"/v1/offers/{offer.offer_id}/withdraw", lambda: None)
+        path = f"/v1/cooperatives/{member.seeded.slug}/offers"
+        body = self._world.offer_body(member, offer.product, offer.pledges)
+        certain = await self.ask_as_staff(member, "POST", path, lambda: {"offers": [body]}, also_right=409)
+        if certain is None:
+            return
+        if certain.answer.status_code == 409:  # an attempt without an answer had posted it
+            day = self._world.delivery_day.isoformat()
+            certain = await self.ask_as_staff(member, "GET", f"{path}?delivery_day={day}", lambda: None)
+            listed = certain.answer.json()["offers"] if certain else []
+            ids = [o["offer_id"] for o in listed if o["product_code"] == offer.product.code and o["state"] == "open"]
+        else:
+            ids = [certain.answer.json()["offers"][0]["offer_id"]]
+        if len(ids) == 1:
+            member.offers[offer.product.code] = LiveOffer(ids[0], offer.product, offer.pledges)
+        else:
+            self.faults.append(f"{member.seeded.slug} has {len(ids)} open offers of {offer.product.code}")
+
+    async def ask_as_staff(
+        self, member: Member, method: str, path: str, body: Callable[[], Any], also_right: int | None = None
+    ) -> Certain | None:
+        """One patient request to catalog; `also_right` is what it may answer where an attempt was repeated."""
+        staff = self._client.speaking_as(member.seeded.staff_key)
+        try:
+            certain = await patiently(lambda: staff.try_to("catalog", method, path, body()), self._random, self.answers)
+        except Unanswered as error:
+            self.faults.append(f"{method} {path}: no certain answer in {PATIENCE_S} s, last {error}")
+            return None
+        status = certain.answer.status_code
+        if not certain.answer.is_success and not (certain.repeated and status == also_right):
+            self.faults.append(f"{method} {path}: {status} {certain.answer.text[:300]}")
+            return None
+        return certain
+
+    async def close_day(self) -> None:
+        """Staff move every cut-off to now."""
+        offers = [(member, offer) for member in self._world.members for offer in member.offers.values()]
+        await asyncio.gather(*(self._close(member, offer) for member, offer in offers))
+
+    async def _close(self, member: Member, offer: LiveOffer) -> None:
+        def soon() -> dict[str, str]:
+            return {"cut_off_at": (datetime.now(UTC) + timedelta(seconds=2)).isoformat()}
+
+        path = f"/v1/offers/{offer.offer_id}"
+        certain = await self.ask_as_staff(member, "PATCH", path, soon, also_right=409)
+        if certain is not None and certain.answer.status_code == 409:
+            shown = await self.ask_as_staff(member, "GET", path, lambda: None)
+            if shown is not None and shown.answer.json()["state"] != "closed":
+                self.faults.append(f"offer {offer.offer_id} cannot be closed: {certain.answer.text[:300]}")
+
+
+async def _sleep_until(moment: float) -> None:
+    await asyncio.sleep(max(0.0, moment - time.monotonic()))

@@ -1,0 +1,155 @@
+"""Plays one scenario on a stack of its own: load, fault, healing, the day's end, the checks."""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import time
+import traceback
+from collections.abc import Callable, Coroutine
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from infra.local import owned, places
+from infra.local.errors import LocalStackError
+from services.contracts.flow import SERVICES
+from tests.chaos import settled, template
+from tests.chaos.arena import Arena, entered
+from tests.chaos.checks import check_all
+from tests.chaos.scenario import Scenario
+
+LOCAL = Path(__file__).resolve().parents[2] / ".local" / "chaos"
+
+
+@dataclass
+class Result:
+    """What came of one scenario; `faults` is empty where it passed, `skipped` says why it could not run."""
+
+    name: str
+    seed: int
+    seconds: float = 0
+    events: int = 0
+    kills: int = 0
+    duplicates: int = 0
+    gaps: int = 0
+    """Streams that were asked to be sent again."""
+    heal_s: float | None = None
+    faults: list[str] = field(default_factory=list)
+    skipped: str | None = None
+    logs: str | None = None
+    answers: dict[str, int] = field(default_factory=dict)
+    phases_s: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> str:
+        """One word for it."""
+        return "skipped" if self.skipped else "FAILED" if self.faults else "passed"
+
+    def lines(self) -> str:
+        """For people: one line, with what went wrong below it."""
+        if self.skipped:
+            return f"skipped  {self.name}  {self.skipped}"
+        healed = "" if self.heal_s is None else f"  healed in {self.heal_s:.1f} s"
+        line = (
+            f"{self.verdict}  {self.name}  seed {self.seed}  {self.seconds:.0f} s  events {self.events}"
+            f"  kills {self.kills}  duplicates {self.duplicates}  gaps healed {self.gaps}{healed}"
+        )
+        below = [*self.faults, f"logs: {self.logs}"] if self.faults else []
+        return "\n".join([line, *("    " + text.replace("\n", "\n    ") for text in below)])
+
+    def as_json(self) -> str:
+        """One line."""
+        return json.dumps(asdict(self) | {"verdict": self.verdict}, ensure_ascii=False)
+
+
+def play(scenario: Scenario, seed: int, local: Path = LOCAL) -> Result:
+    """Runs the scenario to its end, whatever happens, and cleans up behind it."""
+    result, began = Result(scenario.name, seed), time.monotonic()
+    result.skipped = scenario.cannot_run()
+    if result.skipped:
+        return result
+    root = local / f"{_file_name(scenario.name)}-{os.getpid()}"
+    try:
+        asyncio.run(_play(scenario, seed, root, template.prepare(local), result))
+    except (LocalStackError, TimeoutError, AssertionError) as error:
+        result.faults.append(f"{type(error).__name__}: {error}")
+    except Exception:  # noqa: BLE001 - a scenario that breaks is one that failed
+        result.faults.append(traceback.format_exc())
+    result.seconds = time.monotonic() - began
+    _clean_up(root, keep_logs=bool(result.faults))
+    if result.faults:
+        result.logs = str(root / "logs")
+        (root / "result.json").write_text(result.as_json() + "\n")
+    return result
+
+
+async def _play(scenario: Scenario, seed: int, root: Path, template_root: Path, result: Result) -> None:
+    began = time.monotonic()
+
+    def note(phase: str) -> None:
+        result.phases_s[phase] = round(time.monotonic() - began - sum(result.phases_s.values()), 1)
+
+    async with asyncio.timeout(scenario.limit_s), entered(scenario, seed, root, template_root) as arena:
+        note("start")
+        try:
+            await _day(arena, result, note)
+        finally:
+            result.kills = arena.counts.kills
+            result.answers = dict(arena.load.answers)
+            result.faults += [f"wrong answer: {it}" for it in arena.load.faults[:5] if result.events == 0]
+
+
+async def _day(arena: Arena, result: Result, note: Callable[[str], None]) -> None:
+    loading = asyncio.create_task(arena.load.run())
+    try:
+        await _until_first(arena.scenario.act(arena), loading)
+        note("fault")
+        result.heal_s = await settled.until_healed(arena, await settled.moment(arena))
+        note("heal")
+        await loading
+        note("load")
+    finally:
+        loading.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(loading, return_exceptions=True)
+    await settled.until_settled(arena)
+    await arena.load.close_day()
+    await settled.until_closed(arena)
+    await settled.until_settled(arena)
+    note("close")
+    await arena.counts.sample(arena.client.http)
+    result.duplicates = arena.counts.total("consumer_duplicate_events")
+    result.gaps = arena.counts.total("consumer_resends_requested")
+    result.faults += await check_all(arena)
+    for name in SERVICES:
+        result.events += await arena.books.value(name, "select count(*) from event_log")
+    note("check")
+
+
+async def _until_first(act: Coroutine[Any, Any, None], loading: "asyncio.Task[None]") -> None:
+    """Runs the act to its end; ends it as well if the load breaks, and raises what broke."""
+    acting = asyncio.create_task(act)
+    await asyncio.wait({acting, loading}, return_when=asyncio.FIRST_COMPLETED)
+    if loading.done() and loading.exception():
+        acting.cancel()
+        await loading
+    try:
+        await acting
+    finally:
+        acting.cancel()
+
+
+def _clean_up(root: Path, *, keep_logs: bool) -> None:
+    if not root.exists():
+        return
+    owned.kill_all(root / "run")
+    for server in ("postgres", "rabbitmq"):
+        places.delete(root, server)
+    if not keep_logs:
+        shutil.rmtree(root)
+
+
+def _file_name(name: str) -> str:
+    return "".join(it if it.isalnum() else "-" for it in name)[:60]

@@ -1,0 +1,101 @@
+"""The registry of scenarios: `@scenario("name")` over `async def f(arena)`, which injects a fault while the load runs.
+
+How to add one: write a module in tests/chaos/scenarios/ (one subject per file; it is found by itself) with functions
+like this one. The load runs already when the function is called, and its return is the end of the fault.
+
+    @scenario("the broker is killed", short=True)
+    async def killed(arena: Arena) -> None:
+        await arena.load.until(0.3)                      # a third of the pushes are answered
+        await asyncio.to_thread(arena.stack.rabbit.kill)
+        arena.counts.kills += 1
+        await asyncio.to_thread(arena.stack.rabbit.start)
+
+Conventions:
+- All randomness comes from `arena.random`, so that a seed repeats a run as far as scheduling allows.
+- Act on the stack through the arena (kill, stop, start_service, pause ...): it counts, and its supervisor starts
+  again whatever died without being told to.
+- Nothing of the checks is switched off. What a scenario injects and nobody can apply it names beforehand in
+  `arena.expected`; everything else must be as if nothing had happened.
+- A scenario that would pass with the fault left out proves nothing: assert that the fault took hold.
+- `before_servers` changes the stack before anything runs (a volume, a cluster, a proxy's port), `before_services`
+  what the services are told (`arena.environment`), with the servers running.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.chaos.arena import Arena
+
+Act = Callable[["Arena"], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One fault, and the day into which it falls."""
+
+    name: str
+    act: Act
+    short: bool = False
+    """Also part of `make test`, with half the cooperatives and half the load."""
+    cooperatives: int = 8
+    pushes_per_s: int = 40
+    load_s: float = 8
+    durable: bool = False
+    """PostgreSQL waits for the disk; needed only where the machine itself is thought to die."""
+    environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """service → variables beyond those of every scenario"""
+    before_servers: Act | None = None
+    before_services: Act | None = None
+    after: Act | None = None
+    """Undoes what outlives the stack's processes (a mount); called in any case."""
+    cannot_run: Callable[[], str | None] = lambda: None
+    """Why it cannot run on this machine."""
+    limit_s: float = 240
+    heal_s: float = 90
+    """The longest that everything may take to be settled again."""
+
+
+SCENARIOS: dict[str, Scenario] = {}
+
+
+def scenario(
+    name: str,
+    *,
+    short: bool = False,
+    cooperatives: int = 8,
+    pushes_per_s: int = 40,
+    load_s: float = 8,
+    durable: bool = False,
+    environment: Mapping[str, Mapping[str, str]] | None = None,
+    before_servers: Act | None = None,
+    before_services: Act | None = None,
+    after: Act | None = None,
+    cannot_run: Callable[[], str | None] = lambda: None,
+    limit_s: float = 240,
+    heal_s: float = 90,
+) -> Callable[[Act], Act]:
+    """Registers the function under this name; see Scenario for the options."""
+
+    def register(act: Act) -> Act:
+        if name in SCENARIOS:
+            raise ValueError(f"two scenarios are called {name!r}")
+        SCENARIOS[name] = Scenario(
+            name, act, short, cooperatives, pushes_per_s, load_s, durable, environment or {}, before_servers,
+            before_services, after, cannot_run, limit_s, heal_s,
+        )  # fmt: skip
+        return act
+
+    return register
+
+
+def find_all() -> dict[str, Scenario]:
+    """Every scenario by name, in the order of files and lines."""
+    from tests.chaos import scenarios
+
+    for module in sorted(it.name for it in pkgutil.iter_modules(scenarios.__path__)):
+        importlib.import_module(f"{scenarios.__name__}.{module}")
+    return SCENARIOS
