@@ -1,10 +1,14 @@
-"""`up` leaves a seeded stack running below .local/up and says where; `down` stops that, and only that."""
+"""`up` leaves a seeded stack running below .local/up and says where; `down` stops that, and only that.
+
+`backup` and `restore` are for its databases, while it runs.
+"""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from infra.local import backup
 from infra.local.errors import LocalStackError
 from infra.local.processes import ServiceProcesses
 from infra.local.stack import Stack
@@ -12,6 +16,7 @@ from infra.rabbitmq.definitions import ADMIN, SERVICES
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _ROOT = _CHECKOUT / ".local" / "up"
+_BACKUPS = _CHECKOUT / ".local" / "backups"
 _HTTP_PORTS = {"catalog": 8001, "orders": 8002, "allocation": 8003, "notify": 8004}
 
 
@@ -55,6 +60,32 @@ def down(*, wipe: bool) -> None:
         _say("nothing of `make up` is running")
 
 
+def back_up() -> None:
+    """Dump every database of the running stack into a new directory."""
+    directory = backup.new_directory(_BACKUPS)
+    for path in backup.back_up(_running(), directory, SERVICES):
+        _say(f"{path.name:<16} {path.stat().st_size:>10} bytes")
+    print(directory)
+
+
+def restore(services: Sequence[str], directory: Path | None) -> None:
+    """Bring databases back from a backup, the newest unless another is named, and wait for their services."""
+    stack, source = _running(), directory or backup.newest_directory(_BACKUPS)
+    _say(f"restoring {', '.join(services)} from {source}")
+    backup.restore(stack, source, services)
+    _say("asking the readers how far they know what was published")
+    for process in ServiceProcesses(stack, services):
+        process.wait_until_ready()
+    _say("ready; what is lost for good stands in lost_events, see infra/runbook.md")
+
+
+def _running() -> Stack:
+    stack = Stack.attach(_ROOT)
+    if stack is None:
+        raise LocalStackError("nothing runs; start it with `make up`")
+    return stack
+
+
 def _print_addresses(stack: Stack) -> None:
     for service in SERVICES:
         print(f"{service:<11} {stack.base_url(service)}   documents: /docs /asyncapi   metrics: /metrics")
@@ -78,10 +109,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="start, seed and leave running")
     commands.add_parser("down", help="stop").add_argument("--wipe", action="store_true", help="also delete the data")
+    commands.add_parser("backup", help="dump all databases, services running")
+    restoring = commands.add_parser("restore", help="bring databases back from a backup")
+    restoring.add_argument("services", nargs="*", choices=[*SERVICES, []], help="all if none is named")
+    restoring.add_argument(
+        "--from", dest="directory", type=Path, help="a directory of `backup`; the newest if not given"
+    )
     options = parser.parse_args(arguments)
     try:
         if options.command == "up":
             up()
+        elif options.command == "backup":
+            back_up()
+        elif options.command == "restore":
+            restore(options.services or SERVICES, options.directory)
         else:
             down(wipe=options.wipe)
     except LocalStackError as error:

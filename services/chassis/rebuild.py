@@ -7,6 +7,7 @@ result takes the place of what was there, while the service's own consumption wa
 """
 
 import argparse
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -88,6 +89,7 @@ async def run(service: Service[S], settings: S, check: bool) -> int:
     if not service.derived:
         print(f"{service.name}: no table is derived from events alone")
         return 0
+    logging.getLogger(f"services.{service.name}").setLevel(logging.CRITICAL)  # it would speak of what is long past
     url = settings.database_url.get_secret_value()
     live = await asyncpg.connect(url, timeout=10)
     try:

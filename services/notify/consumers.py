@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from services.chassis.access import follow_keys
-from services.chassis.ids import uuid7
 from services.chassis.inbox import Handler, Received
 from services.chassis.lanes import place_streams
 from services.chassis.ledger import Transaction
@@ -151,7 +150,7 @@ def _basket_notice(
     )
     content = facts.BasketFacts(cooperative.name, cooperative.timezone, basket.delivery_day, items)
     return Notice(
-        uuid7(), r.stream, notices.BASKET, content, r.time, r.traceparent,
+        r.id, r.stream, notices.BASKET, content, r.time, r.traceparent,
         household_id=basket.household_id, delivery_day=basket.delivery_day, version=basket.version,
     )  # fmt: skip
 
@@ -164,7 +163,7 @@ def _partner_notice(r: Received[Promise], order: books.Order) -> Notice:
     else:
         kind, content = notices.ORDER_SHORTED, _shortage(event, order, r.sequence)
     return Notice(
-        uuid7(), r.stream, kind, content, r.time, r.traceparent,
+        r.id, r.stream, kind, content, r.time, r.traceparent,
         partner_id=order.partner_id, order_id=event.order_id, event_id=r.id, sequence=r.sequence,
     )  # fmt: skip
 

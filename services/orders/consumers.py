@@ -1,8 +1,10 @@
 """What happens on which event: catalog's books are kept, promises reach their orders and whoever waits for them."""
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from services.chassis.access import follow_keys
 from services.chassis.inbox import Handler, Received
@@ -10,6 +12,7 @@ from services.chassis.lanes import place_streams
 from services.chassis.ledger import Transaction
 from services.contracts import allocation, catalog
 from services.contracts.base import Event
+from services.contracts.orders import OrderCancelled
 from services.orders import closing
 from services.orders.domain.order import (
     LineLoss,
@@ -25,6 +28,8 @@ from services.orders.store import orders as order_store
 from services.orders.store.orders import Filed
 from services.orders.waiting import PromiseBoard
 
+log = logging.getLogger(__name__)
+
 
 def handlers(
     board: PromiseBoard, metrics: OrderMetrics, shared_lanes: int, clock: Callable[[], datetime]
@@ -36,7 +41,7 @@ def handlers(
         await place_streams(tx, {received.stream: received.event.lane for received in events}, shared_lanes)
 
     async def promises(tx: Transaction, events: Sequence[Received[Any]]) -> None:
-        await apply_promises(tx, [received.event for received in events], board, metrics, clock())
+        await apply_promises(tx, events, board, metrics, clock())
 
     return {
         catalog.CooperativeRegistered: cooperatives,
@@ -69,18 +74,29 @@ async def on_withdrawals(tx: Transaction, events: Sequence[Received[catalog.Offe
 
 async def apply_promises(
     tx: Transaction,
-    events: Sequence[allocation.OrderPromised | allocation.OrderShorted],
+    events: Sequence[Received[allocation.OrderPromised | allocation.OrderShorted]],
     board: PromiseBoard,
     metrics: OrderMetrics,
     now: datetime,
 ) -> None:
-    """Brings what `allocation` says to the orders, and wakes the requests that wait for it."""
-    filed = await order_store.lock_orders(tx.conn, sorted({event.order_id for event in events}))
+    """Brings what `allocation` says to the orders, and wakes the requests that wait for it.
+
+    A promise for an order that is not here means that these books were restored from a time before it. Nobody can
+    deliver what nobody can name: it is cancelled, so that its goods are free when the partner pushes it again.
+    """
+    filed = await order_store.lock_orders(tx.conn, sorted({received.event.order_id for received in events}))
     before = {one.order.order_id: one for one in filed}
     orders = {order_id: one.order for order_id, one in before.items()}
-    for event in events:
-        if event.order_id in orders:
-            orders[event.order_id] = _told(orders[event.order_id], event)
+    unknown: dict[UUID, UUID] = {}
+    for received in events:
+        order_id = received.event.order_id
+        if order_id in orders:
+            orders[order_id] = _told(orders[order_id], received.event)
+        elif isinstance(received.event, allocation.OrderPromised) and _holds_goods(received.event):
+            unknown[order_id] = received.stream
+    for order_id, stream in unknown.items():
+        log.error("a promise for an order that is not in the books; cancelled", extra={"order": str(order_id)})
+        tx.append(stream, OrderCancelled(order_id=order_id))
     first = [before[order_id] for order_id, order in orders.items() if _is_first(before[order_id], order)]
     promised_now = {one.order.order_id for one in first}
     moments = [now if order_id in promised_now else None for order_id in orders]
@@ -89,6 +105,10 @@ async def apply_promises(
     decided = [order_id for order_id, order in orders.items() if order.state is not OrderState.PLACED]
     tx.after_commit(lambda: board.wake(decided))
     tx.after_commit(lambda: _observe(metrics, first, now))
+
+
+def _holds_goods(event: allocation.OrderPromised) -> bool:
+    return any(line.promised_steps > line.shorted_steps or line.short_steps > 0 for line in event.lines)
 
 
 def _told(order: Order, event: allocation.OrderPromised | allocation.OrderShorted) -> Order:

@@ -28,8 +28,11 @@ FACTS: dict[str, type[BasketFacts] | type[PromiseFacts] | type[ShortageFacts]] =
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """`happened_at` is when the books changed. A partner's notice has partner, order, event and sequence;
-    a household's has household, delivery day and version."""
+    """`notice_id` is the id of the event that told of it, so that after a restore a receiver knows the notice again.
+
+    `happened_at` is when the books changed. A partner's notice has partner, order, event and sequence; a household's
+    has household, delivery day and version.
+    """
 
     notice_id: UUID
     cooperative_id: UUID
