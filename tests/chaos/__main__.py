@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from infra.local.errors import LocalStackError
 from infra.local.stack import delete_abandoned
@@ -68,6 +69,12 @@ def _run_all(names: Sequence[str], seed: int, minutes: float, jobs: int) -> Coun
     return verdicts
 
 
+def _is_abandoned(root: Path) -> bool:
+    """The directory of a scenario whose process, named at its end, is gone."""
+    pid = root.name.rpartition("-")[2]
+    return root.is_dir() and not root.name.startswith("template-") and not Path("/proc", pid).exists()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exits 1 if a scenario failed."""
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
@@ -90,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"no scenario is named {' or '.join(options.only)}", file=sys.stderr)
         return 2
     LOCAL.mkdir(parents=True, exist_ok=True)
-    delete_abandoned(it for it in LOCAL.glob("*-*") if it.is_dir() and not it.name.startswith("template-"))
+    delete_abandoned(it for it in LOCAL.glob("*-*") if _is_abandoned(it))
     try:
         template.prepare(LOCAL)
     except LocalStackError as error:

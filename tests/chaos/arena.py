@@ -176,6 +176,14 @@ class Arena:
         finally:
             connection.terminate()
 
+    async def ask_as_admin(self, query: str, *values: object, database: str = "postgres") -> list[asyncpg.Record]:
+        """Rows of one query of the superuser."""
+        connection = await asyncpg.connect(self.stack.postgres.admin_dsn(database), timeout=10)
+        try:
+            return await connection.fetch(query, *values)
+        finally:
+            connection.terminate()
+
     async def management(self, method: str, path: str, body: Any = None) -> Any:
         """One request to RabbitMQ's HTTP API as its administrator."""
         return await asyncio.to_thread(self.stack.rabbit.management.request, method, path, body)

@@ -16,6 +16,7 @@ from infra.demo.invariants import Databases, Invariant
 from infra.demo.pushes import Push
 from services.contracts.flow import SERVICES
 from tests.chaos.arena import Arena
+from tests.chaos.settled import left_in_queues
 
 
 async def check_all(arena: Arena) -> list[str]:
@@ -148,7 +149,7 @@ async def orders_keep_their_turn(databases: Databases) -> Invariant:
 async def no_message_is_left(arena: Arena) -> Invariant:
     """Queues are empty and consumed, and quarantine holds exactly what was injected."""
     found = Invariant("nothing is left over")
-    for queue, depth in (await arena.queue_depths()).items():
+    for queue, depth in (await left_in_queues(arena)).items():
         found.must_equal(f"messages in {queue}", depth, 0)
     for name in SERVICES:
         count = await arena.books.value(name, "select count(*) from parked_event where status = 'quarantined'")

@@ -5,10 +5,11 @@ until it is. So every answer that counts can be held against the books afterward
 """
 
 import asyncio
+import contextlib
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +22,8 @@ from tests.chaos.world import LiveOffer, Member, World
 
 SIDE_BY_SIDE = 64
 PATIENCE_S = 120
+MOST_ORDERS = 100_000
+"""Of one shop; more than any scenario lasts."""
 
 
 class Unanswered(Exception):
@@ -62,7 +65,7 @@ class Load:
     def __init__(self, client: Client, world: World, seed: int, pushes_per_s: int, duration_s: float) -> None:
         self._client, self._world = client, world
         self._random = random.Random(f"load {seed}")
-        self._duration_s = duration_s
+        self._pushes_per_s, self._duration_s = pushes_per_s, duration_s
         self.acknowledged: dict[tuple[str, str], Push] = {}
         self.order_ids: dict[tuple[str, str], str] = {}
         self.unanswered: set[int] = set()
@@ -70,43 +73,64 @@ class Load:
         self.answers: Counter[str] = Counter()
         self.faults: list[str] = []
         self.answered = 0
+        self.planned = round(pushes_per_s * duration_s)
+        self._scripts = self._plan(seed)
         self._progress = asyncio.Event()
-        self._scripts = list(self._plan(seed, round(pushes_per_s * duration_s)))
-        self.planned = sum(map(len, self._scripts))
+        self._finish, self._finished = asyncio.Event(), asyncio.Event()
+        self._staff_rooms = {member.seeded.slug: asyncio.Lock() for member in world.members}
+        self._closing = False
 
-    def _plan(self, seed: int, pushes: int) -> Sequence[Script]:
+    def _plan(self, seed: int) -> Iterator[Script]:
+        """Orders without end, of every shop as many."""
         now = datetime.now(UTC).replace(microsecond=0)  # WooCommerce knows no fractions
+        plans = {m.seeded.slug: Plan(m.cooperative, self._world.delivery_day, now, seed) for m in self._world.members}
         shops = [
-            (Plan(member.cooperative, self._world.delivery_day, now, seed), shop, partner)
+            plans[member.seeded.slug].scripts(shop, partner, MOST_ORDERS)
             for member in self._world.members
             for shop, partner in zip(member.cooperative.shops, member.seeded.partners, strict=True)
         ]
-        orders = max(4, round(pushes / 1.2 / len(shops)))  # every fifth order is pushed twice or more
-        scripts = [script for plan, shop, partner in shops for script in plan.scripts(shop, partner, orders)]
-        self._random.shuffle(scripts)
-        return scripts
+        while True:
+            self._random.shuffle(shops)
+            for scripts in shops:
+                yield next(scripts)
 
     async def run(self) -> None:
-        """Pushes everything at its time, with staff at work meanwhile; returns when all of it is answered."""
-        places, began = asyncio.Semaphore(SIDE_BY_SIDE), time.monotonic()
+        """Pushes with staff at work meanwhile, for the planned time and until `finish`; all of it is answered then."""
+        places, began, pushes = asyncio.Semaphore(SIDE_BY_SIDE), time.monotonic(), 0
 
-        async def play(number: int, script: Script) -> None:
-            await _sleep_until(began + self._duration_s * number / len(self._scripts))
-            async with places:
+        async def play(script: Script) -> None:
+            try:
                 for push in script:
                     await self._push(push)
+            finally:
+                places.release()
 
         async with asyncio.TaskGroup() as tasks:
-            for number, script in enumerate(self._scripts):
-                tasks.create_task(play(number, script))
             for member in self._world.members:
-                tasks.create_task(self._staff(member, began))
+                tasks.create_task(self._staff(member))
+            while not (self._finish.is_set() and pushes >= self.planned):
+                script = next(self._scripts)
+                await asyncio.sleep(max(0.0, began + pushes / self._pushes_per_s - time.monotonic()))
+                await places.acquire()
+                began = max(began, time.monotonic() - pushes / self._pushes_per_s)  # held up, not made up for
+                tasks.create_task(play(script))
+                pushes += len(script)
+        self._finished.set()
 
     async def until(self, share: float) -> None:
-        """Returns when this share of the pushes is answered."""
+        """Returns when this share of the planned pushes is answered; above 1 it waits beyond the planned time."""
         while self.answered < share * self.planned:
             self._progress.clear()
             await self._progress.wait()
+
+    def finish(self) -> None:
+        """Lets the load end, once all that was planned is pushed."""
+        self._finish.set()
+
+    async def finished(self) -> None:
+        """Ends the load and returns when all of it is answered."""
+        self.finish()
+        await self._finished.wait()
 
     async def _push(self, push: Push) -> None:
         path, token = push.partner.push_path, id(push)
@@ -139,15 +163,19 @@ class Load:
 
     # -- Staff -------------------------------------------------------------------------------------------------
 
-    async def _staff(self, member: Member, began: float) -> None:
-        """A few acts over the day: pledges change; now and then an offer is withdrawn and another one posted."""
-        for _ in range(3):
-            await _sleep_until(began + self._duration_s * self._random.random())
-            offer = self._random.choice(list(member.offers.values()))
-            if self._random.random() < 0.2:
-                await self._renew(member, offer)
-            else:
-                await self._change_pledges(member, offer)
+    async def _staff(self, member: Member) -> None:
+        """Pledges change; now and then an offer is withdrawn and another one posted. Ends with the load."""
+        while not self._finish.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._finish.wait(), self._random.uniform(1, 5))
+            async with self._staff_rooms[member.seeded.slug]:
+                if self._closing:
+                    return
+                offer = self._random.choice(list(member.offers.values()))
+                if self._random.random() < 0.15:
+                    await self._renew(member, offer)
+                else:
+                    await self._change_pledges(member, offer)
 
     async def _change_pledges(self, member: Member, offer: LiveOffer) -> None:
         pledges = [
@@ -194,9 +222,14 @@ class Load:
         return certain
 
     async def close_day(self) -> None:
-        """Staff move every cut-off to now."""
-        offers = [(member, offer) for member in self._world.members for offer in member.offers.values()]
-        await asyncio.gather(*(self._close(member, offer) for member, offer in offers))
+        """Staff move every cut-off to now and change nothing more. Doing it again changes nothing."""
+        if not self._closing:
+            self._closing = True
+            await asyncio.gather(*(self._close_offers(member) for member in self._world.members))
+
+    async def _close_offers(self, member: Member) -> None:
+        async with self._staff_rooms[member.seeded.slug]:
+            await asyncio.gather(*(self._close(member, offer) for offer in member.offers.values()))
 
     async def _close(self, member: Member, offer: LiveOffer) -> None:
         def soon() -> dict[str, str]:
@@ -208,7 +241,3 @@ class Load:
             shown = await self.ask_as_staff(member, "GET", path, lambda: None)
             if shown is not None and shown.answer.json()["state"] != "closed":
                 self.faults.append(f"offer {offer.offer_id} cannot be closed: {certain.answer.text[:300]}")
-
-
-async def _sleep_until(moment: float) -> None:
-    await asyncio.sleep(max(0.0, moment - time.monotonic()))

@@ -106,6 +106,7 @@ async def _day(arena: Arena, result: Result, note: Callable[[str], None]) -> Non
     try:
         await _until_first(arena.scenario.act(arena), loading)
         note("fault")
+        arena.load.finish()
         result.heal_s = await settled.until_healed(arena, await settled.moment(arena))
         note("heal")
         await loading

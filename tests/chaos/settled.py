@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.error import URLError
 from uuid import UUID
 
 from services.contracts.flow import READS, SERVICES
@@ -96,10 +95,21 @@ async def _of(arena: Arena, name: str) -> list[str]:
 async def _of_processes(arena: Arena) -> list[str]:
     reasons = [f"{name} is not ready: {said}" for name in arena.services if (said := await _not_ready(arena, name))]
     try:
-        depths = await arena.queue_depths()
-    except (URLError, OSError) as error:
-        return [*reasons, f"the broker does not answer: {error}"]
-    return reasons + [f"{depth} messages in {queue}" for queue, depth in depths.items() if depth]
+        return reasons or [f"{depth} messages in {queue}" for queue, depth in (await left_in_queues(arena)).items()]
+    except OSError as error:
+        return [f"the broker does not answer: {error}"]
+
+
+async def left_in_queues(arena: Arena, patience_s: float = 8) -> dict[str, int]:
+    """The queues that are never seen empty; one look is not enough, since heads of streams come all the time."""
+    began, left = time.monotonic(), await arena.queue_depths()
+    while left := {queue: depth for queue, depth in left.items() if depth}:
+        if time.monotonic() > began + patience_s:
+            break
+        await asyncio.sleep(0.3)
+        now = await arena.queue_depths()
+        left = {queue: now.get(queue, 0) for queue in left}
+    return left
 
 
 async def _not_ready(arena: Arena, name: str) -> str:

@@ -1,0 +1,157 @@
+"""A broker that stops, dies, forgets everything, loses a queue or a binding, or takes no more."""
+
+import asyncio
+from typing import Any
+from urllib.parse import quote
+
+from services.contracts.flow import READS, SERVICES
+from tests.chaos.arena import Arena
+from tests.chaos.scenario import scenario
+
+
+@scenario("broker restarted")
+async def restarted(arena: Arena) -> None:
+    """As for an upgrade: it shuts down in good order."""
+    await arena.load.until(0.3)
+    await asyncio.to_thread(arena.stack.rabbit.restart)
+
+
+@scenario("broker killed")
+async def killed(arena: Arena) -> None:
+    """kill -9, and it comes back with its data."""
+    await arena.load.until(0.3)
+    await _kill(arena)
+    await asyncio.to_thread(arena.stack.rabbit.start)
+
+
+@scenario("broker wiped", short=True)
+async def wiped(arena: Arena) -> None:
+    """kill -9, and its data directory is gone: no queue, no binding, no message."""
+    await arena.load.until(0.3)
+    await _kill(arena)
+    await asyncio.to_thread(arena.stack.rabbit.start, fresh=True)
+
+
+async def _kill(arena: Arena) -> None:
+    await asyncio.to_thread(arena.stack.rabbit.kill)
+    arena.counts.kills += 1
+
+
+@scenario("queues deleted", short=True)
+async def queues_deleted(arena: Arena) -> None:
+    """Three lane queues vanish with what is in them, one after the other."""
+    for share in (0.2, 0.35, 0.5):
+        await arena.load.until(share)
+        queue = await _a_lane_queue(arena)
+        await arena.management("DELETE", f"/queues/%2F/{queue}")
+        await _until(arena, lambda queue=queue: _has_consumer(arena, queue))
+
+
+@scenario("bindings deleted")
+async def bindings_deleted(arena: Arena) -> None:
+    """All bindings of three lane queues: events reach other readers and not this one."""
+    for share in (0.2, 0.35, 0.5):
+        await arena.load.until(share)
+        queue = await _a_lane_queue(arena)
+        for binding in await _bindings(arena, queue):
+            place = f"/bindings/%2F/e/{quote(binding['source'])}/q/{queue}/{quote(binding['properties_key'], safe='')}"
+            await arena.management("DELETE", place)
+        await _until(arena, lambda queue=queue: _bindings(arena, queue))
+
+
+async def _a_lane_queue(arena: Arena) -> str:
+    """A queue of a lane on which some cooperative lives."""
+    service = arena.random.choice(SERVICES)
+    rows = await arena.sql(service, "select distinct lane from stream_head order by lane")
+    return f"{service}.{arena.random.choice(rows)['lane']}"
+
+
+async def _bindings(arena: Arena, queue: str) -> list[dict[str, Any]]:
+    found = await arena.management("GET", f"/queues/%2F/{queue}/bindings")
+    return [binding for binding in found if binding["source"]]
+
+
+async def _has_consumer(arena: Arena, queue: str) -> bool:
+    queues = await asyncio.to_thread(arena.stack.rabbit.management.queues)
+    return queue in queues and queues[queue].consumers > 0
+
+
+@scenario("memory alarm")
+async def memory_alarm(arena: Arena) -> None:
+    """The broker blocks whoever publishes, for some seconds."""
+    await _alarm(
+        arena,
+        "vm_memory_monitor:set_vm_memory_high_watermark(0.0000001).",
+        "vm_memory_monitor:set_vm_memory_high_watermark({absolute, 1073741824}).",
+    )
+
+
+@scenario("disk alarm")
+async def disk_alarm(arena: Arena) -> None:
+    """The broker says that its disk is full."""
+    await _alarm(
+        arena,
+        "rabbit_disk_monitor:set_disk_free_limit(1000000000000000).",
+        "rabbit_disk_monitor:set_disk_free_limit(67108864).",
+    )
+
+
+async def _alarm(arena: Arena, raised: str, cleared: str) -> None:
+    await arena.load.until(0.25)
+    await asyncio.to_thread(arena.stack.rabbit.evaluate, raised)
+    try:
+        await _until(arena, lambda: _unrelayed(arena))
+        await asyncio.sleep(5)  # longer than heartbeats and leases
+    finally:
+        await asyncio.to_thread(arena.stack.rabbit.evaluate, cleared)
+
+
+async def _unrelayed(arena: Arena) -> bool:
+    """Whether a good number of events waits for the broker."""
+    query = "select sum(last_sequence - coalesce(sequence, 0)) from stream_head left join relay_cursor using (stream)"
+    return bool((await arena.books.value("orders", query) or 0) > 20)
+
+
+@scenario("queues at their limit, publishers refused")
+async def queues_refuse(arena: Arena) -> None:
+    """Queues of a stopped reader are full and refuse: whoever publishes must keep it until there is room."""
+    await _limit(arena, "reject-publish")
+
+
+@scenario("queues at their limit, oldest dropped")
+async def queues_drop(arena: Arena) -> None:
+    """Queues of a stopped reader are full and forget what came first."""
+    await _limit(arena, "drop-head")
+
+
+async def _limit(arena: Arena, overflow: str) -> None:
+    reader = arena.random.choice([it for it in READS if it != "orders"])  # without orders there would be no load
+    await arena.load.until(0.1)
+    policy = {"pattern": rf"^{reader}\.[0-9]+$", "apply-to": "queues", "priority": 1}
+    definition = {"max-length": 5, "overflow": overflow}
+    await arena.management("PUT", "/policies/%2F/full", policy | {"definition": definition})
+    await arena.kill(reader)
+    await _until(arena, lambda: _is_full(arena, reader), 40)
+    await asyncio.sleep(2)
+    await arena.start_service(reader)
+    await arena.management("DELETE", "/policies/%2F/full")
+
+
+async def _is_full(arena: Arena, reader: str) -> bool:
+    depths = await arena.queue_depths()
+    return sum(depth >= 5 for queue, depth in depths.items() if queue.startswith(f"{reader}.")) >= 2
+
+
+async def _until(arena: Arena, holds: Any, timeout_s: float = 30) -> None:
+    """Asks the broker or a database again and again."""
+    async with asyncio.timeout(timeout_s):
+        while not await _said(holds):  # noqa: ASYNC110 - another process sets no event here
+            await asyncio.sleep(0.2)
+
+
+async def _said(holds: Any) -> bool:
+    """Whether it holds; what is not there (404) does not."""
+    try:
+        return bool(await holds())
+    except OSError:
+        return False

@@ -1,0 +1,46 @@
+"""Services that are stopped gently, replaced one by one, or frozen so long that others take over their work."""
+
+import asyncio
+
+from services.contracts.flow import SERVICES
+from tests.chaos.arena import Arena
+from tests.chaos.scenario import scenario
+
+_FENCES = "select coalesce(sum(fence), 0)::bigint from relay_lease"
+
+
+@scenario("terminated under load", short=True)
+async def terminated(arena: Arena) -> None:
+    """SIGTERM to each service in turn: each drains in time and comes back."""
+    await arena.load.until(0.15)
+    for service in arena.random.sample(SERVICES, k=len(SERVICES)):
+        assert await arena.stop(service), f"{service} did not drain in time"
+        await arena.start_service(service, ready=False)
+
+
+@scenario("rolling restart, twice", load_s=10)
+async def rolling(arena: Arena) -> None:
+    """Each service has a second process while the first is replaced, and the other way round."""
+    await arena.load.until(0.1)
+    for _ in range(2):
+        for service in SERVICES:
+            second = await arena.start_second(service)
+            assert await arena.stop(service), f"{service} did not drain in time"
+            await arena.start_service(service)
+            assert await arena.stop(second), f"{second} did not drain in time"
+
+
+@scenario("frozen past its lease")
+async def frozen(arena: Arena) -> None:
+    """SIGSTOP; a second process takes its lanes; SIGCONT wakes a relay that holds no lease and does not know it."""
+    await arena.load.until(0.1)
+    for service in SERVICES:
+        second = await arena.start_second(service)
+        before = await arena.books.value(service, _FENCES)
+        arena.pause(service)
+        async with asyncio.timeout(20):
+            while await arena.books.value(service, _FENCES) < before + 8:  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.1)
+        await asyncio.sleep(0.5)
+        arena.resume(service)
+        await arena.stop(second)
