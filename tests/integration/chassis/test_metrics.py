@@ -8,9 +8,12 @@ import asyncpg
 import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
 
 from infra.local.stack import Stack
-from services.chassis import migrate
+from services.chassis import incarnation, migrate
+from services.chassis.database import open_pool
+from services.chassis.faults import Unsettled
 from services.chassis.ids import uuid7
 from services.chassis.inbox import Received
 from services.chassis.ledger import Transaction
@@ -178,6 +181,23 @@ async def test_streams_ahead_of_their_producer_are_counted(pool: "asyncpg.Pool[a
 async def test_another_incarnation_of_the_database_is_not_settled(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
     await pool.execute("update incarnation set identity = 'what it was copied from'")
     assert await value(Metrics(), pool, "incarnation_settled") == 0
+
+
+async def test_while_no_connection_is_given_out_it_is_still_said_that_the_database_is_another_one(
+    stack: Stack,
+) -> None:
+    async with fresh_database(stack, "orders") as dsn:
+        await migrate.migrate(dsn, migrate.find("chassis", Path(migrate.__file__).parent / "migrations"))
+        pool = await open_pool(SecretStr(dsn), 2, "test", check=incarnation.check)
+        metrics = Metrics()
+        await metrics.refresh(pool)
+        await pool.execute("update incarnation set identity = 'what it was copied from'")
+        await pool.expire_connections()
+        with pytest.raises(Unsettled):
+            await metrics.refresh(pool)
+        await pool.close()
+    text = generate_latest(metrics.registry).decode()
+    assert {name: series(text, name) for name in TABLES if series(text, name)} == {"incarnation_settled": {labels(): 0}}
 
 
 async def test_while_the_database_is_away_nothing_is_said_about_it(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
