@@ -73,7 +73,10 @@ def play(scenario: Scenario, seed: int, local: Path = LOCAL) -> Result:
     root = local / f"{_file_name(scenario.name)}-{os.getpid()}"
     try:
         asyncio.run(_play(scenario, seed, root, template.prepare(local), result))
-    except (LocalStackError, TimeoutError, AssertionError) as error:
+    except TimeoutError as error:
+        said = str(error) or f"it did not end within {scenario.limit_s:.0f} s"
+        result.faults.append(f"{said} (done so far, in seconds: {result.phases_s})")
+    except (LocalStackError, AssertionError) as error:
         result.faults.append(f"{type(error).__name__}: {error}")
     except Exception:  # noqa: BLE001 - a scenario that breaks is one that failed
         result.faults.append(traceback.format_exc())
@@ -111,11 +114,12 @@ async def _day(arena: Arena, result: Result, note: Callable[[str], None]) -> Non
         note("heal")
         await loading
         note("load")
+        await settled.until_settled(arena)
+        note("settle")
     finally:
         loading.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(loading, return_exceptions=True)
-    await settled.until_settled(arena)
     await arena.load.close_day()
     await settled.until_closed(arena)
     await settled.until_settled(arena)

@@ -24,7 +24,7 @@ Conventions:
 import importlib
 import pkgutil
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -57,6 +57,10 @@ class Scenario:
     limit_s: float = 240
     heal_s: float = 90
     """The longest that everything may take to be settled again."""
+
+    def patient(self, factor: float) -> "Scenario":
+        """The same with its limits so many times as long."""
+        return replace(self, limit_s=self.limit_s * factor, heal_s=self.heal_s * factor)
 
 
 SCENARIOS: dict[str, Scenario] = {}

@@ -29,7 +29,7 @@ async def _in_turn(arena: Arena, services: Iterable[str], point: str, most: int 
         await _die(arena, service, point, most)
 
 
-@scenario("no fault", short=True)
+@scenario("no fault")
 async def nothing(arena: Arena) -> None:
     """The day as it is when nothing happens: what the other scenarios are compared with."""
     await arena.load.until(0.5)
