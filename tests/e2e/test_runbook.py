@@ -161,7 +161,7 @@ def test_a_command_of_the_runbook_works_and_prints_what_it_is_said_to(
     block: Block, bench: Bench, started: list[int]
 ) -> None:
     if re.search(r"quarantine (show|retry|skip)", block.command):
-        asyncio.run(until(bench.quarantined))
+        asyncio.run(until(bench.quarantined, timeout_s=120))
     with subprocess.Popen(
         ["bash", "-euo", "pipefail", "-c", block.command],
         cwd=ROOT, env=os.environ | bench.variables, start_new_session=True,
@@ -169,7 +169,7 @@ def test_a_command_of_the_runbook_works_and_prints_what_it_is_said_to(
     ) as process:  # fmt: skip
         if "nohup" in block.command:
             started.append(process.pid)
-        printed, _ = process.communicate(timeout=60)
+        printed, _ = process.communicate(timeout=180)
     assert process.returncode == 0, printed
     for line in block.promised:
         wanted = string.Template(line).substitute(bench.variables)
