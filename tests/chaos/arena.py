@@ -8,8 +8,9 @@ import contextlib
 import os
 import random
 import signal
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,21 +132,29 @@ class Arena:
         """SIGCONT."""
         os.kill(self._pid(name), signal.SIGCONT)
 
-    async def until_died(self, name: str, times: int = 1, timeout_s: float = 60) -> None:
-        """Returns when the process has died by itself so often in all; TimeoutError if it does not."""
-        async with asyncio.timeout(timeout_s):
-            while self.deaths[name] < times:  # noqa: ASYNC110 - another process sets no event here
-                await asyncio.sleep(0.05)
+    async def until(self, what: str, holds: Callable[[], Awaitable[object]]) -> None:
+        """Asks until it holds; an OSError (a server is away, a 404) is a no. TimeoutError says what did not come."""
+        began = time.monotonic()
+        while not await _is_so(holds):
+            if time.monotonic() > began + self.scenario.heal_s:
+                raise TimeoutError(f"after {self.scenario.heal_s:.0f} s it is still not so that {what}")
+            await asyncio.sleep(0.1)
 
-    async def until_ready(self, name: str, timeout_s: float = 60) -> None:
-        """Returns when /readyz says so; TimeoutError with its last words if it does not."""
-        last = ""
-        try:
-            async with asyncio.timeout(timeout_s):
-                while last := await self.waits_for(name):  # noqa: ASYNC110 - another process sets no event here
-                    await asyncio.sleep(0.1)
-        except TimeoutError:
-            raise TimeoutError(f"{name} was not ready within {timeout_s:.0f} s: {last}") from None
+    async def until_died(self, name: str, times: int = 1) -> None:
+        """Returns when the process has died by itself so often in all; TimeoutError if it does not."""
+
+        async def died() -> bool:
+            return self.deaths[name] >= times
+
+        await self.until(f"{name} has died", died)
+
+    async def until_ready(self, name: str) -> None:
+        """Returns when /readyz says so; TimeoutError if it does not."""
+
+        async def ready() -> bool:
+            return not await self.waits_for(name)
+
+        await self.until(f"{name} is ready", ready)
 
     async def waits_for(self, name: str) -> str:
         """What /readyz of the process says it waits for; empty when it is ready."""
@@ -242,6 +251,13 @@ class Arena:
         if pid is None:
             raise AssertionError(f"{name} does not run")
         return pid
+
+
+async def _is_so(holds: Callable[[], Awaitable[object]]) -> bool:
+    try:
+        return bool(await holds())
+    except OSError:
+        return False
 
 
 @asynccontextmanager

@@ -81,7 +81,7 @@ def play(scenario: Scenario, seed: int, local: Path = LOCAL) -> Result:
     except Exception:  # noqa: BLE001 - a scenario that breaks is one that failed
         result.faults.append(traceback.format_exc())
     result.seconds = time.monotonic() - began
-    _clean_up(root, keep_logs=bool(result.faults))
+    clean_up(root, keep_logs=bool(result.faults))
     if result.faults:
         result.logs = str(root / "logs")
         (root / "result.json").write_text(result.as_json() + "\n")
@@ -97,14 +97,15 @@ async def _play(scenario: Scenario, seed: int, root: Path, template_root: Path, 
     async with asyncio.timeout(scenario.limit_s), entered(scenario, seed, root, template_root) as arena:
         note("start")
         try:
-            await _day(arena, result, note)
+            await live_through(arena, result, note)
         finally:
             result.kills = arena.counts.kills
             result.answers = dict(arena.load.answers)
             result.faults += [f"wrong answer: {it}" for it in arena.load.faults[:5] if result.events == 0]
 
 
-async def _day(arena: Arena, result: Result, note: Callable[[str], None]) -> None:
+async def live_through(arena: Arena, result: Result, note: Callable[[str], None]) -> None:
+    """The scenario's day from its first push to its last check; `note` is told when a phase is over."""
     loading = asyncio.create_task(arena.load.run())
     try:
         await _until_first(arena.scenario.act(arena), loading)
@@ -146,7 +147,8 @@ async def _until_first(act: Coroutine[Any, Any, None], loading: "asyncio.Task[No
         acting.cancel()
 
 
-def _clean_up(root: Path, *, keep_logs: bool) -> None:
+def clean_up(root: Path, *, keep_logs: bool) -> None:
+    """Ends what still runs below `root` and deletes its data."""
     if not root.exists():
         return
     owned.kill_all(root / "run")

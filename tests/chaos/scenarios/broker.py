@@ -1,6 +1,7 @@
 """A broker that stops, dies, forgets everything, loses a queue or a binding, or takes no more."""
 
 import asyncio
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -44,7 +45,7 @@ async def queues_deleted(arena: Arena) -> None:
         await arena.load.until(share)
         queue = await _a_lane_queue(arena)
         await arena.management("DELETE", f"/queues/%2F/{queue}")
-        await _until(arena, lambda queue=queue: _has_consumer(arena, queue))
+        await arena.until(f"{queue} is consumed again", partial(_has_consumer, arena, queue))
 
 
 @scenario("bindings deleted")
@@ -56,7 +57,7 @@ async def bindings_deleted(arena: Arena) -> None:
         for binding in await _bindings(arena, queue):
             place = f"/bindings/%2F/e/{quote(binding['source'])}/q/{queue}/{quote(binding['properties_key'], safe='')}"
             await arena.management("DELETE", place)
-        await _until(arena, lambda queue=queue: _bindings(arena, queue))
+        await arena.until(f"{queue} is bound again", partial(_bindings, arena, queue))
 
 
 async def _a_lane_queue(arena: Arena) -> str:
@@ -100,7 +101,7 @@ async def _alarm(arena: Arena, raised: str, cleared: str) -> None:
     await arena.load.until(0.25)
     await asyncio.to_thread(arena.stack.rabbit.evaluate, raised)
     try:
-        await _until(arena, lambda: _unrelayed(arena))
+        await arena.until("events wait for the broker", partial(_unrelayed, arena))
         await asyncio.sleep(5)  # longer than heartbeats and leases
     finally:
         await asyncio.to_thread(arena.stack.rabbit.evaluate, cleared)
@@ -131,7 +132,7 @@ async def _limit(arena: Arena, overflow: str) -> None:
     definition = {"max-length": 5, "overflow": overflow}
     await arena.management("PUT", "/policies/%2F/full", policy | {"definition": definition})
     await arena.kill(reader)
-    await _until(arena, lambda: _is_full(arena, reader), 40)
+    await arena.until("queues are full", partial(_is_full, arena, reader))
     await asyncio.sleep(2)
     await arena.start_service(reader)
     await arena.management("DELETE", "/policies/%2F/full")
@@ -140,18 +141,3 @@ async def _limit(arena: Arena, overflow: str) -> None:
 async def _is_full(arena: Arena, reader: str) -> bool:
     depths = await arena.queue_depths()
     return sum(depth >= 5 for queue, depth in depths.items() if queue.startswith(f"{reader}.")) >= 2
-
-
-async def _until(arena: Arena, holds: Any, timeout_s: float = 30) -> None:
-    """Asks the broker or a database again and again."""
-    async with asyncio.timeout(timeout_s):
-        while not await _said(holds):  # noqa: ASYNC110 - another process sets no event here
-            await asyncio.sleep(0.2)
-
-
-async def _said(holds: Any) -> bool:
-    """Whether it holds; what is not there (404) does not."""
-    try:
-        return bool(await holds())
-    except OSError:
-        return False

@@ -1,6 +1,7 @@
 """Services that are stopped gently, replaced one by one, or frozen so long that others take over their work."""
 
 import asyncio
+from functools import partial
 
 from services.contracts.flow import SERVICES
 from tests.chaos.arena import Arena
@@ -38,9 +39,12 @@ async def frozen(arena: Arena) -> None:
         second = await arena.start_second(service)
         before = await arena.books.value(service, _FENCES)
         arena.pause(service)
-        async with asyncio.timeout(20):
-            while await arena.books.value(service, _FENCES) < before + 8:  # noqa: ASYNC110 - another process
-                await asyncio.sleep(0.1)
+        await arena.until("the second holds its leases", partial(_are_taken_over, arena, service, before))
         await asyncio.sleep(0.5)
         arena.resume(service)
         await arena.stop(second)
+
+
+async def _are_taken_over(arena: Arena, service: str, before: int) -> bool:
+    """Whether each lane that the frozen process held has another holder."""
+    return bool(await arena.books.value(service, _FENCES) > before)
