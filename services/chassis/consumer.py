@@ -220,16 +220,16 @@ class Consumer:
         """Tries failed events again whose time has come; returns whether there may be more."""
         async with self._ledger.pool.acquire(timeout=5) as conn:
             due = await parking.list_due(conn, limit=100)
-        for place in due:
-            await self._inbox.take_up(place)
+        for stream in dict.fromkeys(stream for stream, _ in due):
+            await self._inbox.take_up(stream)
         return len(due) == 100
 
     async def look_again(self) -> bool:
         """Looks whether events that wait for long may pass by now; never more to do at once, as most may not."""
         async with self._ledger.pool.acquire(timeout=5) as conn:
             held = await parking.list_held(conn, limit=20)
-        for place in held:
-            await self._inbox.take_up(place)
+        for stream in dict.fromkeys(stream for stream, _ in held):
+            await self._inbox.take_up(stream)
         return False
 
     async def ask_for_gaps(self) -> bool:

@@ -94,19 +94,18 @@ class Inbox:
             else:
                 await self._one_stream(stream, own)
 
-    async def take_up(self, place: Place) -> None:
-        """Applies what is parked of a stream: its failed event of this producer, if it is due, and what follows."""
-        await self._carefully(place[0], [], 0, [place])
+    async def take_up(self, stream: UUID) -> None:
+        """Applies what is parked of a stream: its failed events, if they are due, and what follows them."""
+        await self._carefully(stream, [], 0)
 
-    async def _carefully(
-        self, stream: UUID, arrivals: Sequence[Arrival], deaths: int, retried: Sequence[Place] = ()
-    ) -> None:
+    async def _carefully(self, stream: UUID, arrivals: Sequence[Arrival], deaths: int) -> None:
         """Marks the stream's next event before the stream is applied; where a process died over it, event by event."""
+        retried = [(stream, producer) for producer in self.reads]
         first = await self._begin_next(stream, arrivals, retried, deaths)
         if first is not None and first.again:
-            await self._one_by_one(stream, arrivals, [*retried, first.place], max(first.deaths, 1))
+            await self._one_by_one(stream, arrivals, retried, max(first.deaths, 1))
         else:
-            await self._one_stream(stream, arrivals, [*retried, first.place] if first else retried)
+            await self._one_stream(stream, arrivals, retried)
 
     async def _one_stream(self, stream: UUID, arrivals: Sequence[Arrival], retried: Sequence[Place] = ()) -> None:
         try:
@@ -126,8 +125,8 @@ class Inbox:
         attempt: list[Arrival] = []
         while True:
             attempt.clear()
-            if deaths and (begun := await self._begin_next(stream, arrivals, retried, deaths)) is not None:
-                retried = [*retried, begun.place] if not begun.quarantined else [p for p in retried if p != begun.place]
+            if deaths:
+                await self._begin_next(stream, arrivals, retried, deaths)
             try:
                 await self._apply([stream], arrivals, retried, at_most=1, attempt=attempt)
             except Exception as error:

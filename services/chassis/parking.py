@@ -177,7 +177,6 @@ async def note_heads(conn: Connection, producer: str, heads: Mapping[UUID, int])
 class Begun:
     """An event that is about to be applied. `again`: a process that is no more had begun it, or its stream, before."""
 
-    place: Place
     deaths: int
     again: bool
     quarantined: bool
@@ -210,8 +209,7 @@ async def begin(conn: Connection, event: Arrival, holder: UUID, deaths: int) -> 
         MOST_DEATHS,
     )
     assert row is not None
-    place = (event.stream, event.producer)
-    return Begun(place, row["deaths"], row["again"], row["status"] == "quarantined")
+    return Begun(row["deaths"], row["again"], row["status"] == "quarantined")
 
 
 async def count_redelivery(conn: Connection, message_id: UUID) -> int:
