@@ -9,7 +9,9 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
+import subprocess
 import time
 import urllib.error
 from collections.abc import Mapping
@@ -19,6 +21,7 @@ from urllib.parse import quote
 
 from infra.local import owned, places
 from infra.local.binaries import RabbitBinaries
+from infra.local.epmd import PortMapper
 from infra.local.errors import LocalStackError, last_lines
 from infra.local.management import Management
 from infra.rabbitmq.definitions import SERVICES, definitions
@@ -30,12 +33,18 @@ management.tcp.port = {management}
 management.rates_mode = none
 collect_statistics_interval = 1000
 load_definitions = definitions.json
-vm_memory_high_watermark.absolute = 1GiB
+vm_memory_high_watermark.absolute = {memory}
 disk_free_limit.absolute = 64MiB
 raft.wal_max_size_bytes = 67108864
 """
+_CLUSTER_CONFIGURATION = """\
+cluster_partition_handling = pause_minority
+cluster_formation.peer_discovery_backend = classic_config
+"""
 # Quorum queues report their depth with each tick, for which rabbitmq.conf of 3.10 has no name.
 _ADVANCED = "[{rabbit, [{quorum_tick_interval, 1000}]}].\n"
+# Within this time nodes that don't hear each other notice it.
+_TICK_S = 8
 # RabbitMQ refuses some characters in paths, and 3.10 does not start below a name with diacritics.
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_./+@,=~-]+")
 
@@ -50,8 +59,20 @@ class RabbitPorts:
     epmd: int
 
 
+@dataclass(frozen=True)
+class Membership:
+    """What the nodes of one cluster share."""
+
+    node_names: tuple[str, ...]
+    cookie: str
+    port_mapper: PortMapper
+
+
 class RabbitServer:
-    """One node with one user per service. `root` is the stack's directory; see PostgresServer for `tied`."""
+    """One node with one user per service. `root` is the stack's directory; see PostgresServer for `tied`.
+
+    A node of a cluster has its own `name`, which is one of the membership's node names before the `@`.
+    """
 
     def __init__(
         self,
@@ -62,9 +83,12 @@ class RabbitServer:
         admin_password: str,
         service_passwords: Mapping[str, str],
         tied: bool = True,
+        name: str = "rabbitmq",
+        membership: Membership | None = None,
     ) -> None:
         self.ports = ports
-        self.log_path = root / "logs" / "rabbitmq.log"
+        self.name = name
+        self.log_path = root / "logs" / f"{name}.log"
         self.management = Management(ports.management, admin_password)
         self._root = root
         self._run_directory = root / "run"
@@ -72,8 +96,11 @@ class RabbitServer:
         self._definitions = definitions(service_passwords, admin_password)
         self._service_passwords = service_passwords
         self._tied = tied
-        digest = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:12]
-        self._node_name = f"cho-phien-{digest}@localhost"
+        self._membership = membership
+        self._port_mapper = (
+            membership.port_mapper if membership else PortMapper(root, binaries.epmd, port=ports.epmd, tied=tied)
+        )
+        self.node_name = node_name(root, name)
 
     def start(self, *, fresh: bool = False) -> None:
         """Start it, without any earlier data if `fresh`; returns when clients are let in."""
@@ -81,11 +108,11 @@ class RabbitServer:
             raise LocalStackError("RabbitMQ runs already")
         if fresh:
             self.wipe()
-        home = places.settle(self._root, "rabbitmq", None, lambda it: _PLAIN_PATH.fullmatch(str(it)) is not None)
+        home = self._home
         self._write_configuration(home)
-        self._start_epmd()
+        self._port_mapper.start()
         owned.spawn(
-            "rabbitmq",
+            self.name,
             [self._binaries.server],
             run_directory=self._run_directory,
             log_path=self.log_path,
@@ -96,18 +123,29 @@ class RabbitServer:
         self._wait_until_clients_are_let_in(timeout_s=90)
 
     def stop(self, *, gently: bool = True) -> None:
-        """Shut the node and its port mapper down; not gently, which is faster, when no data will be kept."""
+        """Shut the node down, and its port mapper if it has its own.
+
+        Not gently, which is faster, when no data will be kept.
+        """
         if not gently:
             self.kill()
-        if process := owned.find(self._run_directory, "rabbitmq"):
+        if process := owned.find(self._run_directory, self.name):
             process.stop(60)
-        if process := owned.find(self._run_directory, "epmd"):
-            process.stop(10)
+        if self._membership is None:
+            self._port_mapper.stop()
 
     def kill(self) -> None:
         """SIGKILL to the node, as when the power fails."""
-        if process := owned.find(self._run_directory, "rabbitmq"):
+        if process := owned.find(self._run_directory, self.name):
             process.kill()
+
+    def freeze(self) -> None:
+        """SIGSTOP to the node: its connections stay open and nothing answers on them."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        self._signal(signal.SIGCONT)
 
     def restart(self) -> None:
         """Stop and start on the same ports with the same data."""
@@ -118,33 +156,74 @@ class RabbitServer:
         """Delete everything the node stored. It must not run."""
         if self.alive:
             raise LocalStackError("RabbitMQ still runs; stop it before its data is deleted")
-        places.delete(self._root, "rabbitmq")
+        places.delete(self._root, self.name)
 
     @property
     def alive(self) -> bool:
         """True while the node's process exists."""
-        return owned.find(self._run_directory, "rabbitmq") is not None
+        return owned.find(self._run_directory, self.name) is not None
+
+    @property
+    def lets_clients_in(self) -> bool:
+        """False also when it runs and has paused, because it sees too few others of its cluster."""
+        return _speaks_amqp(self.ports.amqp)
 
     def amqp_url(self, service: str, vhost: str = "/") -> str:
         """The address with the service's own user."""
         password = self._service_passwords[service]
         return f"amqp://{service}:{password}@127.0.0.1:{self.ports.amqp}/{quote(vhost, safe='')}"
 
+    def evaluate(self, expression: str, timeout_s: float = 30) -> str:
+        """Have the node evaluate an Erlang expression, also while it refuses clients; the printed result."""
+        command = [str(self._binaries.server.with_name("rabbitmqctl")), "--quiet", "--node", self.node_name]
+        command += ["--timeout", str(int(timeout_s)), "eval", expression]
+        result = subprocess.run(
+            command,
+            env=self._environment(self._home),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if result.returncode != 0:
+            raise LocalStackError(f"rabbitmqctl failed:\n{result.stdout}{result.stderr}")
+        return result.stdout.strip()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if process := owned.find(self._run_directory, self.name):
+            os.kill(process.pid, number)
+
+    @property
+    def _home(self) -> Path:
+        return places.settle(self._root, self.name, None, lambda it: _PLAIN_PATH.fullmatch(str(it)) is not None)
+
     def _write_configuration(self, home: Path) -> None:
-        definitions_path = home / "definitions.json"
-        definitions_path.touch(mode=0o600)
-        definitions_path.write_text(json.dumps(self._definitions))
+        _write_private(home / "definitions.json", json.dumps(self._definitions))
         (home / "rabbitmq.conf").write_text(
-            _CONFIGURATION.format(amqp=self.ports.amqp, management=self.ports.management)
+            _CONFIGURATION.format(
+                amqp=self.ports.amqp,
+                management=self.ports.management,
+                memory="512MiB" if self._membership else "1GiB",
+            )
+            + self._cluster_configuration()
         )
         (home / "advanced.config").write_text(_ADVANCED)
         (home / "enabled_plugins").write_text("[rabbitmq_management].\n")
         (home / "rabbitmq-env.conf").write_text("")
+        if self._membership:
+            _write_private(home / ".erlang.cookie", self._membership.cookie)
         version, written_by = ".".join(map(str, self._binaries.version)), home / "version"
         if written_by.exists() and written_by.read_text() != version:
             # The databases hold the truth; a broker of another generation starts empty and heals.
             shutil.rmtree(home / "data", ignore_errors=True)
         written_by.write_text(version)
+
+    def _cluster_configuration(self) -> str:
+        if self._membership is None:
+            return ""
+        nodes = enumerate(self._membership.node_names, start=1)
+        return _CLUSTER_CONFIGURATION + "".join(
+            f"cluster_formation.classic_config.nodes.{number} = {name}\n" for number, name in nodes
+        )
 
     def _environment(self, home: Path) -> dict[str, str]:
         return {
@@ -152,11 +231,11 @@ class RabbitServer:
             "LANG": "C.UTF-8",
             "HOME": str(home),  # of the Erlang cookie
             "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "ERL_EPMD_PORT": str(self.ports.epmd),
-            "ERL_FLAGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            "ERL_EPMD_PORT": str(self._port_mapper.port),
+            "ERL_FLAGS": f"-kernel inet_dist_use_interface {{127,0,0,1}} -kernel net_ticktime {_TICK_S}",
             "ERL_CRASH_DUMP_SECONDS": "0",
             "RUNNING_UNDER_SYSTEMD": "true",  # the script becomes the node instead of its parent
-            "RABBITMQ_NODENAME": self._node_name,
+            "RABBITMQ_NODENAME": self.node_name,
             "RABBITMQ_DIST_PORT": str(self.ports.distribution),
             "RABBITMQ_CONF_ENV_FILE": str(home / "rabbitmq-env.conf"),
             "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
@@ -167,27 +246,9 @@ class RabbitServer:
             "RABBITMQ_LOG_BASE": str(home / "logs"),
         }
 
-    def _start_epmd(self) -> None:
-        if owned.find(self._run_directory, "epmd"):
-            return
-        epmd = owned.spawn(
-            "epmd",
-            [self._binaries.epmd, "-address", "127.0.0.1", "-port", str(self.ports.epmd)],
-            run_directory=self._run_directory,
-            log_path=self.log_path,
-            environment={"PATH": os.environ.get("PATH", os.defpath)},
-            working_directory=Path("/"),
-            tied=self._tied,
-        )
-        deadline = time.monotonic() + 15
-        while not _accepts(self.ports.epmd):
-            if not epmd.alive or time.monotonic() > deadline:
-                raise LocalStackError(f"Erlang's port mapper did not start:\n{last_lines(self.log_path)}")
-            time.sleep(0.02)
-
     def _wait_until_clients_are_let_in(self, timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
-        while not (self._definitions_are_imported() and _speaks_amqp(self.ports.amqp)):
+        while not (self._definitions_are_imported() and self.lets_clients_in):
             if not self.alive:
                 raise LocalStackError(f"RabbitMQ ended at its start:\n{last_lines(self.log_path)}")
             if time.monotonic() > deadline:
@@ -206,12 +267,16 @@ class RabbitServer:
         return {f"{service}.events" for service in SERVICES} <= {it["name"] for it in exchanges}
 
 
-def _accepts(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=2).close()
-    except OSError:
-        return False
-    return True
+def node_name(root: Path, name: str) -> str:
+    """Erlang's name of a node of the stack in `root`; no other stack on this machine has it."""
+    digest = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:12]
+    return f"cho-phien-{digest}-{name}@localhost"
+
+
+def _write_private(path: Path, content: str) -> None:
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(content)
 
 
 def _speaks_amqp(port: int) -> bool:

@@ -17,7 +17,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from infra.local import binaries, owned, places
-from infra.local.binaries import PostgresBinaries
+from infra.local.binaries import PostgresBinaries, RabbitBinaries
+from infra.local.cluster import NODE_NAMES, RabbitCluster
 from infra.local.credentials import Credentials, load_or_create
 from infra.local.errors import LocalStackError
 from infra.local.mail import SENDER, MailServer
@@ -27,6 +28,7 @@ from infra.local.rabbitmq import RabbitPorts, RabbitServer
 from infra.local.standby import SynchronousPair
 from infra.rabbitmq.definitions import SERVICES
 
+_NODE_PORTS = ("amqp", "management", "distribution")
 _SERVERS = ("postgres", "standby", "amqp", "management", "distribution", "epmd", "smtp")
 
 
@@ -37,7 +39,8 @@ class Stack:
     `root` holds data, logs and credentials. `fresh` starts on empty servers. A `detached` stack outlives this
     process; any other one ends with it. The services take their `preferred_http_ports` if these are free.
     `postgres_disk_mib` puts PostgreSQL on a disk of that size in memory, for the time the stack runs; `with_standby`
-    adds a second PostgreSQL (`pair`) which has all that the first one acknowledged.
+    adds a second PostgreSQL (`pair`) which has all that the first one acknowledged. `with_cluster` starts
+    three RabbitMQ nodes (`cluster`), of which `rabbit` is the first.
     """
 
     root: Path
@@ -48,10 +51,12 @@ class Stack:
     postgres_settings: dict[str, str] = field(default_factory=dict)
     postgres_disk_mib: int | None = None
     with_standby: bool = False
+    with_cluster: bool = False
 
     postgres: PostgresServer = field(init=False)
     pair: SynchronousPair | None = field(init=False, default=None)
     rabbit: RabbitServer = field(init=False)
+    cluster: RabbitCluster | None = field(init=False, default=None)
     mail: MailServer = field(init=False)
     credentials: Credentials = field(init=False)
     http_ports: dict[str, int] = field(init=False)
@@ -153,7 +158,7 @@ class Stack:
         return {
             **(relay if service == "notify" else {}),
             f"{prefix}_DATABASE_URL": self.dsn(service),
-            f"{prefix}_AMQP_URL": self.rabbit.amqp_url(service),
+            f"{prefix}_AMQP_URL": (self.cluster or self.rabbit).amqp_url(service),
             f"{prefix}_HTTP_HOST": "127.0.0.1",
             f"{prefix}_HTTP_PORT": str(self.http_ports[service]),
         }
@@ -170,6 +175,8 @@ class Stack:
 
     def _choose_ports(self) -> dict[str, int]:
         names = [*_SERVERS, *SERVICES]
+        if self.with_cluster:
+            names += [f"{port}-{node}" for node in NODE_NAMES[1:] for port in _NODE_PORTS]
         before: dict[str, int] = {}
         if (self.root / "ports.json").exists():
             before = json.loads((self.root / "ports.json").read_text())
@@ -187,16 +194,26 @@ class Stack:
         if self.with_standby:
             standby = self._postgres_server(found_postgres, ports["standby"], name="standby", follows=self.postgres)
             self.pair = SynchronousPair(self.postgres, standby)
-        self.rabbit = RabbitServer(
-            self.root,
-            found_rabbit,
-            ports=RabbitPorts(ports["amqp"], ports["management"], ports["distribution"], ports["epmd"]),
-            admin_password=self.credentials.rabbit_admin,
-            service_passwords=self.credentials.rabbit,
-            tied=not self.detached,
-        )
+        self._build_broker(found_rabbit, ports)
         self.mail = MailServer(self.root, port=ports["smtp"], tied=not self.detached)
         self._state_path.write_text(json.dumps({"detached": self.detached, "ports": ports}))
+
+    def _build_broker(self, found: RabbitBinaries, ports: dict[str, int]) -> None:
+        def node_ports(suffix: str) -> RabbitPorts:
+            amqp, management, distribution = (ports[name + suffix] for name in _NODE_PORTS)
+            return RabbitPorts(amqp, management, distribution, ports["epmd"])
+
+        options: dict[str, Any] = {
+            "admin_password": self.credentials.rabbit_admin,
+            "service_passwords": self.credentials.rabbit,
+            "tied": not self.detached,
+        }
+        if self.with_cluster:
+            nodes = [node_ports(suffix) for suffix in ("", *(f"-{name}" for name in NODE_NAMES[1:]))]
+            self.cluster = RabbitCluster(self.root, found, ports=nodes, **options)
+            self.rabbit = self.cluster.nodes[0]
+        else:
+            self.rabbit = RabbitServer(self.root, found, ports=node_ports(""), **options)
 
     def _postgres_server(self, found: PostgresBinaries, port: int, **options: Any) -> PostgresServer:
         return PostgresServer(
@@ -220,7 +237,7 @@ class Stack:
 
         with ThreadPoolExecutor(max_workers=3) as pool:
             starts = [
-                pool.submit(self.rabbit.start, fresh=self.fresh),
+                pool.submit((self.cluster or self.rabbit).start, fresh=self.fresh),
                 pool.submit(start_postgres),
                 pool.submit(self.mail.start, fresh=self.fresh),
             ]
@@ -229,9 +246,7 @@ class Stack:
 
     def _stop_servers(self) -> None:
         def stop_postgres() -> None:
-            self.postgres.stop()
-            if self.pair:
-                self.pair.standby.stop()
+            (self.pair or self.postgres).stop()
             places.unmount(self.root, "postgres")
 
         if hasattr(self, "mail"):
@@ -239,16 +254,20 @@ class Stack:
                 for stopped in (
                     pool.submit(stop_postgres),
                     pool.submit(self.mail.stop),
-                    pool.submit(self.rabbit.stop, gently=not self.fresh),
+                    pool.submit((self.cluster or self.rabbit).stop, gently=not self.fresh),
                 ):
                     stopped.result()
 
     def _delete(self) -> None:
         """Nothing of it is kept, so what still runs need not stop gently."""
         owned.kill_all(self.run_directory)
-        for server in ("postgres", "standby", "rabbitmq"):
-            places.delete(self.root, server)
+        self.delete_data()
         shutil.rmtree(self.root)
+
+    def delete_data(self) -> None:
+        """Delete what the servers stored, wherever it lies. None of them may run."""
+        for server in ("postgres", "standby", "rabbitmq", *NODE_NAMES):
+            places.delete(self.root, server)
 
     def _take_lock(self) -> None:
         # A bare descriptor: it lasts as long as this process, even when nobody keeps the Stack.

@@ -91,12 +91,12 @@ async def test_nothing_acknowledged_is_lost_when_the_standby_takes_over(pair: Sy
     with pytest.raises((asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError)):
         await writing
     assert acknowledged >= 200
-    assert await fetchval(dsn, "SELECT inet_server_port()") == pair.standby.port
+    assert await fetchval(dsn, "SELECT inet_server_port()") == pair.primary.port
     stored = await fetchval(dsn, "SELECT max(number) FROM kept")
     assert stored in (acknowledged, acknowledged + 1)  # the last one was on its way
     await fetchval(dsn, "INSERT INTO kept VALUES (0)")  # and nobody is waited for any more
 
-    old = await asyncpg.connect(pair.primary.dsn("orders"))
+    old = await asyncpg.connect(pair.standby.dsn("orders"))
     with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
         await old.execute("INSERT INTO kept VALUES (0)")
     await old.close()
