@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -80,12 +80,11 @@ def write_private(path: Path, text: str) -> None:
         file.write(text)
 
 
-def first_operator_key(stack: Stack) -> str:
+def first_operator_key(stack: Stack, extra_environment: Mapping[str, str] | None = None) -> str:
     """Issues a key on the command line, as the union's operator does once after installing."""
     command = [sys.executable, "-m", "services.catalog", "key", "issue", "--role", "operator", "--label", "demo"]
-    done = subprocess.run(
-        command, env=os.environ | stack.environment("catalog"), capture_output=True, text=True, check=False
-    )
+    environment = {**os.environ, **stack.environment("catalog"), **(extra_environment or {})}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"no operator key: {done.stderr[-2000:]}")
     return done.stdout.strip()

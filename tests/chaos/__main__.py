@@ -24,9 +24,10 @@ from tests.chaos.scenario import find_all
 _RESULTS = LOCAL / "results.jsonl"
 
 
-def _run_apart(name: str, seed: int, patience: float) -> Result:
+def _run_apart(name: str, seed: int, patience: float, small: bool) -> Result:
     """The scenario in a process of its own."""
     command = [sys.executable, "-m", "tests.chaos", "--alone", name, "--seed", str(seed), "--patience", str(patience)]
+    command += ["--small"] if small else []
     limit_s = find_all()[name].limit_s * patience
     try:
         done = subprocess.run(command, capture_output=True, check=False, text=True, timeout=limit_s + 120)
@@ -47,7 +48,7 @@ def _plan(names: Sequence[str], seed: int, until: float) -> Iterator[tuple[str, 
         yield rng.choice(names), rng.randrange(1, 1_000_000)
 
 
-def _run_all(names: Sequence[str], seed: int, minutes: float, jobs: int, patience: float) -> Counter[str]:
+def _run_all(names: Sequence[str], seed: int, minutes: float, jobs: int, patience: float, small: bool) -> Counter[str]:
     verdicts = Counter[str]()
     said, plan = threading.Lock(), _plan(names, seed, time.monotonic() + 60 * minutes)
 
@@ -57,7 +58,7 @@ def _run_all(names: Sequence[str], seed: int, minutes: float, jobs: int, patienc
                 following = next(plan, None)
             if following is None:
                 return
-            result = _run_apart(*following, patience)
+            result = _run_apart(*following, patience, small)
             with said:
                 verdicts[result.verdict] += 1
                 print(result.lines(), flush=True)
@@ -84,12 +85,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=0, metavar="M", help="go on with random ones until then")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="scenarios side by side; default 2")
     parser.add_argument("--patience", type=float, default=1, metavar="X", help="times all limits, on a busy machine")
+    parser.add_argument("--small", action="store_true", help="fewer cooperatives and shorter days, as in make test")
     parser.add_argument("--list", action="store_true", help="print the names and do nothing")
     parser.add_argument("--alone", metavar="NAME", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     scenarios = find_all()
     if options.alone:
-        print(play(scenarios[options.alone].patient(options.patience), options.seed).as_json())
+        alone = scenarios[options.alone].patient(options.patience)
+        print(play(alone.small() if options.small else alone, options.seed).as_json())
         return 0
     names = [name for name in scenarios if not options.only or any(word in name for word in options.only)]
     if options.list:
@@ -107,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     _RESULTS.write_text("")
     print(f"seed {options.seed}, {len(names)} scenarios, {options.jobs} side by side", flush=True)
-    verdicts = _run_all(names, options.seed, options.minutes, options.jobs, options.patience)
+    verdicts = _run_all(names, options.seed, options.minutes, options.jobs, options.patience, options.small)
     skipped = f", {verdicts['skipped']} skipped" if verdicts["skipped"] else ""
     print(f"{verdicts['passed']} passed, {verdicts['FAILED']} failed{skipped}")
     return 1 if verdicts["FAILED"] else 0

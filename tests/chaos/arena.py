@@ -32,7 +32,8 @@ from tests.chaos.load import Load
 from tests.chaos.scenario import Scenario
 from tests.chaos.world import World
 
-SHORT_TIMES = {
+COMMON = {
+    "SHARED_LANES": str(template.SHARED_LANES),
     "LEASE_S": "2",
     "HEADS_EVERY_S": "1",
     "GAP_PATIENCE_S": "1",
@@ -68,7 +69,7 @@ class Arena:
         self.stack = Stack(root, durable=scenario.durable)
         self.expected = Expected()
         self.environment: dict[str, dict[str, str]] = {
-            name: {f"{name.upper()}_{key}": value for key, value in SHORT_TIMES.items()}
+            name: {f"{name.upper()}_{key}": value for key, value in COMMON.items()}
             | (NOTIFY_TIMES if name == "notify" else {})
             | dict(scenario.environment.get(name, {}))
             for name in SERVICES

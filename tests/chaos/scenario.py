@@ -58,6 +58,10 @@ class Scenario:
     heal_s: float = 90
     """The longest that everything may take to be settled again."""
 
+    def small(self) -> "Scenario":
+        """The same with half the cooperatives and a short, calm day, for a quick look and for `make test`."""
+        return replace(self, cooperatives=4, pushes_per_s=25, load_s=4)
+
     def patient(self, factor: float) -> "Scenario":
         """The same with its limits so many times as long."""
         return replace(self, limit_s=self.limit_s * factor, heal_s=self.heal_s * factor)
