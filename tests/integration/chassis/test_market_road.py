@@ -159,6 +159,21 @@ async def test_a_reader_that_starts_late_gets_everything_from_the_beginning(
         async with node(stack, "orders", vhost, {OfferWithdrawn: record}) as late:
             await caught_up(late, 5)
             assert await late.applied() == [(stream, n) for n in range(1, 6)]
+            assert "consumer_duplicate_events_total 0.0" in (await early.get("/metrics")).text, "sent to who asked only"
+
+
+async def test_a_long_history_comes_in_parts_and_what_is_new_does_not_wait_behind_it(
+    stack: Stack, vhost: str, producer: Node
+) -> None:
+    stream = uuid7()
+    async with node(stack, "notify", vhost, {OfferWithdrawn: record}) as early:
+        for _ in range(5):
+            await producer.append(*events(500, stream))
+        await caught_up(early, 2500)
+        async with node(stack, "orders", vhost, {OfferWithdrawn: record}, gap_patience_s=2) as late:
+            await producer.append(*events(1, stream))
+            await caught_up(late, 2501)
+            assert await late.applied() == [(stream, n) for n in range(1, 2502)]
 
 
 async def test_a_message_in_anothers_name_is_kept_aside_and_applied_to_nothing(
