@@ -54,9 +54,12 @@ class Received:
             order, lines = body["data"]["order_id"], body["data"]["lines"]
             if body["type"] == "order.promised":
                 promises[order] = Counter()
-            for line in lines:
-                taken_back = line["before_steps"] - line["after_steps"] if "before_steps" in line else 0
-                promises.setdefault(order, Counter())[line["line_no"]] += line.get("promised_steps", 0) - taken_back
+                for line in lines:  # one that moved to another offer stands here twice, cancelled and promised
+                    promises[order][line["line_no"]] += line["promised_steps"]
+            else:
+                known = promises.setdefault(order, Counter())
+                for line in lines:
+                    known[line["line_no"]] = line["after_steps"]
         return promises
 
 

@@ -129,6 +129,8 @@ async def live_through(arena: Arena, result: Result, note: Callable[[str], None]
     result.duplicates = arena.counts.total("consumer_duplicate_events")
     result.gaps = arena.counts.total("consumer_resends_requested")
     result.faults += await check_all(arena)
+    if result.faults:
+        await _keep_evidence(arena)
     for name in SERVICES:
         result.events += await arena.books.value(name, "select count(*) from event_log")
     note("check")
@@ -145,6 +147,15 @@ async def _until_first(act: Coroutine[Any, Any, None], loading: "asyncio.Task[No
         await acting
     finally:
         acting.cancel()
+
+
+async def _keep_evidence(arena: Arena) -> None:
+    """Every row of every table, a file for each, beside the logs: the databases themselves are deleted."""
+    for name in SERVICES:
+        tables = await arena.books.fetch(name, "select tablename from pg_tables where schemaname = 'public'")
+        for table in [row["tablename"] for row in tables]:
+            rows = await arena.books.fetch(name, f"select to_jsonb(t)::text from {table} t")  # noqa: S608 - our own
+            (arena.stack.log_directory / f"{name}.{table}.jsonl").write_text("".join(f"{row[0]}\n" for row in rows))
 
 
 def clean_up(root: Path, *, keep_logs: bool) -> None:
