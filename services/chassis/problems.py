@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from services.chassis.faults import WEATHER, describe, is_weather
+from services.chassis.ledger import MAX_EVENT_BYTES, EventTooLarge
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,12 @@ def too_large(most: int) -> Problem:
     return Problem(413, "too-large", "Content too large", f"The most is {most} bytes.")
 
 
+def too_much() -> Problem:
+    """422 for a request of which one event could not tell everything; sending it again would not help."""
+    detail = f"What comes of this has more than {MAX_EVENT_BYTES} bytes. Nothing was changed; send less at once."
+    return Problem(422, "too-much", "Too much at once", detail)
+
+
 def unavailable() -> Problem:
     """503: weather; the same request will do later."""
     return Problem(
@@ -106,6 +113,10 @@ def install(app: FastAPI) -> None:
         kind = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "refused")
         return Problem(error.status_code, kind, str(error.detail), str(error.detail), (), error.headers).response()
 
+    async def on_too_much(_: Request, error: Exception) -> Response:
+        log.warning("refused: %s", error)
+        return too_much().response()
+
     async def on_weather(_: Request, error: Exception) -> Response:
         if not is_weather(error):
             raise error
@@ -118,6 +129,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(EventTooLarge, on_too_much)
     for kind in WEATHER:
         app.add_exception_handler(kind, on_weather)
     app.add_exception_handler(Exception, on_error)  # the server logs it with its traceback

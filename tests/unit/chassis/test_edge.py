@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from services.chassis import problems
 from services.chassis.http import Edge
+from services.chassis.ledger import EventTooLarge
 from services.chassis.metrics import Metrics
 
 
@@ -22,6 +23,8 @@ def client() -> httpx.AsyncClient:
 
     @app.post("/toys")
     async def make(toy: Toy) -> str:
+        if toy.name == "too much":
+            raise EventTooLarge("toys.toy_made.v1 has 262145 bytes; the most is 262144")
         return toy.name
 
     return httpx.AsyncClient(
@@ -41,3 +44,11 @@ async def test_a_body_that_is_too_large_is_refused_as_such(chunked: bool) -> Non
         answer = await http.post("/toys", content=in_pieces(body) if chunked else body)
     assert answer.status_code == 413
     assert answer.json()["type"] == "urn:cho-phien:problem:too-large"
+
+
+async def test_what_one_event_cannot_tell_is_refused_for_good_and_not_to_be_sent_again() -> None:
+    async with client() as http:
+        answer = await http.post("/toys", json={"name": "too much"})
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["type"] == "urn:cho-phien:problem:too-much"
