@@ -25,18 +25,22 @@ def back_up(stack: Stack, directory: Path, services: Sequence[str]) -> list[Path
 
 def restore(stack: Stack, directory: Path, services: Sequence[str]) -> None:
     """Puts the services' databases back to what was dumped; those that ran are stopped before and started again."""
-    missing = [name for name in services if not (directory / f"{name}.dump").is_file()]
-    if missing:
-        raise LocalStackError(f"there is no dump of {', '.join(missing)} in {directory}")
+    _check(directory, services)
     processes = ServiceProcesses(stack, services)
     running = [process for process in processes if process.pid]
     for process in running:
         process.stop()
-    for service in services:
-        _restore(stack, service, directory / f"{service}.dump")
-    processes.migrate()  # a dump may be older than the newest migration
+    put_back(stack, directory, services)
     for process in running:
         process.start()
+
+
+def put_back(stack: Stack, directory: Path, services: Sequence[str]) -> None:
+    """Makes the databases what was dumped, with the newest schema. Their services must not run."""
+    _check(directory, services)
+    for service in services:
+        _restore(stack, service, directory / f"{service}.dump")
+    ServiceProcesses(stack, services).migrate()  # a dump may be older than the newest migration
 
 
 def new_directory(parent: Path) -> Path:
@@ -50,6 +54,12 @@ def newest_directory(parent: Path) -> Path:
     if not found:
         raise LocalStackError(f"there is no backup in {parent}; make one with `make backup`")
     return found[-1]
+
+
+def _check(directory: Path, services: Sequence[str]) -> None:
+    missing = [name for name in services if not (directory / f"{name}.dump").is_file()]
+    if missing:
+        raise LocalStackError(f"there is no dump of {', '.join(missing)} in {directory}")
 
 
 def _dump(stack: Stack, service: str, path: Path) -> Path:

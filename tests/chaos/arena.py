@@ -58,6 +58,8 @@ class Expected:
     """Messages set aside as unreadable or forged."""
     quarantined: Counter[str] = field(default_factory=Counter)
     """Events still in quarantine when the scenario returns; mostly 0, since a scenario resolves what it caused."""
+    forgotten: set[str] = field(default_factory=set)
+    """Orders that a restored `orders` cannot name any more; what others remember of them is left out of sight."""
 
 
 class Arena:

@@ -1,0 +1,201 @@
+"""Backups made under load, and one service, or all, put back to them: streams heal, and nothing is published twice.
+
+What no machine can know any more comes back from people, as infra/runbook.md says: partners push again what they
+were told is taken, and staff state their pledges again. What is forgotten is named in `arena.expected`.
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from uuid import UUID
+
+from infra.local import backup
+from services.chassis.incarnation import lost_type
+from services.contracts.flow import SERVICES
+from tests.chaos.arena import Arena
+from tests.chaos.load import patiently
+from tests.chaos.scenario import scenario
+
+Place = tuple[UUID, int]
+"""Stream and sequence number."""
+
+_PUBLISHED = (
+    "select e.stream, e.sequence, e.id from event_log e join relay_cursor c using (stream)"
+    " where e.sequence <= c.sequence"
+)
+_LOST = "select coalesce(sum(last_sequence - first_sequence + 1), 0)::int from lost_events"
+_HELD = (
+    "select 1 from order_line l join offer_book b using (offer_id)"
+    " where l.order_id = any($1::uuid[]) and b.open and l.ordered_steps > l.cancelled_steps"
+)
+_TOLD_AFRESH = (
+    re.compile(r".*: order \S+, and \S+ before"),
+    re.compile(r".*: 202 instead of \(200,\).*", re.DOTALL),
+)
+"""What a patient partner may see when its order was forgotten: it is taken in as a new one."""
+
+
+@scenario("allocation restored", heal_s=120, limit_s=300)
+async def allocation_restored(arena: Arena) -> None:
+    """Decisions since the backup are made again, under new numbers."""
+    directory = await _backed_up(arena)
+    await arena.load.until(0.8)
+    await _put_back_alone(arena, directory, "allocation")
+
+
+@scenario("orders restored", heal_s=120, limit_s=300)
+async def orders_restored(arena: Arena) -> None:
+    """Orders since the backup are forgotten; what they were promised is given back, and partners push again."""
+    directory = await _backed_up(arena)
+    await arena.load.until(0.8)
+    await _put_back_alone(arena, directory, "orders")
+    await _push_again(arena)
+
+
+@scenario("notify restored", heal_s=120, limit_s=300)
+async def notify_restored(arena: Arena) -> None:
+    """Notices since the backup are made again under the same numbers, so that a receiver knows them."""
+    directory = await _backed_up(arena)
+    await arena.load.until(0.8)
+    told = await arena.books.value("notify", "select count(*) from notice")
+    await _put_back(arena, directory, ["notify"])
+    assert await arena.books.value("notify", "select count(*) from notice") < told, "notify forgot nothing"
+    await _until_ready(arena, ["notify"])
+    await arena.load.finished()
+
+
+@scenario("catalog restored", heal_s=120, limit_s=300)
+async def catalog_restored(arena: Arena) -> None:
+    """What staff changed since the backup is forgotten here and known elsewhere, until they state it again."""
+    directory = await _backed_up_before_a_change(arena)
+    await _put_back_alone(arena, directory, "catalog")
+    await _state_again(arena)
+
+
+@scenario("all four restored", heal_s=120, limit_s=300)
+async def all_restored(arena: Arena) -> None:
+    """Backups of slightly different moments become one day again."""
+    directory = await _backed_up_before_a_change(arena)
+    known = await _order_ids(arena)
+    await _put_back(arena, directory, SERVICES)
+    await _until_ready(arena, SERVICES)
+    arena.expected.forgotten = known - await _order_ids(arena)
+    assert arena.expected.forgotten, "nothing was forgotten"
+    await _push_again(arena)
+    await _state_again(arena)
+
+
+# -- Backups ---------------------------------------------------------------------------------------------------
+
+
+async def _backed_up(arena: Arena) -> Path:
+    await arena.load.until(0.3)
+    directory = backup.new_directory(arena.root / "backups")
+    await asyncio.to_thread(backup.back_up, arena.stack, directory, SERVICES)
+    return directory
+
+
+async def _backed_up_before_a_change(arena: Arena) -> Path:
+    """A backup after which pledges changed and no offer came or went, with catalog stopped since."""
+    while True:
+        directory = await _backed_up(arena)
+        sizes = await _heads(arena)
+        changed = "select type from event_log e join unnest($1::uuid[], $2::bigint[]) h (stream, last) using (stream)"
+        query = f"{changed} where e.sequence > h.last"
+        parameters = (list(sizes), list(sizes.values()))
+
+        async def staff_acted(query: str = query, parameters: tuple[object, ...] = parameters) -> bool:
+            return len(await arena.sql("catalog", query, *parameters)) > 1
+
+        await arena.until("staff change something", staff_acted)
+        await arena.stop("catalog")
+        types = {row["type"] for row in await arena.sql("catalog", query, *parameters)}
+        if types == {"catalog.offer_changed.v1"}:
+            return directory
+        await arena.start_service("catalog")
+
+
+async def _heads(arena: Arena) -> dict[UUID, int]:
+    rows = await arena.sql("catalog", "select stream, last_sequence from stream_head")
+    return {row["stream"]: row["last_sequence"] for row in rows}
+
+
+async def _put_back(arena: Arena, directory: Path, services: Sequence[str]) -> None:
+    """Stops, puts back and starts; does not wait until they have settled with their readers."""
+    await asyncio.gather(*(arena.stop(name) for name in services))
+    await asyncio.to_thread(backup.put_back, arena.stack, directory, services)
+    for name in services:
+        await arena.start_service(name, ready=False)
+
+
+async def _until_ready(arena: Arena, services: Sequence[str]) -> None:
+    for name in services:
+        await arena.until_ready(name)
+
+
+async def _put_back_alone(arena: Arena, directory: Path, service: str) -> None:
+    """Puts back one service, whose readers remember: no number may come to mean something else."""
+    await arena.stop(service)
+    published, known = await _published(arena, service), await _order_ids(arena)
+    await _put_back(arena, directory, [service])
+    await _until_ready(arena, [service])
+    lost = await _must_not_be_republished(arena, service, published)
+    assert lost, f"{service} forgot nothing that was published"
+    assert await arena.books.value(service, _LOST) == lost, f"{service} did not note what it lost"
+    arena.expected.forgotten = known - await _order_ids(arena)
+
+
+async def _published(arena: Arena, service: str) -> dict[Place, UUID]:
+    return {(row["stream"], row["sequence"]): row["id"] for row in await arena.sql(service, _PUBLISHED)}
+
+
+async def _must_not_be_republished(arena: Arena, service: str, before: Mapping[Place, UUID]) -> int:
+    """Each number is still that of the same event, or of one that is lost; returns how many are lost."""
+    rows = await arena.sql(service, "select stream, sequence, id, type from event_log")
+    now = {(row["stream"], row["sequence"]): row for row in rows}
+    free = [place for place in before if place not in now]
+    assert not free, f"{len(free)} numbers of {service} could be published again, such as {free[0]}"
+    lost = [place for place in before if now[place]["type"] == lost_type(service)]
+    changed = [place for place, event in before.items() if now[place]["id"] != event and place not in set(lost)]
+    assert not changed, f"{len(changed)} numbers of {service} mean another event, such as {changed[0]}"
+    return len(lost)
+
+
+# -- What people do afterwards ---------------------------------------------------------------------------------
+
+
+async def _order_ids(arena: Arena) -> set[str]:
+    return {row["order_id"] for row in await arena.sql("orders", "select order_id::text from customer_order")}
+
+
+async def _push_again(arena: Arena) -> None:
+    """Partners repeat their last word on every order, once the rest is said."""
+    load, forgotten = arena.load, arena.expected.forgotten
+    await load.finished()
+    load.faults[:] = [it for it in load.faults if not any(form.fullmatch(it) for form in _TOLD_AFRESH)]
+    await arena.until(
+        "what forgotten orders were promised is given back", lambda: _nothing_is_held(arena, sorted(forgotten))
+    )
+    for key, push in load.acknowledged.items():
+        send = partial(arena.client.push, push.partner.push_path, push.body, push.headers)
+        certain = await patiently(send, arena.random, load.answers)
+        assert certain.answer.status_code in (200, 202), f"{key}: {certain.answer.text[:300]}"
+        order_id = certain.answer.json()["order_id"]
+        if load.order_ids[key] != order_id:
+            assert load.order_ids[key] in forgotten, f"order {key} got another id without need"
+        load.order_ids[key] = order_id
+
+
+async def _nothing_is_held(arena: Arena, forgotten: Sequence[str]) -> bool:
+    return not await arena.sql("allocation", _HELD, forgotten)
+
+
+async def _state_again(arena: Arena) -> None:
+    """Staff say once more what each offer's pledges are."""
+    await arena.load.finished()
+    for member in arena.world.members:
+        for offer in member.offers.values():
+            path, body = f"/v1/offers/{offer.offer_id}", {"pledges": offer.pledges}
+            await arena.load.ask_as_staff(member, "PATCH", path, partial(dict, body))
