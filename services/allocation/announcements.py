@@ -7,8 +7,12 @@ from services.contracts import allocation as contract
 
 
 def order_promised(effect: Promised) -> contract.OrderPromised:
-    """The whole promise of an order."""
-    return contract.OrderPromised(order_id=effect.order_id, lines=tuple(map(promised_line, effect.lines)))
+    """The whole promise of an order. Lines that are cancelled as a whole are not named any more.
+
+    Their number grows with each change of the order, and the event must never grow beyond what can be sent.
+    """
+    asked = [line for line in effect.lines if line.ordered_steps > line.cancelled_steps]
+    return contract.OrderPromised(order_id=effect.order_id, lines=tuple(map(promised_line, asked)))
 
 
 def promised_line(line: LinePromise) -> contract.PromisedLine:
