@@ -45,7 +45,7 @@ def _run(service: Service[S], words: list[str]) -> int:
         return asyncio.run(rebuild.run(service, settings, options.check))
     if options.command == "settle":
         count = asyncio.run(incarnation.settle_without(url, options.without, settings.shared_lanes))
-        print(f"{service.name}: goes on without the answer of {options.without} for {count} lanes")
+        print(f"{service.name}: {f'goes on without {options.without} for {count} lanes' if count else 'is settled'}")
         return 0
     faultpoints.arm(settings.fault_point)
     lanes = options.lanes or tuple(range(settings.shared_lanes))

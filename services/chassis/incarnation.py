@@ -30,6 +30,8 @@ ASK_EVERY_S = 3.0
 
 _IS_SETTLED = "select identity = present_identity() from incarnation"
 
+_NOT_MIGRATED = (asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionError)
+
 _LANES = "select lane from unnest($1::smallint[]) lane union select lane from stream_head order by 1"
 
 _WAITS_FOR = """
@@ -72,7 +74,7 @@ async def check(conn: "asyncpg.Connection[asyncpg.Record]") -> None:
     """For each new connection of the pool. Raises Unsettled where the database is not the one that is settled."""
     try:
         settled = await conn.fetchval(_IS_SETTLED)
-    except (asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionError):
+    except _NOT_MIGRATED:
         return  # not migrated yet
     except asyncpg.ObjectNotInPrerequisiteStateError:
         raise Unsettled("the server takes no writes") from None
@@ -206,17 +208,31 @@ def _in_words(waiting: Iterable[tuple[int, str]]) -> str:
 async def settle_without(url: str, reader: str, shared_lanes: int) -> int:
     """An operator's word that a reader will not answer: counts as its answer that it knows nothing more.
 
-    Returns for how many lanes. What only that reader knows can then be published a second time with other content.
+    Returns for how many lanes; 0 where the database is settled. What only that reader knows can then be published
+    a second time with other content.
     """
     conn = await asyncpg.connect(url, timeout=10)
     try:
         done = await conn.execute(
             "insert into settling_answer (identity, lane, reader) select present_identity(), lane, $2 "
             "from (select lane from generate_series(0, $1 - 1) lane union select lane from stream_head) x "
-            "on conflict do nothing",
+            "where exists (select from incarnation where identity <> present_identity()) on conflict do nothing",
             shared_lanes,
             reader,
         )
         return int(done.rpartition(" ")[2])
     finally:
         await conn.close()
+
+
+async def watch(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    """Gives up the pool's connections when the database under them was made anew, so that each is checked again."""
+    while True:
+        try:
+            async with pool.acquire(timeout=5) as conn:
+                if not await conn.fetchval(_IS_SETTLED):
+                    await pool.expire_connections()
+        except Exception as error:
+            if not is_weather(error) and not isinstance(error, _NOT_MIGRATED):
+                raise
+        await asyncio.sleep(LOOK_EVERY_S)

@@ -80,19 +80,24 @@ class Process(Generic[S]):
                 self._wake(doorbell, list(touched))
 
             ledger = Ledger(pool, lambda stream: shared_lane(stream, settings.shared_lanes), wake)
-            runtime = Runtime(settings, pool, ledger, Metrics(), stopped)
+            runtime = Runtime(settings, pool, ledger, Metrics(READS[service.name]), stopped)
             parts = service.wire(runtime)
             server = self._server(runtime, parts)
             serving = asyncio.create_task(server.serve())
             working = asyncio.create_task(self._work(runtime, parts, doorbell, drain))
+            watching = asyncio.create_task(incarnation.watch(pool))
             stopping = asyncio.create_task(stopped.wait())
-            await asyncio.wait({serving, working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({serving, working, watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
             log.info("draining")
             stopping.cancel()
+            watching.cancel()
             server.should_exit = True
             await serving
             drain.set()
             await working
+            (end,) = await asyncio.gather(watching, return_exceptions=True)
+            if isinstance(end, Exception):
+                raise end
         finally:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(pool.close(), 10)
