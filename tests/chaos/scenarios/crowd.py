@@ -1,0 +1,161 @@
+"""One cooperative among many: it floods, or moves between lanes, and the others must hardly notice."""
+
+import asyncio
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+from infra.demo.client import canonical_headers, encode
+from infra.demo.pushes import Push
+from infra.local.ports import choose_ports
+from infra.local.processes import ServiceProcess
+from services.chassis.ids import uuid7
+from services.contracts.flow import SERVICES
+from tests.chaos.arena import Arena
+from tests.chaos.load import patiently
+from tests.chaos.scenario import scenario
+from tests.chaos.world import Member
+
+COOPERATIVES = 10
+CALM_PER_S = 3
+TIMES = 100
+WINDOW_S = 60
+MOST_TIMES_SLOWER = 2
+LANE = 9
+
+_WAITED = (
+    "select extract(epoch from promised_at - received_at)::float8 as waited_s from customer_order"
+    " where cooperative_id <> $1 and received_at >= $2 and received_at < $3 and promised_at is not null"
+)
+
+
+@scenario(
+    "a cooperative floods", cooperatives=COOPERATIVES, pushes_per_s=CALM_PER_S, load_s=WINDOW_S, limit_s=480, heal_s=120
+)
+async def floods(arena: Arena) -> None:
+    """One pushes a hundred times what each of the others does; their p99 from push to promise stays within twice."""
+    await arena.load.until(0.1)
+    member = arena.world.members[0]
+    calm_began = await _now(arena)
+    await asyncio.sleep(WINDOW_S)
+    flood_began = await _now(arena)
+    flood = Flood(arena, member, CALM_PER_S / COOPERATIVES * TIMES)
+    await flood.run(WINDOW_S)
+    flood_ended = await _now(arena)
+    await arena.load.finished()
+    await _until_promised(arena)
+    calm = await _waits_s(arena, member, calm_began, flood_began)
+    flooded = await _waits_s(arena, member, flood_began, flood_ended)
+    assert min(len(calm), len(flooded)) > 50, f"too few orders to compare: {len(calm)} and {len(flooded)}"
+    pushed = len(flood.pushed) / WINDOW_S
+    assert pushed > 0.8 * flood.per_s, f"the flood had {pushed:.1f} pushes a second instead of {flood.per_s:.1f}"
+    said = f"p99 {_p99(calm):.3f} s of {len(calm)} before, {_p99(flooded):.3f} s of {len(flooded)} during the flood"
+    assert _p99(flooded) <= MOST_TIMES_SLOWER * _p99(calm), said
+
+
+@dataclass
+class Flood:
+    """A shop of the cooperative that pushes at a steady rate, each push an order of its own."""
+
+    arena: Arena
+    member: Member
+    per_s: float
+
+    def __post_init__(self) -> None:
+        self.pushed: list[str] = []
+
+    async def run(self, seconds: float) -> None:
+        """Returns when all of it is answered."""
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(round(seconds * self.per_s)):
+                await asyncio.sleep(max(0.0, began + number / self.per_s - time.monotonic()))
+                tasks.create_task(self._push(f"DH-F{number}"))
+
+    async def _push(self, ref: str) -> None:
+        partner, shop = self.member.seeded.partners[0], self.member.cooperative.shops[0]
+        now, sku = datetime.now(UTC).replace(microsecond=0), next(iter(shop.skus))
+        updated_at = now - timedelta(minutes=1)
+        line = {"sku": sku, "quantity": "1"}
+        order = {"ref": ref, "updated_at": updated_at.isoformat(), "status": "placed", "lines": [line]}
+        body = encode({"order": order})
+        headers = canonical_headers(partner.secret, f"msg_{uuid7().hex}", now, body)
+        load, key = self.arena.load, (partner.partner_id, ref)
+        send = partial(self.arena.client.push, partner.push_path, body, headers)
+        certain = await patiently(send, self.arena.random, load.answers)
+        assert certain.answer.is_success, certain.answer.text[:300]
+        load.order_ids[key] = certain.answer.json()["order_id"]
+        load.acknowledged[key] = Push("flood", partner, ref, body, headers, (202,), updated_at, ((sku, 1),), False)
+        self.pushed.append(ref)
+
+
+async def _now(arena: Arena) -> datetime:
+    now: datetime = await arena.books.value("orders", "select now()")
+    return now
+
+
+async def _until_promised(arena: Arena) -> None:
+    query = "select 1 from customer_order where state = 'placed' and announced limit 1"
+
+    async def promised() -> bool:
+        return not await arena.sql("orders", query)
+
+    await arena.until("every order is promised", promised)
+
+
+async def _waits_s(arena: Arena, but: Member, since: datetime, until: datetime) -> list[float]:
+    rows = await arena.sql("orders", _WAITED, UUID(but.seeded.cooperative_id), since, until)
+    return sorted(row["waited_s"] for row in rows)
+
+
+def _p99(ascending: Sequence[float]) -> float:
+    return ascending[math.ceil(0.99 * len(ascending)) - 1]
+
+
+@scenario("a cooperative moves between lanes", limit_s=300)
+async def moves(arena: Arena) -> None:
+    """A lane of its own with workers of its own, and back, again and again, while it takes orders."""
+    await arena.load.until(0.1)
+    for service in SERVICES:
+        name = f"{service}-lane-{LANE}"
+        words = ("--role", "worker", "--lanes", str(LANE))
+        port = choose_ports([None])[0]
+        arena.services[name] = ServiceProcess(arena.stack, service, name, arguments=words, http_port=port)
+        await arena.start_service(name)
+    member = arena.random.choice(arena.world.members)
+    home = await _lanes(arena, member)
+    operator = arena.client.speaking_as(arena.world.operator_key)
+    for lane in (LANE, None, LANE, None, LANE):
+        await operator.ask("catalog", "PATCH", f"/v1/cooperatives/{member.seeded.slug}", {"lane": lane})
+        wanted = home if lane is None else dict.fromkeys(home, LANE)
+        await arena.until(
+            f"all streams of {member.seeded.slug} are on {wanted}", partial(_are_on, arena, member, wanted)
+        )
+        since = await _now(arena)
+        await arena.until("orders pushed since are promised", partial(_promised_since, arena, member, since))
+
+
+async def _lanes(arena: Arena, member: Member) -> dict[str, int]:
+    """Where each service's stream of the cooperative lives; notify has none before its first event."""
+    query, stream = "select lane from stream_head where stream = $1", UUID(member.seeded.cooperative_id)
+    return {
+        name: lane
+        for name in ("catalog", "orders", "allocation")
+        if (lane := await arena.books.value(name, query, stream)) is not None
+    }
+
+
+async def _are_on(arena: Arena, member: Member, wanted: dict[str, int]) -> bool:
+    return await _lanes(arena, member) == wanted
+
+
+async def _promised_since(arena: Arena, member: Member, since: datetime) -> bool:
+    query = (
+        "select count(*) from customer_order where cooperative_id = $1 and received_at > $2 and promised_at is not null"
+    )
+    count: int = await arena.books.value("orders", query, UUID(member.seeded.cooperative_id), since)
+    return count >= 3
