@@ -208,7 +208,8 @@ Effect: TypeAlias = Promised | Shorted
 class Decision:
     """What to save (only what differs from what was loaded, in key order) and what to say.
 
-    At most one effect of each kind per order, in the order in which the commands first touched them.
+    At most one effect of each kind per order, in the order in which the commands first touched the orders; what an
+    order lost stands before its whole promise, which is the last word on it.
     """
 
     books: tuple[OfferBook, ...]

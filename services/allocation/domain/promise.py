@@ -7,7 +7,7 @@ newest places lose first.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 from uuid import UUID
@@ -171,8 +171,15 @@ class _Batch:
         return Decision(
             books=tuple(book for book, loaded_book in books if book != loaded_book),
             lines=tuple(line for queue in queues for line in queue.changed_lines()),
-            effects=tuple(self._effect(kind, order_id) for kind, order_id in self._touched),
+            effects=tuple(self._effects()),
         )
+
+    def _effects(self) -> Iterator[Effect]:
+        """An order's whole promise follows its losses: what was lost may be given again later in the batch."""
+        for order_id in dict.fromkeys(order_id for _, order_id in self._touched):
+            for kind in (Shorted, Promised):
+                if (kind, order_id) in self._touched:
+                    yield self._effect(kind, order_id)
 
     # The moves
 

@@ -470,6 +470,21 @@ def test_falling_supply_takes_from_the_newest_and_says_before_and_after() -> Non
     )
 
 
+def test_the_last_word_on_an_order_is_its_whole_promise_however_often_it_lost_and_gained() -> None:
+    books = Books()
+    decision = books.apply(
+        SetSupply(A, 10),
+        Place(FIRST, (Wanted(1, A, 10),)),
+        SetSupply(A, 0),
+        Change(FIRST, (Wanted(1, A, 14),)),
+        SetSupply(A, 3),
+    )
+    assert [type(effect) for effect in decision.effects] == [Shorted, Promised]
+    last = decision.effects[-1]
+    assert isinstance(last, Promised)
+    assert [line.net_steps for line in last.lines] == [sum(line.net_steps for line in books.of_offer(A))]
+
+
 def test_what_was_shorted_does_not_come_back_but_waiting_lines_are_served() -> None:
     books = Books()
     books.apply(SetSupply(A, 4), Place(FIRST, (Wanted(1, A, 4),)), Place(SECOND, (Wanted(1, A, 2),)))
