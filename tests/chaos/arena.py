@@ -81,6 +81,8 @@ class Arena:
         """Processes by name; that of the first instance is the service's."""
         self.deaths: Counter[str] = Counter()
         """How often a process died without being told to."""
+        self.unarmed_deaths: Counter[str] = Counter()
+        """Those of them that no fault point explains: no fault of a server may end a service."""
         self.counts = Counts(self.services.values)
         self.books = Books(self.dsn)
         self.client: Client
@@ -243,6 +245,8 @@ class Arena:
                 process = self.services[name]
                 if process.pid is None and name in self._wanted:
                     self.deaths[name] += 1
+                    if not any(key.endswith("_FAULT_POINT") for key in process.extra_environment):
+                        self.unarmed_deaths[name] += 1
                     self.counts.kills += 1
                     process.extra_environment = self.environment[process.service]
                     with contextlib.suppress(OSError):

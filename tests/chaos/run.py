@@ -128,6 +128,7 @@ async def live_through(arena: Arena, result: Result, note: Callable[[str], None]
     await arena.counts.sample(arena.client.http)
     result.duplicates = arena.counts.total("consumer_duplicate_events")
     result.gaps = arena.counts.total("consumer_resends_requested")
+    result.faults += [f"{name} ended {n} times by itself" for name, n in arena.unarmed_deaths.items()]
     result.faults += await check_all(arena)
     if result.faults:
         await _keep_evidence(arena)
