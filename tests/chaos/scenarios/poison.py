@@ -98,7 +98,7 @@ async def _append(arena: Arena, member: Member, events: Iterable[Event]) -> list
     """Publishes the events in the name of orders, as orders itself does: through its log."""
     stream = UUID(member.seeded.cooperative_id)
     async with asyncpg.create_pool(arena.dsn("orders"), min_size=1, max_size=1) as pool:
-        ledger = Ledger(pool, _no_new_stream, lambda touched: None)
+        ledger = Ledger(pool, _wherever, lambda touched: None)
         found = []
         for event in events:
             await ledger.transact(partial(_say, stream, event))
@@ -112,8 +112,9 @@ async def _say(stream: UUID, event: Event, tx: Transaction) -> None:
     tx.append(stream, event)
 
 
-def _no_new_stream(stream: UUID) -> int:
-    raise AssertionError(f"{stream} has events already")
+def _wherever(_: UUID) -> int:
+    """Counts for new streams only; one that has a lane stays on it."""
+    return 0
 
 
 async def _some_order(arena: Arena) -> tuple[Poison, UUID]:
