@@ -46,14 +46,15 @@ async def write_without_end(dsn: str) -> None:
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[SynchronousPair]:
     primary = server(tmp_path)
-    pair = SynchronousPair(primary, server(tmp_path, name="standby", follows=primary))
+    standby = server(tmp_path, name="standby", follows=primary)
+    pair = SynchronousPair(primary, standby)
     try:
         primary.start()
         primary.create_service_databases()
         pair.start()
         yield pair
     finally:
-        for one in (primary, pair.standby):
+        for one in (primary, standby):  # whatever they are to each other by now
             one.kill()
             places.delete(tmp_path, one.name)
 
