@@ -91,10 +91,10 @@ class Consumer:
     async def _guard(self, link: Link) -> None:
         async with asyncio.timeout(30):
             declared = await topology.declare(link.connection, self._wiring)
-            if self._broker is None or declared.idle:
-                await self._stop_broker()
-                self._broker = self._make_broker(link.address)
-                await self._broker.start()
+        if self._broker is None or declared.idle:
+            await self._stop_broker()
+            self._broker = self._make_broker(link.address)
+            await _within(30, self._broker.start())
         self.waits_for = [f"the exchange of {producer} is not there" for producer in declared.missing]
 
     async def _stop_broker(self) -> None:
@@ -102,11 +102,9 @@ class Consumer:
         if broker is None:
             return
         with contextlib.suppress(*BROKER_WEATHER):
-            async with asyncio.timeout(5):
-                await asyncio.gather(*map(_cancel, broker.subscribers), return_exceptions=True)
+            await _within(5, asyncio.gather(*map(_cancel, broker.subscribers), return_exceptions=True))
         with contextlib.suppress(*BROKER_WEATHER):
-            async with asyncio.timeout(self._drain_s + 5):
-                await broker.stop()
+            await _within(self._drain_s + 5, broker.stop())
 
     def _make_broker(self, address: str) -> RabbitBroker:
         broker = RabbitBroker(
@@ -118,8 +116,7 @@ class Consumer:
             default_channel=Channel(prefetch_count=self._prefetch),
             client_properties={"connection_name": f"{self._wiring.service} consumer"},  # type: ignore[arg-type]  # any
             graceful_timeout=float(self._drain_s),
-            logger=logging.getLogger("faststream"),
-            log_level=logging.DEBUG,
+            logger=None,  # it writes plain text; what there is to say is said here
         )
         for lane in self._wiring.lanes:
             name = topology.lane_queue(self._wiring.service, lane)
@@ -209,7 +206,8 @@ class Consumer:
                 return await work()
             except Exception as error:
                 if not is_weather(error):
-                    await backoff.wait()  # the message comes back at once; do not spin
+                    log.exception("message not taken in; it comes back")
+                    await backoff.wait()  # at once; do not spin
                     raise
                 if self._stopping.is_set():
                     raise
@@ -255,6 +253,19 @@ class Consumer:
             self._metrics.resends_requested.labels(producer).inc()
             log.warning("asked for a resend", extra={"producer": producer, **wanted})
         return len(gaps) == 200 and not away
+
+
+async def _within(limit_s: float, work: Awaitable[object]) -> None:
+    """Waits for work on a broker connection, but not longer, whatever it does when it is cancelled.
+
+    Raises TimeoutError, and what the work raises.
+    """
+    task = asyncio.ensure_future(work)
+    done, _ = await asyncio.wait({task}, timeout=limit_s)
+    if not done:
+        task.cancel()
+        raise TimeoutError(f"not done within {limit_s:g} s")
+    task.result()
 
 
 async def _cancel(subscriber: Any) -> None:

@@ -21,7 +21,7 @@ WEATHER = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,  # only about what is closed, see is_weather
-    asyncpg.TargetServerAttributeNotMatched,  # no server takes writes, as in the midst of a failover
+    asyncpg.InternalClientError,  # a connection out of step, or no server takes writes, as in the midst of a failover
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.ReadOnlySQLTransactionError,

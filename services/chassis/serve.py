@@ -175,7 +175,9 @@ class Process(Generic[S]):
         relaying, consuming = asyncio.create_task(relay.run()), asyncio.create_task(consumer.run())
         draining = asyncio.create_task(drain.wait())
         everything = {relaying, consuming, draining, *background}
-        await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
+        if draining not in done:
+            log.error("a part of the worker has ended; the process ends too", extra={"parts": len(done)})
         consumer.stop()
         ends: list[BaseException | None] = [*await asyncio.gather(consuming, return_exceptions=True)]
         for task in (*background, draining):

@@ -60,12 +60,12 @@ def test_what_was_made_of_the_events_is_made_again_exactly(market: Stack, servic
 
 
 def test_a_row_that_events_did_not_make_is_found_and_put_right(market: Stack) -> None:
-    a_promise = "select ctid from order_line where promised_steps - shorted_steps > 0 limit 1"
     execute(
         market,
         "allocation",
         "update order_line set promised_steps = promised_steps - 1, short_steps = short_steps + 1, "
-        f"reason = coalesce(reason, 'sold_out') where ctid = ({a_promise})",
+        "reason = coalesce(reason, 'sold_out') "
+        "where ctid = (select ctid from order_line where promised_steps - shorted_steps > 0 limit 1)",
     )
     different = rebuild(market, "allocation", "--check")
     assert different.returncode == 1

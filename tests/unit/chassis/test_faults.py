@@ -15,6 +15,7 @@ from services.chassis.faults import describe, is_weather
         asyncpg.InterfaceError("pool is closing"),
         asyncpg.ConnectionDoesNotExistError(),
         asyncpg.TargetServerAttributeNotMatched("no server is read_write"),
+        asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress"),
         asyncpg.ReadOnlySQLTransactionError(),
         asyncpg.DeadlockDetectedError(),
         asyncpg.DiskFullError(),
