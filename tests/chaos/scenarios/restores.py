@@ -63,7 +63,6 @@ async def notify_restored(arena: Arena) -> None:
     await _put_back(arena, directory, ["notify"])
     assert await arena.books.value("notify", "select count(*) from notice") < told, "notify forgot nothing"
     await _until_ready(arena, ["notify"])
-    await arena.load.finished()
 
 
 @scenario("catalog restored", heal_s=120, limit_s=300)
