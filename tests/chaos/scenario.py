@@ -40,10 +40,10 @@ class Scenario:
     name: str
     act: Act
     short: bool = False
-    """Also part of `make test`, with half the cooperatives and half the load."""
-    cooperatives: int = 8
-    pushes_per_s: int = 40
-    load_s: float = 8
+    """Also part of `make test`, with fewer cooperatives and a shorter day."""
+    cooperatives: int = 6
+    pushes_per_s: int = 25
+    load_s: float = 6
     durable: bool = False
     """PostgreSQL waits for the disk; needed only where the machine itself is thought to die."""
     environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -59,8 +59,8 @@ class Scenario:
     """The longest that everything may take to be settled again."""
 
     def small(self) -> "Scenario":
-        """The same with half the cooperatives and a short, calm day, for a quick look and for `make test`."""
-        return replace(self, cooperatives=4, pushes_per_s=25, load_s=4)
+        """The same with fewer cooperatives and a short, calm day, for a quick look and for `make test`."""
+        return replace(self, cooperatives=4, pushes_per_s=20, load_s=4)
 
     def patient(self, factor: float) -> "Scenario":
         """The same with its limits so many times as long."""
@@ -74,9 +74,9 @@ def scenario(
     name: str,
     *,
     short: bool = False,
-    cooperatives: int = 8,
-    pushes_per_s: int = 40,
-    load_s: float = 8,
+    cooperatives: int = 6,
+    pushes_per_s: int = 25,
+    load_s: float = 6,
     durable: bool = False,
     environment: Mapping[str, Mapping[str, str]] | None = None,
     before_servers: Act | None = None,

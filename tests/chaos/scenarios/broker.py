@@ -38,7 +38,7 @@ async def _kill(arena: Arena) -> None:
     arena.counts.kills += 1
 
 
-@scenario("queues deleted", short=True)
+@scenario("queues deleted")
 async def queues_deleted(arena: Arena) -> None:
     """Three lane queues vanish with what is in them, one after the other."""
     for share in (0.2, 0.35, 0.5):

@@ -73,7 +73,7 @@ async def _unapplied(arena: Arena, reader: str, messages: list[Taken]) -> list[d
     ]
 
 
-@scenario("events shuffled", short=True)
+@scenario("events shuffled")
 async def shuffled(arena: Arena) -> None:
     """All that waits for a reader comes event by event in a random order."""
     reader = arena.random.choice(STOPPABLE)
@@ -94,7 +94,7 @@ async def shuffled(arena: Arena) -> None:
     await _until_counted(arena, "consumer_parked_events", before + moved // 10)
 
 
-@scenario("one message a thousand times", short=True)
+@scenario("one message a thousand times")
 async def repeated(arena: Arena) -> None:
     """A broker or a person that sends the same again and again, under load."""
     await arena.load.until(0.4)
@@ -130,7 +130,7 @@ async def _send_again(arena: Arena, producer: str, event: dict[str, Any], times:
 # -- Too large -------------------------------------------------------------------------------------------------
 
 
-@scenario("a message of 17 MiB", short=True)
+@scenario("a message of 17 MiB")
 async def oversized_message(arena: Arena) -> None:
     """Newer brokers refuse it; older ones carry it, and every reader sets the beginning of it aside."""
     await arena.load.until(0.3)
@@ -154,7 +154,7 @@ async def _publish_as(arena: Arena, service: str, key: str, body: bytes) -> None
 # -- In a name that is not theirs ------------------------------------------------------------------------------
 
 
-@scenario("a wrong user", short=True)
+@scenario("a wrong user")
 async def wrong_user(arena: Arena) -> None:
     """Every service tries what only its neighbours may do; the broker refuses all of it."""
     await arena.load.until(0.2)
@@ -197,7 +197,7 @@ def _trespasses(arena: Arena, service: str, other: str) -> list[Callable[[], Awa
     return [publishes, publishes_past_the_exchange, reads, declares, empties, binds, forges]
 
 
-@scenario("events in another's name", short=True)
+@scenario("events in another's name")
 async def in_anothers_name(arena: Arena) -> None:
     """An honest user_id over a body that lies about its source, or about whose events they are."""
     await arena.load.until(0.3)

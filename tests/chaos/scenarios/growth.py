@@ -65,7 +65,7 @@ class Growing:
         return count
 
 
-@scenario("an order that outgrows its event", short=True)
+@scenario("an order that outgrows its event")
 async def outgrows(arena: Arena) -> None:
     """Lines of offers that were withdrawn stay, and new ones come; the push that is too much is refused for good."""
     await arena.load.until(0.2)
@@ -86,7 +86,7 @@ async def outgrows(arena: Arena) -> None:
     assert await growing.events() == events, "a refused push was announced"
 
 
-@scenario("an order changed again and again", short=True)
+@scenario("an order changed again and again")
 async def changed_again_and_again(arena: Arena) -> None:
     """Each push replaces all lines by others; what was cancelled before must not make its promise ever larger."""
     await arena.load.until(0.2)

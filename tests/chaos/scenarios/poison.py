@@ -38,7 +38,7 @@ class Poison:
         return "orders", str(self.stream), str(self.sequence)
 
 
-@scenario("a poison event", short=True, environment={READER: {"ALLOCATION_MAX_ATTEMPTS": "2"}})
+@scenario("a poison event", environment={READER: {"ALLOCATION_MAX_ATTEMPTS": "2"}})
 async def poison(arena: Arena) -> None:
     """Orders closes an offer that belongs to another cooperative; allocation refuses to believe it."""
     await arena.load.until(0.2)
