@@ -4,6 +4,7 @@ An event of more than 256 KiB cannot be sent. What would make one is refused at 
 the door may grow into one behind it, where it would hold up the whole cooperative.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -22,6 +23,7 @@ from tests.chaos.scenario import scenario
 from tests.chaos.world import Member
 
 LONG_SKU_LINES = 140
+MOST_PUSHES = 20
 _OF_ORDER = "select count(*) from event_log where stream = $1 and data->>'order_id' = $2"
 
 
@@ -32,7 +34,8 @@ class Growing:
     arena: Arena
     member: Member
     ref: str
-    sku: str
+    skus: Sequence[str]
+    """What each push calls the goods, in turn: a line that comes again under its name is the same line."""
     version: int = 0
     order_id: str = ""
 
@@ -40,12 +43,12 @@ class Growing:
         """The order as it shall be now: so many lines under numbers that were never used before."""
         partner, now = self.member.seeded.partners[0], datetime.now(UTC).replace(microsecond=0)
         updated_at = now - timedelta(hours=1) + timedelta(minutes=self.version)
-        first = 1 + self.version * MOST_LINES
+        first, sku = 1 + self.version * MOST_LINES, self.skus[self.version % len(self.skus)]
         order = {
             "ref": self.ref,
             "updated_at": updated_at.isoformat(),
             "status": "placed",
-            "lines": [{"sku": self.sku, "quantity": "1", "line_no": first + n} for n in range(lines)],
+            "lines": [{"sku": sku, "quantity": "1", "line_no": first + n} for n in range(lines)],
         }
         body = encode({"order": order})
         headers = canonical_headers(partner.secret, f"msg_{uuid7().hex}", now, body)
@@ -54,7 +57,7 @@ class Growing:
         if answer.is_success:
             load, key = self.arena.load, (partner.partner_id, self.ref)
             self.order_id = load.order_ids[key] = answer.json()["order_id"]
-            said = ((self.sku, 1),) * lines
+            said = ((sku, 1),) * lines
             load.acknowledged[key] = Push("growing", partner, self.ref, body, headers, (202,), updated_at, said, False)
         return answer
 
@@ -71,15 +74,15 @@ async def outgrows(arena: Arena) -> None:
     await arena.load.until(0.2)
     member = arena.world.members[0]
     product = Product("rau-moi", "Rau mới", "rau mới", "kg", 1000, 10_000, 100)
-    growing = Growing(arena, member, "DH-LON", "ễ" * 100)
-    await _list_product(arena, member, product, growing.sku)
+    growing = Growing(arena, member, "DH-LON", [f"{n:02}" + "ễ" * 98 for n in range(MOST_PUSHES)])
+    await _list_product(arena, member, product, growing.skus)
     answer = None
     while answer is None or answer.is_success:
         offer_id = await _publish(arena, member, product)
         events = await growing.events() if growing.order_id else 0
         answer = await growing.push(LONG_SKU_LINES)
         await _withdraw(arena, member, offer_id)
-        assert growing.version < 20, "no push was too much"
+        assert growing.version < MOST_PUSHES, "no push was too much"
     assert answer.status_code == 422, f"{answer.status_code} {answer.text[:300]}"
     assert answer.json()["type"] == "urn:cho-phien:problem:too-much", answer.text
     assert growing.version > 3, f"push {growing.version} was refused already"
@@ -91,7 +94,7 @@ async def changed_again_and_again(arena: Arena) -> None:
     """Each push replaces all lines by others; what was cancelled before must not make its promise ever larger."""
     await arena.load.until(0.2)
     member = arena.world.members[0]
-    growing = Growing(arena, member, "DH-DOI", next(iter(member.cooperative.shops[0].skus)))
+    growing = Growing(arena, member, "DH-DOI", [next(iter(member.cooperative.shops[0].skus))])
     for _ in range(10):
         answer = await growing.push(MOST_LINES)
         assert answer.status_code == 202, f"{answer.status_code} {answer.text[:300]}"
@@ -110,7 +113,7 @@ async def changed_again_and_again(arena: Arena) -> None:
 # -- What staff do ---------------------------------------------------------------------------------------------
 
 
-async def _list_product(arena: Arena, member: Member, product: Product, sku: str) -> None:
+async def _list_product(arena: Arena, member: Member, product: Product, skus: Sequence[str]) -> None:
     """A product of the scenario's own, so that the load's staff do not meddle with its offers."""
     staff = arena.client.speaking_as(member.seeded.staff_key)
     body = {
@@ -121,8 +124,8 @@ async def _list_product(arena: Arena, member: Member, product: Product, sku: str
     known = partial(arena.sql, "orders", "select 1 from product where product_id = $1", UUID(listed["product_id"]))
     await arena.until("orders knows the product", known)
     partner_id = member.seeded.partners[0].partner_id
-    meaning = {"sku": sku, "product_code": product.code, "factor": "1"}
-    await staff.ask("orders", "PUT", f"/v1/partners/{partner_id}/skus", [meaning])
+    meanings = [{"sku": sku, "product_code": product.code, "factor": "1"} for sku in skus]
+    await staff.ask("orders", "PUT", f"/v1/partners/{partner_id}/skus", meanings)
 
 
 async def _publish(arena: Arena, member: Member, product: Product) -> str:

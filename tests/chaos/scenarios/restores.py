@@ -77,6 +77,7 @@ async def catalog_restored(arena: Arena) -> None:
 async def all_restored(arena: Arena) -> None:
     """Backups of slightly different moments become one day again."""
     directory = await _backed_up_before_a_change(arena)
+    await _stop(arena, SERVICES)
     known = await _order_ids(arena)
     await _put_back(arena, directory, SERVICES)
     await _until_ready(arena, SERVICES)
@@ -99,21 +100,23 @@ async def _backed_up(arena: Arena) -> Path:
 async def _backed_up_before_a_change(arena: Arena) -> Path:
     """A backup after which pledges changed and no offer came or went, with catalog stopped since."""
     while True:
+        before = await _heads(arena)
         directory = await _backed_up(arena)
-        sizes = await _heads(arena)
-        changed = "select type from event_log e join unnest($1::uuid[], $2::bigint[]) h (stream, last) using (stream)"
-        query = f"{changed} where e.sequence > h.last"
-        parameters = (list(sizes), list(sizes.values()))
-
-        async def staff_acted(query: str = query, parameters: tuple[object, ...] = parameters) -> bool:
-            return len(await arena.sql("catalog", query, *parameters)) > 1
-
-        await arena.until("staff change something", staff_acted)
+        after = await _heads(arena)
+        await arena.until("staff change something", partial(_said_since, arena, after))
         await arena.stop("catalog")
-        types = {row["type"] for row in await arena.sql("catalog", query, *parameters)}
-        if types == {"catalog.offer_changed.v1"}:
+        if await _said_since(arena, before) == {"catalog.offer_changed.v1"}:
             return directory
         await arena.start_service("catalog")
+
+
+async def _said_since(arena: Arena, heads: Mapping[UUID, int]) -> set[str]:
+    """The types of what catalog has published behind these heads."""
+    query = (
+        "select type from event_log e join unnest($1::uuid[], $2::bigint[]) h (stream, last) using (stream)"
+        " where e.sequence > h.last"
+    )
+    return {row["type"] for row in await arena.sql("catalog", query, list(heads), list(heads.values()))}
 
 
 async def _heads(arena: Arena) -> dict[UUID, int]:
@@ -123,10 +126,14 @@ async def _heads(arena: Arena) -> dict[UUID, int]:
 
 async def _put_back(arena: Arena, directory: Path, services: Sequence[str]) -> None:
     """Stops, puts back and starts; does not wait until they have settled with their readers."""
-    await asyncio.gather(*(arena.stop(name) for name in services))
+    await _stop(arena, services)
     await asyncio.to_thread(backup.put_back, arena.stack, directory, services)
     for name in services:
         await arena.start_service(name, ready=False)
+
+
+async def _stop(arena: Arena, services: Sequence[str]) -> None:
+    await asyncio.gather(*(arena.stop(name) for name in services))
 
 
 async def _until_ready(arena: Arena, services: Sequence[str]) -> None:
@@ -136,7 +143,7 @@ async def _until_ready(arena: Arena, services: Sequence[str]) -> None:
 
 async def _put_back_alone(arena: Arena, directory: Path, service: str) -> None:
     """Puts back one service, whose readers remember: no number may come to mean something else."""
-    await arena.stop(service)
+    await _stop(arena, [service])
     published, known = await _published(arena, service), await _order_ids(arena)
     await _put_back(arena, directory, [service])
     await _until_ready(arena, [service])
