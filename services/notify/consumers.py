@@ -3,7 +3,8 @@
 A notice is written in the transaction that applies its event, so it can neither be lost nor exist twice.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -31,6 +32,8 @@ from services.notify.domain.notices import EMAIL, WEBHOOK, Notice
 from services.notify.metrics import NoticeMetrics
 from services.notify.store import books, contacts
 from services.notify.store import notices as store
+
+log = logging.getLogger(__name__)
 
 Basket = BasketAssigned | BasketChanged
 Order = OrderPlaced | OrderChanged
@@ -113,13 +116,25 @@ class Consumers:
         tx.after_commit(lambda: self.metrics.settled.labels(notices.BASKET, "undeliverable").inc(len(told_nobody)))
 
     async def on_promises(self, tx: Transaction, received: Sequence[Received[Promise]]) -> None:
-        """One notice per promise and shortage, for the partners that have an endpoint."""
+        """One notice per promise and shortage, for the partners that have an endpoint.
+
+        Causes come first, so an order or a line that is not here is one that `orders` has lost by a restore; nobody
+        could name it to the partner, who pushes it again and is told then.
+        """
         orders = await books.list_orders(tx.conn, {r.event.order_id for r in received})
-        partners = {(r.stream, orders[r.event.order_id].partner_id) for r in received}
+        named = [r for r in received if _can_be_named(r.event, orders)]
+        for order_id in {r.event.order_id for r in received} - {r.event.order_id for r in named}:
+            log.error("a promise for what orders has lost; nobody is told", extra={"order": str(order_id)})
+        partners = {(r.stream, orders[r.event.order_id].partner_id) for r in named}
         wanted = await contacts.list_open_endpoints(tx.conn, partners)
-        made = [_partner_notice(r, orders[r.event.order_id]) for r in received]
+        made = [_partner_notice(r, orders[r.event.order_id]) for r in named]
         asked_for = [n for n in made if (n.cooperative_id, n.partner_id) in wanted]
         await store.insert_notices(tx.conn, asked_for, WEBHOOK, self.clock())
+
+
+def _can_be_named(event: Promise, orders: Mapping[UUID, books.Order]) -> bool:
+    order = orders.get(event.order_id)
+    return order is not None and all((line.line_no, line.offer_id) in order.lines for line in event.lines)
 
 
 def _refused(order: Order) -> tuple[facts.RefusedLine, ...]:

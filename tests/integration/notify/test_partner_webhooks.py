@@ -4,6 +4,7 @@ import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 from standardwebhooks import Webhook
 
@@ -92,6 +93,19 @@ async def test_a_partner_without_an_endpoint_is_left_in_peace(world: World, shop
     await world.run("send_webhooks")
     assert (shop.pushed, await world.notices(), await world.events()) == ([], [], [])
     await world.apply(world.promised(20))
+    await world.run("send_webhooks")
+    assert len(shop.pushed) == 1
+
+
+async def test_a_promise_for_an_order_or_a_line_that_is_lost_holds_up_nothing(world: World, shop: Receiver) -> None:
+    await world.listen(shop.url)
+    promised = world.promised()
+    lost_line = promised.lines[0].model_copy(update={"line_no": 99})
+    await world.apply(
+        promised.model_copy(update={"order_id": uuid4()}),
+        promised.model_copy(update={"lines": (*promised.lines, lost_line)}),
+        promised,
+    )
     await world.run("send_webhooks")
     assert len(shop.pushed) == 1
 
