@@ -21,6 +21,7 @@ MOST_MESSAGE_BYTES = 8_388_608
 
 HEADS = "chassis.stream_heads.v1"
 RESEND = "chassis.resend_requested.v1"
+RESENT = "chassis.resent.v1"
 REACH_ASKED = "chassis.reach_asked.v1"
 REACH_TOLD = "chassis.reach_told.v1"
 
@@ -65,6 +66,12 @@ class Resend(msgspec.Struct, frozen=True):
     to: str = ""
 
 
+class Resent(msgspec.Struct, frozen=True):
+    """What a resend ends with. Whoever still misses something of the stream has to ask for it anew."""
+
+    stream: UUID
+
+
 class ReachAsked(msgspec.Struct, frozen=True):
     """A producer on a database of this identity asks how far its readers know its streams.
 
@@ -93,6 +100,7 @@ class Content:
     """(producer, how far its streams reach)"""
     resends: Sequence[tuple[str, Resend]]
     """(reader, what it wants)"""
+    resent: Sequence[tuple[str, Resent]]
     reach_asked: Sequence[tuple[str, ReachAsked]]
     reach_told: Sequence[tuple[str, ReachTold]]
 
@@ -129,11 +137,12 @@ def read(body: bytes) -> Content:
         arrivals = [_arrival(e) for e in envelopes if e.sequence is not None]
         heads = [(_sender(e), msgspec.json.decode(e.data, type=dict[UUID, int])) for e in envelopes if e.type == HEADS]
         resends = [(_sender(e), msgspec.json.decode(e.data, type=Resend)) for e in envelopes if e.type == RESEND]
+        resent = [(_sender(e), msgspec.json.decode(e.data, type=Resent)) for e in envelopes if e.type == RESENT]
         asked = [(_sender(e), msgspec.json.decode(e.data, type=ReachAsked)) for e in envelopes if e.type == REACH_ASKED]
         told = [(_sender(e), msgspec.json.decode(e.data, type=ReachTold)) for e in envelopes if e.type == REACH_TOLD]
     except msgspec.MsgspecError as error:
         raise Unreadable(f"not a CloudEvents batch: {error}") from None
-    return Content(frozenset(map(_sender, envelopes)), arrivals, heads, resends, asked, told)
+    return Content(frozenset(map(_sender, envelopes)), arrivals, heads, resends, resent, asked, told)
 
 
 def read_from(sender: str | None, senders: Collection[str], body: bytes) -> Content:

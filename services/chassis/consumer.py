@@ -93,6 +93,7 @@ class Consumer:
             declared = await topology.declare(link.connection, self._wiring)
         if self._broker is None or declared.idle:
             await self._stop_broker()
+            await self._forget_requests()
             self._broker = self._make_broker(link.address)
             await _within(30, self._broker.start())
         self.waits_for = [f"the exchange of {producer} is not there" for producer in declared.missing]
@@ -174,6 +175,8 @@ class Consumer:
             await self._apply_or_park(content.arrivals, deaths)
         for producer, heads in content.heads:
             await self._note_heads(producer, heads)
+        for producer, resent in content.resent:
+            await self._note_resent(producer, resent.stream)
         for producer, asked in content.reach_asked:
             await self._incarnation.answer(producer, asked)
 
@@ -189,6 +192,22 @@ class Consumer:
 
         with contextlib.suppress(Unsettled):  # they are told again and again
             await self._ledger.transact(work)
+
+    async def _note_resent(self, producer: str, stream: UUID) -> None:
+        async def work(tx: Transaction) -> None:
+            await parking.note_resent(tx.conn, producer, [stream])
+
+        with contextlib.suppress(Unsettled):
+            await self._ledger.transact(work)
+
+    async def _forget_requests(self) -> None:
+        try:
+            async with self._ledger.pool.acquire(timeout=5) as conn:
+                await parking.forget_requests(conn)
+        except Exception as error:
+            if not is_weather(error):
+                raise
+            log.warning("will ask for what is missing later: %s", describe(error))
 
     async def _serve(self, content: Content, _: int) -> None:
         """Answers what readers ask for: a resend; and takes their answers to what this service asked them."""

@@ -15,9 +15,6 @@ from services.chassis.ledger import Connection
 MOST_PARKED = 1000
 """Per stream and producer; what comes beyond is let go, and a resend brings it again."""
 
-MOST_RESENT = 1000
-"""Events that a resend brings at most; the reader asks for the next part once it has applied them."""
-
 MOST_REJECTED = 200
 MOST_REJECTED_BYTES = 65_536
 
@@ -135,7 +132,7 @@ async def advance(
         "update consumer_cursor c set sequence = x.sequence, head = x.head, turn = x.turn, "
         "behind_since = case when x.head <= x.sequence then null "
         "when x.sequence > c.sequence or c.behind_since is null then now() else c.behind_since end, "
-        "asked_at = case when x.sequence > c.sequence then null else c.asked_at end "
+        "asked_at = case when x.head > x.sequence then c.asked_at end "
         "from unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) "
         "as x (stream, producer, sequence, head, turn) where c.stream = x.stream and c.producer = x.producer",
         [stream for stream, _ in places],
@@ -277,25 +274,39 @@ async def list_held(conn: Connection, limit: int) -> list[Place]:
 
 
 async def claim_gaps(conn: Connection, patience: timedelta, limit: int) -> list[tuple[str, UUID, int]]:
-    """(producer, stream, first missing sequence) of gaps that stayed; each is claimed once per `patience`.
+    """(producer, stream, first missing sequence) of gaps that stayed for `patience`.
 
-    A stream that has applied what a resend brought, and is still behind, asks for the next part at once.
+    While an answer is on its way, it may be far back in the queue: nobody asks again before it has come, or before
+    ten times the patience. A stream that is still behind after its answer asks for the next part at once.
     """
     rows = await conn.fetch(
-        "update consumer_cursor c set asked_at = now(), asked_from = c.sequence from ("
-        "  select stream, producer from consumer_cursor b where behind_since is not null "
-        "  and (behind_since < now() - $1::interval and (asked_at is null or asked_at < now() - $1::interval) "
-        "    or sequence >= asked_from + $3) and not exists ("
-        "    select from parked_event p where p.stream = b.stream and p.producer = b.producer "
+        "update consumer_cursor c set asked_at = now() from ("
+        "  select stream, producer from consumer_cursor b where behind_since is not null and (asked_at = '-infinity' "
+        "    or behind_since < now() - $1::interval and (asked_at is null or asked_at < now() - 10 * $1::interval)) "
+        "  and not exists (select from parked_event p where p.stream = b.stream and p.producer = b.producer "
         "    and p.sequence = b.sequence + 1) "
         "  order by behind_since limit $2 for update skip locked"
         ") due where c.stream = due.stream and c.producer = due.producer "
         "returning c.producer, c.stream, c.sequence + 1 as missing",
         patience,
         limit,
-        MOST_RESENT,
     )
     return [(r["producer"], r["stream"], r["missing"]) for r in rows]
+
+
+async def note_resent(conn: Connection, producer: str, streams: Sequence[UUID]) -> None:
+    """The answers to requests for these streams have come in whole."""
+    await conn.execute(
+        "update consumer_cursor set asked_at = '-infinity' "
+        "where producer = $1 and stream = any($2) and behind_since is not null",
+        producer,
+        streams,
+    )
+
+
+async def forget_requests(conn: Connection) -> None:
+    """The broker was away: answers that were on their way may be lost, and may be asked for anew."""
+    await conn.execute("update consumer_cursor set asked_at = null where behind_since is not null")
 
 
 @dataclass(frozen=True, slots=True)

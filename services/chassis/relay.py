@@ -23,7 +23,6 @@ from services.chassis.faults import BROKER_WEATHER, Backoff, describe, is_weathe
 from services.chassis.ids import uuid7
 from services.chassis.ledger import Connection
 from services.chassis.metrics import Metrics
-from services.chassis.parking import MOST_RESENT
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +33,9 @@ HEADS_PER_MESSAGE = 1000
 POLL_S = 1.0
 CONFIRM_S = 10
 """How long the broker may take to confirm a message; above it the connection is given up."""
+MOST_RESENT = 1000
 MOST_RESENT_BYTES = 4_194_304
+"""What one resend sends at most; the reader asks for more once it has taken that in."""
 
 _READ = """
 select h.stream, coalesce(c.sequence, 0) as relayed,
@@ -229,8 +230,12 @@ class Relay:
             bodies.add(cloudevents.envelope(self._service, row))
             if bodies.size > MOST_RESENT_BYTES:
                 break
+        if not rows:
+            return
+        key = topology.own_key(reader, to or str(rows[0]["lane"]))
         for body in bodies.messages():
-            await self._publish(body, topology.own_key(reader, to or str(rows[0]["lane"])))
+            await self._publish(body, key)
+        await self.publish_control(cloudevents.RESENT, key, {"stream": str(stream)})
         self._metrics.resends_served.inc()
 
     async def _keep_connected(self) -> None:

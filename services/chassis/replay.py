@@ -20,7 +20,7 @@ from services.chassis import cloudevents, topology
 from services.chassis.broker import Broker
 from services.chassis.cloudevents import Arrival, Unreadable
 from services.chassis.ids import uuid7
-from services.chassis.parking import MOST_RESENT
+from services.chassis.relay import MOST_RESENT
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,8 @@ class Replay:
 
     def __init__(self, service: str, broker: Broker, producers: Sequence[str], patience_s: int) -> None:
         self._service, self._broker, self._producers, self._patience_s = service, broker, producers, patience_s
-        self._came: asyncio.Queue[Arrival] = asyncio.Queue()
+        self._came: asyncio.Queue[Arrival | None] = asyncio.Queue()
+        """What came; None where an answer has ended."""
         self._exchange: AbstractExchange | None = None
         self._open = AsyncExitStack()
 
@@ -67,18 +68,19 @@ class Replay:
                 log.warning("%s sends nothing yet of %s from %s on", producer, stream, first)
 
     async def _collect(self, stream: UUID, producer: str, first: int, last: int) -> list[Arrival]:
-        """What follows without a gap, until the last one is there or nothing more comes."""
+        """What follows without a gap and is wanted, until the answer has ended or nothing more comes."""
         part: list[Arrival] = []
-        while first <= last:
+        while True:
             try:
                 async with asyncio.timeout(self._patience_s):
                     event = await self._came.get()
             except TimeoutError:
-                break
-            if (event.stream, event.producer, event.sequence) == (stream, producer, first):
+                return part
+            if event is None:
+                return part
+            wanted = first + len(part)
+            if wanted <= last and (event.stream, event.producer, event.sequence) == (stream, producer, wanted):
                 part.append(event)
-                first += 1
-        return part
 
     async def _ask(self, stream: UUID, producer: str, first: int) -> None:
         assert self._exchange is not None, "the replay is open"
@@ -97,6 +99,6 @@ class Replay:
         except Unreadable as error:
             log.error("message rejected: %s", error)
         else:
-            for arrival in content.arrivals:
-                self._came.put_nowait(arrival)
+            for come in (*content.arrivals, *[None] * len(content.resent)):
+                self._came.put_nowait(come)
         await message.ack()

@@ -23,12 +23,11 @@ create table applied_turn (
     first_sequence bigint not null,
     primary key (stream, turn)
 );
+-- `asked_at` is '-infinity' where what was asked for has come; the stream may ask for the next part at once.
 -- `turn`: the last row of applied_turn that speaks of this stream and producer.
--- `asked_from`: where this stream stood when a resend was last requested; it asks for the next part from there.
 -- `ahead_since`: since when the producer says that its stream ends before what was applied here.
 alter table consumer_cursor
     add column turn bigint not null default 0,
-    add column asked_from bigint,
     add column ahead_since timestamptz;
 
 -- Which database this is: the server, its timeline, the database, its log. A restored copy or a promoted standby
