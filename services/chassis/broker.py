@@ -7,9 +7,10 @@ import asyncio
 import contextlib
 import random
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import aio_pika
 from aio_pika.abc import AbstractConnection
@@ -19,6 +20,8 @@ from yarl import URL
 from services.chassis.faults import BROKER_WEATHER
 
 CONNECT_S = 5
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +48,32 @@ class Broker:
         finally:
             with contextlib.suppress(*BROKER_WEATHER):  # a silent node never answers the goodbye
                 async with asyncio.timeout(2):
-                    await link.connection.close()
+                    await answered(link.connection.close())
 
     async def _connect(self, name: str) -> Link:
         failure: Exception | None = None
         for address in random.sample(self._addresses, k=len(self._addresses)):
             try:
                 async with asyncio.timeout(CONNECT_S):
-                    connection = await aio_pika.connect(address, client_properties={"connection_name": name})
+                    connecting = aio_pika.connect(address, client_properties={"connection_name": name})
+                    connection = await answered(connecting)
                 return Link(connection, address)
             except BROKER_WEATHER as error:
                 failure = error
         assert failure is not None, "there is at least one address"
         raise failure
+
+
+async def answered(work: Awaitable[T]) -> T:
+    """Awaits the broker's answer. Raises ConnectionError where the connection was closed meanwhile.
+
+    aiormq cancels whoever waits on a connection that it gives up. Passed on, that would end the task that waits,
+    although nobody wants it to end.
+    """
+    try:
+        return await work
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise ConnectionError("the connection was closed while an answer was awaited") from None

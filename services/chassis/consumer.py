@@ -19,7 +19,7 @@ from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
 
 from services.chassis import cloudevents, faultpoints, parking, topology
-from services.chassis.broker import Broker, Link
+from services.chassis.broker import Broker, Link, answered
 from services.chassis.cloudevents import Arrival, Content, Unreadable
 from services.chassis.faults import BROKER_WEATHER, Backoff, Unsettled, describe, is_weather
 from services.chassis.inbox import Inbox
@@ -90,7 +90,7 @@ class Consumer:
 
     async def _guard(self, link: Link) -> None:
         async with asyncio.timeout(30):
-            declared = await topology.declare(link.connection, self._wiring)
+            declared = await answered(topology.declare(link.connection, self._wiring))
         if self._broker is None or declared.idle:
             await self._stop_broker()
             await self._forget_requests()
@@ -284,7 +284,7 @@ async def _within(limit_s: float, work: Awaitable[object]) -> None:
     if not done:
         task.cancel()
         raise TimeoutError(f"not done within {limit_s:g} s")
-    task.result()
+    await answered(task)
 
 
 async def _cancel(subscriber: Any) -> None:

@@ -18,7 +18,7 @@ import asyncpg
 from aio_pika.abc import AbstractExchange
 
 from services.chassis import cloudevents, faultpoints, topology
-from services.chassis.broker import Broker
+from services.chassis.broker import Broker, Link, answered
 from services.chassis.faults import BROKER_WEATHER, Backoff, describe, is_weather
 from services.chassis.ids import uuid7
 from services.chassis.ledger import Connection
@@ -245,9 +245,7 @@ class Relay:
                 async with self._broker.connected(f"{self._service} relay") as link:
                     lost = self._lost = asyncio.Event()
                     link.connection.close_callbacks.add(lambda *_, gone=lost: gone.set())
-                    channel = await link.connection.channel(publisher_confirms=True, on_return_raises=True)
-                    channel.close_callbacks.add(lambda *_, gone=lost: gone.set())
-                    self._exchange = await channel.get_exchange(topology.exchange_name(self._service), ensure=False)
+                    self._exchange = await answered(self._open_exchange(link, lost))
                     self._connected.set()
                     backoff.reset()
                     await lost.wait()
@@ -259,6 +257,11 @@ class Relay:
                 self._connected.clear()
                 self._exchange = None
             await backoff.wait()
+
+    async def _open_exchange(self, link: Link, lost: asyncio.Event) -> AbstractExchange:
+        channel = await link.connection.channel(publisher_confirms=True, on_return_raises=True)
+        channel.close_callbacks.add(lambda *_: lost.set())
+        return await channel.get_exchange(topology.exchange_name(self._service), ensure=False)
 
     async def _keep_leases(self) -> None:
         while True:
@@ -374,7 +377,7 @@ class Relay:
         lost = self._lost
         try:
             async with asyncio.timeout(CONFIRM_S):
-                await exchange.publish(message, key, mandatory=True)
+                await answered(exchange.publish(message, key, mandatory=True))
         except TimeoutError:
             lost.set()  # silent, or blocked: another connection, perhaps to another node, will do
             raise

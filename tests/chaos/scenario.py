@@ -42,7 +42,7 @@ class Scenario:
     short: bool = False
     """Also part of `make test`, with fewer cooperatives and a shorter day."""
     cooperatives: int = 6
-    pushes_per_s: int = 25
+    pushes_per_s: int = 15
     load_s: float = 6
     durable: bool = False
     """PostgreSQL waits for the disk; needed only where the machine itself is thought to die."""
@@ -60,7 +60,7 @@ class Scenario:
 
     def small(self) -> "Scenario":
         """The same with fewer cooperatives and a short, calm day, for a quick look and for `make test`."""
-        return replace(self, cooperatives=4, pushes_per_s=20, load_s=4)
+        return replace(self, cooperatives=4, pushes_per_s=15, load_s=4)
 
     def patient(self, factor: float) -> "Scenario":
         """The same with its limits so many times as long."""
@@ -75,7 +75,7 @@ def scenario(
     *,
     short: bool = False,
     cooperatives: int = 6,
-    pushes_per_s: int = 25,
+    pushes_per_s: int = 15,
     load_s: float = 6,
     durable: bool = False,
     environment: Mapping[str, Mapping[str, str]] | None = None,

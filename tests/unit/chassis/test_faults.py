@@ -1,8 +1,11 @@
 """What is waited out and what is held against an event."""
 
+import asyncio
+
 import asyncpg
 import pytest
 
+from services.chassis.broker import answered
 from services.chassis.faults import describe, is_weather
 
 
@@ -38,6 +41,24 @@ def test_what_passes_by_itself_is_weather(error: Exception) -> None:
 )
 def test_what_fails_the_same_way_for_ever_is_a_fault(error: Exception) -> None:
     assert not is_weather(error)
+
+
+async def test_a_connection_that_is_given_up_does_not_end_the_task_that_waits_on_it() -> None:
+    waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    waiting.cancel()  # what aiormq does to everybody who waits on a connection that it closes
+    with pytest.raises(ConnectionError):
+        await answered(waiting)
+
+
+async def test_a_task_that_is_cancelled_while_it_waits_for_the_broker_ends() -> None:
+    task = asyncio.create_task(answered(asyncio.get_running_loop().create_future()))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await answered(asyncio.get_running_loop().create_future())
 
 
 def test_an_error_is_told_in_words_that_can_be_written_anywhere() -> None:
