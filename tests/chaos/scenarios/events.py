@@ -49,8 +49,8 @@ async def withheld(arena: Arena) -> None:
     await arena.start_service(reader)
     await arena.load.finished()
     place = (UUID(lost["partitionkey"]), lost["source"].removeprefix("/"), int(lost["sequence"]))
-    asked = "select 1 from consumer_cursor where (stream, producer) = ($1, $2) and asked_from < $3 and sequence >= $3"
-    await arena.until(f"{reader} asks for {place} and applies it", lambda: arena.sql(reader, asked, *place))
+    applied = "select 1 from consumer_cursor where (stream, producer) = ($1, $2) and sequence >= $3"
+    await arena.until(f"{reader} has applied {place}", lambda: arena.sql(reader, applied, *place))
     await _until_counted(arena, "relay_resends", before + 1)
 
 
