@@ -30,9 +30,11 @@ def restore(stack: Stack, directory: Path, services: Sequence[str]) -> None:
     running = [process for process in processes if process.pid]
     for process in running:
         process.stop()
-    put_back(stack, directory, services)
-    for process in running:
-        process.start()
+    try:
+        put_back(stack, directory, services)
+    finally:
+        for process in running:
+            process.start()
 
 
 def put_back(stack: Stack, directory: Path, services: Sequence[str]) -> None:
@@ -63,10 +65,11 @@ def _check(directory: Path, services: Sequence[str]) -> None:
 
 
 def _dump(stack: Stack, service: str, path: Path) -> Path:
-    path.touch(mode=0o600)
+    part = path.with_suffix(".part")  # a dump that was broken off is none
+    part.touch(mode=0o600)
     tool = find_or_install()[0].pg_dump
-    _run(stack, service, [str(tool), "--format=custom", f"--file={path}"])
-    return path
+    _run(stack, service, [str(tool), "--format=custom", f"--file={part}"])
+    return part.rename(path)
 
 
 def _restore(stack: Stack, service: str, path: Path) -> None:

@@ -42,13 +42,12 @@ class Delivery:
 
     body: bytes
     sender: str | None
-    message_id: str | None
     redelivered: bool
 
 
 async def _decode(message: RabbitMessage) -> Delivery:
     raw = message.raw_message
-    return Delivery(message.body, raw.user_id, raw.message_id, bool(raw.redelivered))
+    return Delivery(message.body, raw.user_id, bool(raw.redelivered))
 
 
 class Consumer:
@@ -94,8 +93,12 @@ class Consumer:
         if self._broker is None or declared.idle:
             await self._stop_broker()
             await self._forget_requests()
-            self._broker = self._make_broker(link.address)
-            await _within(30, self._broker.start())
+            broker = self._broker = self._make_broker(link.address)
+            try:
+                await _within(30, broker.start())
+            except BaseException:
+                await self._stop_broker()
+                raise
         self.waits_for = [f"the exchange of {producer} is not there" for producer in declared.missing]
 
     async def _stop_broker(self) -> None:
@@ -129,14 +132,15 @@ class Consumer:
         return broker
 
     def _in_turn(
-        self, queue: str, senders: Sequence[str], take: Callable[[Content, int], Awaitable[None]]
+        self, queue: str, senders: Sequence[str], take: Callable[[Content, bool], Awaitable[None]]
     ) -> Callable[[Delivery], Awaitable[None]]:
         """A subscriber that reads messages of one queue, from these senders, strictly one after the other."""
         turn = asyncio.Lock()
 
         async def on_message(delivery: Delivery) -> None:
             async with turn:
-                deaths = await self._patiently(lambda: self._count_redelivery(delivery)) if delivery.redelivered else 0
+                if delivery.redelivered:
+                    self._metrics.redelivered.inc()
                 try:
                     content = cloudevents.read_from(delivery.sender, senders, delivery.body)
                 except Unreadable as error:
@@ -144,25 +148,10 @@ class Consumer:
                     log.error("message rejected", extra={"queue": queue, "reason": reason})
                     await self._patiently(lambda: self._reject(queue, reason, delivery.body))
                 else:
-                    await self._patiently(lambda: take(content, deaths))
+                    await self._patiently(lambda: take(content, delivery.redelivered))
                 faultpoints.reach("before_ack")
 
         return on_message
-
-    async def _count_redelivery(self, delivery: Delivery) -> int:
-        """How often this message came back: each time, a process or its connection may have died over it."""
-        self._metrics.redelivered.inc()
-        message_id = _uuid(delivery.message_id)
-        if message_id is None:
-            return 1
-
-        async def work(tx: Transaction) -> int:
-            return await parking.count_redelivery(tx.conn, message_id)
-
-        try:
-            return await self._ledger.transact(work)
-        except Unsettled:
-            return 1
 
     async def _reject(self, queue: str, reason: str, body: bytes) -> None:
         async def work(tx: Transaction) -> None:
@@ -170,19 +159,20 @@ class Consumer:
 
         await self._ledger.transact(work)
 
-    async def _take_in(self, content: Content, deaths: int) -> None:
+    async def _take_in(self, content: Content, again: bool) -> None:
         if content.arrivals:
-            await self._apply_or_park(content.arrivals, deaths)
+            await self._apply_or_park(content.arrivals, again)
         for producer, heads in content.heads:
             await self._note_heads(producer, heads)
         for producer, resent in content.resent:
             await self._note_resent(producer, resent.stream)
         for producer, asked in content.reach_asked:
-            await self._incarnation.answer(producer, asked)
+            with contextlib.suppress(*BROKER_WEATHER):  # it asks again, and consuming must go on
+                await self._incarnation.answer(producer, asked)
 
-    async def _apply_or_park(self, arrivals: Sequence[Arrival], deaths: int) -> None:
+    async def _apply_or_park(self, arrivals: Sequence[Arrival], again: bool) -> None:
         try:
-            await self._inbox.take_in(arrivals, deaths)
+            await self._inbox.take_in(arrivals, again)
         except Unsettled:
             await self._incarnation.park(arrivals, self._inbox.reads)
 
@@ -209,7 +199,7 @@ class Consumer:
                 raise
             log.warning("will ask for what is missing later: %s", describe(error))
 
-    async def _serve(self, content: Content, _: int) -> None:
+    async def _serve(self, content: Content, _: bool) -> None:
         """Answers what readers ask for: a resend; and takes their answers to what this service asked them."""
         for reader, told in content.reach_told:
             await self._incarnation.take_answer(reader, told)
@@ -264,7 +254,7 @@ class Consumer:
                 continue
             wanted = {"stream": str(stream), "sequence": sequence}
             try:
-                await self._relay.publish_control(cloudevents.RESEND, topology.resend_key(producer), wanted)
+                await self._relay.publish_control(cloudevents.RESEND, topology.control_key(producer), wanted)
             except BROKER_WEATHER as error:
                 log.warning("could not ask %s for a resend, will ask again: %s", producer, describe(error))
                 away.add(producer)
@@ -294,10 +284,3 @@ async def _cancel(subscriber: Any) -> None:
         subscriber._consumer_tag = None
         with contextlib.suppress(*BROKER_WEATHER):
             await queue.cancel(tag)
-
-
-def _uuid(text: str | None) -> UUID | None:
-    try:
-        return UUID(text or "")
-    except ValueError:
-        return None

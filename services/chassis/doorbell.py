@@ -8,11 +8,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 from pydantic import SecretStr
 
 from services.chassis.faults import Backoff, describe, is_weather
+from services.chassis.parking import hold_mark
 
 log = logging.getLogger(__name__)
 
@@ -45,13 +47,17 @@ class Doorbell:
                 if not is_weather(error):
                     raise
 
-    async def listen(self, heard: Callable[[list[int]], None]) -> None:
-        """Calls `heard` with the lanes of each ring, for ever, on a connection of its own."""
+    async def listen(self, heard: Callable[[list[int]], None], holder: UUID) -> None:
+        """Calls `heard` with the lanes of each ring, for ever, on a connection of its own.
+
+        The same connection shows that the process lives that is named `holder` where it marks events.
+        """
         backoff = Backoff()
         while True:
             try:
                 conn = await asyncpg.connect(self._url.get_secret_value(), timeout=5)
                 try:
+                    await hold_mark(conn, holder)
                     await conn.add_listener(CHANNEL, lambda *args: heard(_lanes(args)))
                     backoff.reset()
                     while True:

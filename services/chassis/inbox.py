@@ -63,24 +63,25 @@ class Inbox:
         handlers: Mapping[type[Event], Handler],
         patience: Patience,
         metrics: Metrics,
+        holder: UUID | None = None,
     ) -> None:
         self._ledger = ledger
         self.reads = reads
         self._handlers = {kind.type: (kind, handler) for kind, handler in handlers.items()}
         self._patience = patience
         self._metrics = metrics
-        self._holder = uuid7()
+        self._holder = holder or uuid7()
         """Names this process where it marks events as begun."""
 
-    async def take_in(self, arrivals: Sequence[Arrival], deaths: int = 0) -> None:
+    async def take_in(self, arrivals: Sequence[Arrival], again: bool = False) -> None:
         """Applies what may be applied of the arrivals and of what was parked in their streams.
 
-        `deaths`: how often the broker had to hand out the message again; then each stream is marked before it is
-        applied, so that an event that kills the process is found. Raises weather only; after it nothing has
-        changed and the call can be repeated.
+        `again`: the broker hands out the message another time, perhaps because a process died over it; then each
+        stream is marked before it is applied, so that an event that kills the process is found. After weather
+        nothing has changed and the call can be repeated.
         """
         streams = sorted({a.stream for a in arrivals})
-        if not deaths:
+        if not again:
             try:
                 await self._apply(streams, arrivals)
                 return
@@ -89,19 +90,19 @@ class Inbox:
                     raise
         for stream in streams:
             own = [a for a in arrivals if a.stream == stream]
-            if deaths:
-                await self._carefully(stream, own, deaths)
+            if again:
+                await self._carefully(stream, own)
             else:
                 await self._one_stream(stream, own)
 
     async def take_up(self, stream: UUID) -> None:
         """Applies what is parked of a stream: its failed events, if they are due, and what follows them."""
-        await self._carefully(stream, [], 0)
+        await self._carefully(stream, [])
 
-    async def _carefully(self, stream: UUID, arrivals: Sequence[Arrival], deaths: int) -> None:
+    async def _carefully(self, stream: UUID, arrivals: Sequence[Arrival]) -> None:
         """Marks the stream's next event before the stream is applied; where a process died over it, event by event."""
         retried = [(stream, producer) for producer in self.reads]
-        first = await self._begin_next(stream, arrivals, retried, deaths)
+        first = await self._begin_next(stream, arrivals, retried, deaths=0)
         if first is not None and first.again:
             await self._one_by_one(stream, arrivals, retried, max(first.deaths, 1))
         else:

@@ -32,7 +32,18 @@ _IS_SETTLED = "select identity = present_identity() from incarnation"
 
 _NOT_MIGRATED = (asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionError)
 
-_LANES = "select lane from unnest($1::smallint[]) lane union select lane from stream_head order by 1"
+_LANES = """
+select lane::smallint from generate_series(0, $1 - 1) lane
+union select lane from stream_head
+union select lane from relay_lease where until > (select max(until) from relay_lease) - interval '1 hour'
+order by lane
+"""
+"""The shared lanes, those of the streams, and those that were served last: what was published may wait in each."""
+
+_ANSWER_FOR = f"""
+insert into settling_answer (identity, lane, reader) select present_identity(), lane, $2 from ({_LANES}) lanes
+where exists (select from incarnation where identity <> present_identity()) on conflict do nothing
+"""  # noqa: S608 - only fixed text
 
 _WAITS_FOR = """
 select lane, reader from unnest($2::smallint[]) lane cross join unnest($3::text[]) reader
@@ -139,11 +150,13 @@ class Incarnation:
             "select stream, greatest(head, sequence) as reach from consumer_cursor where producer = $1", producer
         )
         told = {"identity": asked.identity, "lane": asked.lane, "reach": {str(r["stream"]): r["reach"] for r in rows}}
-        await self._relay.publish_control(cloudevents.REACH_TOLD, topology.resend_key(producer), told)
+        await self._relay.publish_control(cloudevents.REACH_TOLD, topology.control_key(producer), told)
 
     async def take_answer(self, reader: str, told: ReachTold) -> None:
         """Notes what a reader knows."""
         async with self._pool.acquire(timeout=5) as conn, conn.transaction():
+            if await conn.fetchval(_IS_SETTLED):
+                return  # a late answer
             await conn.execute(_SAVE_REACH, told.identity, list(told.reach), list(told.reach.values()))
             await conn.execute(
                 "insert into settling_answer (identity, lane, reader) values ($1, $2, $3) on conflict do nothing",
@@ -174,17 +187,13 @@ class Incarnation:
             )
             if row is None or not row["new"]:
                 return []
-            lanes = [r["lane"] for r in await conn.fetch(_LANES, self._asked_lanes)]
+            lanes = [r["lane"] for r in await conn.fetch(_LANES, self._shared_lanes)]
             rows = await conn.fetch(_WAITS_FOR, row["now"], lanes, list(self._readers))
             waiting = [(r["lane"], r["reader"]) for r in rows]
             self.waits_for = [_in_words(waiting)] if waiting else []
             if not waiting:
                 await self._lift(conn, row["now"])
             return waiting
-
-    @property
-    def _asked_lanes(self) -> list[int]:
-        return sorted({*range(self._shared_lanes), *self._own_lanes})
 
     async def _lift(self, conn: Connection, identity: str) -> None:
         lost = await conn.fetch(_LOST, identity)
@@ -213,13 +222,7 @@ async def settle_without(url: str, reader: str, shared_lanes: int) -> int:
     """
     conn = await asyncpg.connect(url, timeout=10)
     try:
-        done = await conn.execute(
-            "insert into settling_answer (identity, lane, reader) select present_identity(), lane, $2 "
-            "from (select lane from generate_series(0, $1 - 1) lane union select lane from stream_head) x "
-            "where exists (select from incarnation where identity <> present_identity()) on conflict do nothing",
-            shared_lanes,
-            reader,
-        )
+        done = await conn.execute(_ANSWER_FOR, shared_lanes, reader)
         return int(done.rpartition(" ")[2])
     finally:
         await conn.close()

@@ -18,8 +18,8 @@ MOST_PARKED = 1000
 MOST_REJECTED = 200
 MOST_REJECTED_BYTES = 65_536
 
-MOST_DEATHS = 3
-"""Processes that may die over an event before an operator has to decide."""
+MOST_MARKED_DEATHS = 2
+"""Processes that may die over a marked event before an operator has to decide; one died before there was a mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,52 +172,54 @@ async def note_heads(conn: Connection, producer: str, heads: Mapping[UUID, int])
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """An event that is about to be applied. `again`: a process that is no more had begun it, or its stream, before."""
+    """An event that is about to be applied. `again`: a process that is no more had begun it, or its stream with it."""
 
     deaths: int
     again: bool
     quarantined: bool
 
 
+_BEGIN = """
+with known as (
+    select deaths,
+        case when begun_by <> $4 then pg_try_advisory_xact_lock(hashtextextended(begun_by::text, 0)) end as again
+    from parked_event where (stream, producer, sequence) = ($2, $1, $3)
+), counted as (
+    select greatest($5, coalesce((select deaths + coalesce(again, false)::int from known), 0)) as deaths,
+        coalesce((select again from known), false) as again
+)
+insert into parked_event as p (producer, stream, sequence, status, next_at, begun_by, deaths, event)
+select $1, $2, $3, 'retry', now(), $4, deaths, $6 from counted
+on conflict (stream, producer, sequence) do update set begun_by = $4, deaths = excluded.deaths, next_at = now(),
+    status = case when excluded.deaths >= $7 then 'quarantined' else 'retry' end,
+    error = case when excluded.deaths >= $7 then 'processes died over it' else p.error end
+returning deaths, status, (select again from counted) as again
+"""
+
+
+async def hold_mark(conn: "Connection | asyncpg.Connection[asyncpg.Record]", holder: UUID) -> None:
+    """Shows, as long as this connection lives, that the process lives whose marks carry this name."""
+    await conn.execute("select pg_advisory_lock(hashtextextended($1, 0))", str(holder))
+
+
 async def begin(conn: Connection, event: Arrival, holder: UUID, deaths: int) -> Begun:
     """Marks an event as begun by this process, before it is applied in a transaction of its own.
 
-    `deaths` is what is known of processes that died over the message that brought it. From MOST_DEATHS on the event
-    is quarantined instead: whatever it does to the process, the neighbours need that process.
+    `deaths`: of processes that died over the stream's mark. An event whose mark was left behind by MOST_MARKED_DEATHS
+    dead processes is quarantined instead: whatever it does to the process, the neighbours need that process.
     """
     row = await conn.fetchrow(
-        "with known as (select deaths, begun_by is distinct from $4 and begun_by is not null as again "
-        "  from parked_event where (stream, producer, sequence) = ($2, $1, $3)), "
-        "counted as (select greatest($5, coalesce((select deaths + again::int from known), 0)) as deaths, "
-        "  coalesce((select again from known), false) as again) "
-        "insert into parked_event as p (producer, stream, sequence, status, next_at, begun_by, deaths, event) "
-        "select $1, $2, $3, 'retry', now(), $4, deaths, $6 from counted "
-        "on conflict (stream, producer, sequence) do update set begun_by = $4, deaths = excluded.deaths, "
-        "  next_at = now(), status = case when excluded.deaths >= $7 then 'quarantined' else 'retry' end, "
-        "  error = case when excluded.deaths >= $7 then 'the process died over it ' || excluded.deaths || ' times' "
-        "    else p.error end "
-        "returning deaths, status, (select again from counted) as again",
+        _BEGIN,
         event.producer,
         event.stream,
         event.sequence,
         holder,
         deaths,
         cloudevents.parked_json(event),
-        MOST_DEATHS,
+        MOST_MARKED_DEATHS,
     )
     assert row is not None
     return Begun(row["deaths"], row["again"], row["status"] == "quarantined")
-
-
-async def count_redelivery(conn: Connection, message_id: UUID) -> int:
-    """Counts that the broker has handed out a message again; forgets those of yesterday."""
-    await conn.execute("delete from redelivery where last_at < now() - interval '1 day'")
-    times: int = await conn.fetchval(
-        "insert into redelivery as r (message_id, times) values ($1, 1) "
-        "on conflict (message_id) do update set times = r.times + 1, last_at = now() returning times",
-        message_id,
-    )
-    return times
 
 
 async def park_failed(
@@ -232,7 +234,7 @@ async def park_failed(
         "values ($1, $2, $3, case when $5 <= 1 then 'quarantined' else 'retry' end, 1, "
         "  now() + make_interval(secs => $6), $4, $8) "
         "on conflict (stream, producer, sequence) do update set attempts = p.attempts + 1, error = excluded.error, "
-        "  begun_by = null, "
+        "  begun_by = null, deaths = 0, "
         "  status = case when p.attempts + 1 >= $5 then 'quarantined' else 'retry' end, "
         "  next_at = now() + make_interval(secs => least($7, $6 * power(2, least(p.attempts, 20)))) "
         "returning attempts, status",
@@ -295,10 +297,10 @@ async def claim_gaps(conn: Connection, patience: timedelta, limit: int) -> list[
 
 
 async def note_resent(conn: Connection, producer: str, streams: Sequence[UUID]) -> None:
-    """The answers to requests for these streams have come in whole."""
+    """The answers to requests for these streams have come in whole; where they helped, more may be asked for."""
     await conn.execute(
         "update consumer_cursor set asked_at = '-infinity' "
-        "where producer = $1 and stream = any($2) and behind_since is not null",
+        "where producer = $1 and stream = any($2) and behind_since > asked_at",
         producer,
         streams,
     )

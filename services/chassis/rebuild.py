@@ -7,6 +7,7 @@ result takes the place of what was there, while the service's own consumption wa
 """
 
 import argparse
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,20 @@ Reached = Mapping[UUID, Mapping[str, int]]
 
 Event = tuple[UUID, str, int]
 """Stream, producer, sequence number."""
+
+
+LONGEST_PAUSE_S = 15
+"""The most that consumption waits for a rebuild; less than the 20 s after which its own locks give up."""
+
+_TRY_AGAIN = """
+with freed as (
+    update public.parked_event set status = 'retry', attempts = 0, deaths = 0, begun_by = null, next_at = now()
+    where status in ('retry', 'quarantined') and error like 'UndefinedTableError%'
+    returning producer, stream, sequence, event
+)
+insert into public.quarantine_act (producer, stream, sequence, act, reason, actor, event)
+select producer, stream, sequence, 'retry', 'the tables that it lacked were rebuilt', 'rebuild', event from freed
+"""
 
 
 class Stuck(Exception):
@@ -92,6 +107,10 @@ async def run(service: Service[S], settings: S, check: bool) -> int:
     logging.getLogger(f"services.{service.name}").setLevel(logging.CRITICAL)  # it would speak of what is long past
     url = settings.database_url.get_secret_value()
     live = await asyncpg.connect(url, timeout=10)
+    if not await live.fetchval("select pg_try_advisory_lock(hashtextextended($1, 0))", SCHEMA):
+        await live.close()
+        print(f"{service.name}: another rebuild is under way")
+        return 1
     try:
         await rebuilt_tables.make_schema(live)
         await migrate.migrate(url, service.migrations(), SCHEMA)
@@ -102,6 +121,9 @@ async def run(service: Service[S], settings: S, check: bool) -> int:
             return await (_check(service, live, again) if check else _replace(service, live, again))
     except Stuck as error:
         print(f"{service.name}: {error}")
+        return 1
+    except TimeoutError:
+        print(f"{service.name}: a producer was silent while the consumers waited; nothing was changed, try again")
         return 1
     finally:
         await rebuilt_tables.drop_schema(live)
@@ -125,15 +147,12 @@ async def _check(service: Service[S], live: Live, again: "_Again[S]") -> int:
 async def _replace(service: Service[S], live: Live, again: "_Again[S]") -> int:
     reached = await _reached(live, service.name)
     events = await again.apply(reached, await _all_turns(live, reached), await _skipped(live))
-    async with live.transaction():  # from here on the consumers wait; what they did meanwhile is little
+    async with asyncio.timeout(LONGEST_PAUSE_S), live.transaction():  # the consumers wait; what they did is little
         await live.execute("select from public.consumer_cursor order by stream, producer for update")
         reached = await _reached(live, service.name)
         events += await again.apply(reached, await _all_turns(live, reached), await _skipped(live))
         await rebuilt_tables.take_over(live, service.derived)
-        await live.execute(
-            "update public.parked_event set status = 'retry', attempts = 0, next_at = now() "
-            "where status in ('retry', 'quarantined') and error like 'UndefinedTableError%'"
-        )
+        await live.execute(_TRY_AGAIN)
     print(f"{service.name}: {events} events of {len(reached)} streams applied anew to {len(service.derived)} tables")
     return 0
 

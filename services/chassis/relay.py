@@ -1,8 +1,8 @@
 """The relay: sends the event log to RabbitMQ, in order per stream, with confirms, on its own connection.
 
-One relay per lane at a time holds the lane's lease. Per stream a cursor says how far the broker has confirmed;
-it only moves if it still stands where the relay read it, so a rewind (a resend) always wins. Sending twice is
-harmless, since readers drop duplicates; not sending is what it prevents.
+One relay per lane at a time holds the lane's lease. Per stream a cursor says how far the broker has confirmed; it only
+moves if it still stands where the relay read it. Sending twice is harmless, since readers drop duplicates; not
+sending is what it prevents. A resend goes to the reader that asked and moves no cursor.
 """
 
 import asyncio
@@ -340,7 +340,7 @@ class Relay:
             self._metrics.relayed.inc(batch.events)
             lane.told |= batch.reached.keys()
             if not await self._advance(lane, batch):
-                return False  # the lease has gone, or all was rewound: the next poll looks again
+                return False  # the lease has gone: the next poll looks again
         if len(rows) >= MOST_EVENTS:
             lane.hints |= hints
             lane.look_everywhere |= everywhere

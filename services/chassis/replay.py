@@ -91,7 +91,7 @@ class Replay:
             user_id=self._service,
             app_id=self._service,
         )
-        await self._exchange.publish(message, topology.resend_key(producer), timeout=10)
+        await self._exchange.publish(message, topology.control_key(producer), timeout=10)
 
     async def _on_message(self, message: AbstractIncomingMessage) -> None:
         try:

@@ -20,6 +20,7 @@ from services.chassis.consumer import Consumer
 from services.chassis.database import open_pool
 from services.chassis.doorbell import Doorbell
 from services.chassis.faults import Backoff, Unsettled, is_weather
+from services.chassis.ids import uuid7
 from services.chassis.inbox import Inbox, Patience
 from services.chassis.incarnation import Incarnation
 from services.chassis.jobs import Job
@@ -154,7 +155,8 @@ class Process(Generic[S]):
             runtime.metrics,
         )  # fmt: skip
         patience = Patience(settings.max_attempts, settings.retry_first_s, settings.retry_most_s)
-        inbox = Inbox(runtime.ledger, READS[name], parts.handlers, patience, runtime.metrics)
+        holder = uuid7()
+        inbox = Inbox(runtime.ledger, READS[name], parts.handlers, patience, runtime.metrics, holder)
         wiring = Wiring(name, READS[name], read_by(name), self._lanes)
         settling = self._incarnation = Incarnation(
             name, settings.database_url, read_by(name), self._lanes, settings.shared_lanes, relay
@@ -170,7 +172,7 @@ class Process(Generic[S]):
             *parts.jobs,
         ]
         background = [asyncio.create_task(jobs.run_for_ever(job, runtime.metrics)) for job in chores]
-        background.append(asyncio.create_task(doorbell.listen(relay.look_at)))
+        background.append(asyncio.create_task(doorbell.listen(relay.look_at, holder)))
         background.append(asyncio.create_task(settling.run()))
         relaying, consuming = asyncio.create_task(relay.run()), asyncio.create_task(consumer.run())
         draining = asyncio.create_task(drain.wait())

@@ -2,7 +2,7 @@
 
 `<service>.events` is where it publishes (routing key = lane); `<service>.<lane>` (quorum) is bound to each
 producer that it reads, by the lane and by its own name, under which a resend comes to it alone;
-`<service>.control` (quorum) takes resend requests from those who read it.
+`<service>.control` (quorum) takes what those who read it ask and answer.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ def lane_queue(service: str, lane: int) -> str:
 
 
 def control_queue(service: str) -> str:
-    """The queue of resend requests to the service."""
+    """The queue of what readers ask of the service, and of their answers to it."""
     return f"{service}.control"
 
 
@@ -36,8 +36,8 @@ def own_key(service: str, queue: str) -> str:
     return f"{service}.{queue}"
 
 
-def resend_key(producer: str) -> str:
-    """Routing key of a resend request to this producer."""
+def control_key(producer: str) -> str:
+    """Routing key under which a reader asks or answers this producer."""
     return f"resend.{producer}"
 
 
@@ -75,7 +75,7 @@ async def declare(connection: AbstractConnection, wiring: Wiring) -> Declared:
     queues = [(lane_queue(wiring.service, lane), str(lane)) for lane in wiring.lanes]
     lanes = [(name, key) for name, lane in queues for key in (lane, own_key(wiring.service, lane))]
     missing = [p for p in wiring.reads if not await _bind(connection, p, lanes)]
-    asks = [(control_queue(wiring.service), resend_key(wiring.service))]
+    asks = [(control_queue(wiring.service), control_key(wiring.service))]
     missing += [r for r in wiring.readers if not await _bind(connection, r, asks)]
     return Declared(idle, missing)
 

@@ -4,15 +4,6 @@ alter table parked_event
     add column begun_by uuid,
     add column deaths int not null default 0;
 
--- Messages that the broker handed out more than once: how often one was taken in hand. A message that keeps coming
--- back is applied event by event, so that the one that kills the process is found.
-create table redelivery (
-    message_id uuid primary key,
-    times int not null,
-    last_at timestamptz not null default now()
-);
-create index redelivery_by_age on redelivery (last_at);
-
 -- In which order the producers' events of a stream were applied here: a row for each change of producer. From
 -- `first_sequence` on that producer's events were applied, until the next row. With it a rebuild repeats every
 -- decision as it was made.
@@ -41,7 +32,9 @@ create table incarnation (
     one boolean primary key default true check (one),
     identity text not null
 );
-insert into incarnation (identity) values (present_identity());
+-- A log that was written before this migration may be that of an old backup: its readers are asked first.
+insert into incarnation (identity)
+select case when exists (select from event_log) then '' else present_identity() end;
 
 -- While a new identity is not settled: which readers have answered for which lane, and how far they know a stream.
 create table settling_answer (

@@ -86,9 +86,9 @@ async def test_an_event_that_kills_the_process_is_set_aside_after_three_deaths(
     killer.victim = message[place - 1].id
     for deliveries in range(3):
         with pytest.raises(Died):
-            await process(pool, killer).take_in(message, deaths=deliveries)
-    await process(pool, killer).take_in(message, deaths=3)
-    assert killer.deaths == parking.MOST_DEATHS == 3
+            await process(pool, killer).take_in(message, again=deliveries > 0)
+    await process(pool, killer).take_in(message, again=True)
+    assert killer.deaths == 3, "one before there was a mark, two over marks"
     assert await quarantined(pool) == [place]
     done = await applied(pool)
     assert sorted(n for stream, n in done if stream == sick) == list(range(1, place))
@@ -103,9 +103,9 @@ async def test_neighbours_of_a_killing_event_are_applied_once_and_in_order(
     killer.victim = message[1].id
     for deliveries in range(3):
         with pytest.raises(Died):
-            await process(pool, killer).take_in(message, deaths=deliveries)
+            await process(pool, killer).take_in(message, again=deliveries > 0)
     last = process(pool, killer)
-    await last.take_in(message, deaths=3)
+    await last.take_in(message, again=True)
     killer.victim = None
     async with pool.acquire() as conn, conn.transaction():
         assert await parking.resolve(conn, "catalog", stream, 2, "retry", "mended", "a test")
@@ -122,11 +122,11 @@ async def test_a_parked_event_that_kills_the_process_is_set_aside_too(pool: "asy
         before = await parking.lock_cursors(conn, ("catalog",), [stream])
         await parking.advance(conn, before, {(stream, "catalog"): 1}, {})
     killer.victim = message[2].id
-    for _ in range(3):
+    for _ in range(2):
         with pytest.raises(Died):
             await process(pool, killer).take_up(stream)
     await process(pool, killer).take_up(stream)
-    assert killer.deaths == 3
+    assert killer.deaths == 2
     assert await quarantined(pool) == [3]
     assert await applied(pool) == [(stream, 2)]
 
@@ -136,7 +136,7 @@ async def test_a_message_that_only_comes_again_is_applied_as_usual(pool: "asyncp
     message = arrivals(stream, 4)
     once = process(pool, killer)
     for deliveries in (0, 1, 2, 7):
-        await once.take_in(message, deaths=deliveries)
+        await once.take_in(message, again=deliveries > 0)
     assert await applied(pool) == [(stream, n) for n in (1, 2, 3, 4)]
     assert await pool.fetchval("select count(*) from parked_event") == 0
 
@@ -152,18 +152,30 @@ async def test_weather_in_the_middle_is_no_death(pool: "asyncpg.Pool[asyncpg.Rec
     ledger = Ledger(pool, lambda stream: 0, lambda touched: None)
     inbox = Inbox(ledger, ("catalog",), {OfferWithdrawn: handle}, Patience(8, 1, 1), Metrics())
     message = arrivals(stream, 2)
-    for deliveries in (1, 2, 3, 4, 5):
+    for _ in range(5):
         with pytest.raises(ConnectionError):
-            await inbox.take_in(message, deaths=min(deliveries, 2))
+            await inbox.take_in(message, again=True)
     weather = False
-    await inbox.take_in(message, deaths=2)
+    await inbox.take_in(message, again=True)
     assert await applied(pool) == [(stream, 1), (stream, 2)]
 
 
-async def test_the_count_of_redeliveries_is_kept_for_a_day(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
-    old, new = uuid7(), uuid7()
+async def test_a_mark_of_a_process_that_lives_is_no_death(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    stream, alive = uuid7(), uuid7()
+    event = arrivals(stream, 1)[0]
     async with pool.acquire() as conn:
-        assert await parking.count_redelivery(conn, old) == 1
-        await conn.execute("update redelivery set last_at = now() - interval '25 hours'")
-        assert [await parking.count_redelivery(conn, new) for _ in range(3)] == [1, 2, 3]
-        assert await conn.fetchval("select count(*) from redelivery") == 1
+        await parking.hold_mark(conn, alive)
+        async with pool.acquire() as other, other.transaction():
+            await parking.begin(other, event, alive, deaths=0)
+            begun = await parking.begin(other, event, uuid7(), deaths=0)
+            assert (begun.again, begun.deaths) == (False, 0)
+        await conn.execute("select pg_advisory_unlock_all()")
+
+
+async def test_an_attempt_that_ends_with_an_error_is_proof_of_life(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    event = arrivals(uuid7(), 1)[0]
+    async with pool.acquire() as conn, conn.transaction():
+        await parking.begin(conn, event, uuid7(), deaths=1)
+        await parking.park_failed(conn, event, "it failed", 8, 1, 1)
+        begun = await parking.begin(conn, event, uuid7(), deaths=0)
+        assert (begun.again, begun.deaths, begun.quarantined) == (False, 0, False)
