@@ -78,7 +78,7 @@ async def crashing(arena: Arena) -> None:
     await arena.start_service(READER, ready=False)
     await _until_quarantined(arena, event)
     error = await arena.books.value(READER, _QUARANTINED, event.stream, event.sequence)
-    assert "the process died over it" in error, error
+    assert "died over it" in error, error
     assert 1 <= arena.deaths[READER] <= MOST_DEATHS, f"{READER} died {arena.deaths[READER]} times"
     await _others_go_on(arena, event.stream)
     deaths = arena.deaths[READER]
