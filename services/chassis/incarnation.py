@@ -139,8 +139,10 @@ class Incarnation:
             new = [a for a in arrivals if a.sequence > before[a.stream, a.producer].sequence]
             heads: dict[tuple[UUID, str], int] = {}
             for arrival in new:
-                place = (arrival.stream, arrival.producer)
-                heads[place] = max(heads.get(place, 0), arrival.sequence)
+                for producer, known in ((arrival.producer, arrival.sequence), *arrival.after.items()):
+                    place = (arrival.stream, producer)
+                    if place in before:
+                        heads[place] = max(heads.get(place, 0), known)
             await parking.park(conn, new, await parking.count_parked(conn, streams))
             await parking.advance(conn, before, {}, heads)
 
