@@ -28,7 +28,7 @@ STOPPABLE = ("allocation", "notify")
 # -- Lost, out of order, again and again -----------------------------------------------------------------------
 
 
-@scenario("an event withheld", short=True)
+@scenario("an event withheld")
 async def withheld(arena: Arena) -> None:
     """A message with events of one stream is taken away for good; what comes behind it is delivered."""
     reader = arena.random.choice(STOPPABLE)

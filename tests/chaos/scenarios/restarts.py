@@ -10,7 +10,7 @@ from tests.chaos.scenario import scenario
 _FENCES = "select coalesce(sum(fence), 0)::bigint from relay_lease"
 
 
-@scenario("terminated under load", short=True)
+@scenario("terminated under load")
 async def terminated(arena: Arena) -> None:
     """SIGTERM to each service in turn: each drains in time and comes back."""
     await arena.load.until(0.15)
