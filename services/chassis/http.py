@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.chassis import documents, faultpoints, problems, trace
+from services.chassis.direct import DirectRoutes
 from services.chassis.faults import is_weather
 from services.chassis.metrics import Metrics
 from services.chassis.runtime import Parts, Runtime, S, Service
@@ -23,8 +24,9 @@ Readiness = Callable[[], Awaitable[list[str]]]
 class Edge:
     """Outermost: continues the caller's trace, refuses bodies that are too large, measures."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, max_body_bytes: int) -> None:
+    def __init__(self, app: FastAPI, metrics: Metrics, max_body_bytes: int) -> None:
         self._app, self._metrics, self._most = app, metrics, max_body_bytes
+        self._direct = DirectRoutes(app, app.routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,6 +48,8 @@ class Edge:
             length = headers.get(b"content-length", b"")
             if length.isdigit() and int(length) > self._most:
                 await problems.too_large(self._most).response()(scope, receive, measured)
+            elif found := self._direct.find(scope):
+                await self._direct.answer(*found, scope, self._limited(receive), measured)
             else:
                 await self._app(scope, self._limited(receive), measured)
         finally:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from fractions import Fraction
+from typing import Self
 from uuid import UUID
 
 from services.orders.domain.command import CommandLine, Kind, OrderCommand
@@ -49,11 +50,28 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Offers:
+    """Every offer that a line is or could be bound to."""
+
+    by_id: Mapping[UUID, Offer]
+    by_product: Mapping[UUID, Sequence[Offer]]
+
+    @classmethod
+    def of(cls, offers: Iterable[Offer]) -> Self:
+        """The offers, to be found by id and by product."""
+        by_id = {offer.offer_id: offer for offer in offers}
+        by_product: dict[UUID, list[Offer]] = {}
+        for offer in by_id.values():
+            by_product.setdefault(offer.product_id, []).append(offer)
+        return cls(by_id, by_product)
+
+
+@dataclass(frozen=True, slots=True)
 class Books:
-    """What a decision looks at: the partner's SKU map, and every offer that a line is or could be bound to."""
+    """What a decision looks at: the partner's SKU map, and the offers."""
 
     skus: Mapping[str, SkuMapping]
-    offers: Mapping[UUID, Offer]
+    offers: Offers
 
 
 def decide(order: Order, command: OrderCommand, books: Books, now: datetime) -> Decision:
@@ -121,14 +139,17 @@ def _revise(
     spoken_for = {line.line_no for line in answered.values()}
     lines = {line.line_no: line if line.line_no in kept else line.cancelled() for line in order.lines}
     free_no = max([*kept, *(line.line_no for line in command.lines)], default=0) + 1
-    before = {line.line_no: line for line in order.ordered} if _asks_the_same_day(order, command) else {}
+    before = {line.line_no: line for line in order.ordered}
+    may_stay = _asks_the_same_day(order, command)
     for wanted in command.lines:
         if wanted.line_no in spoken_for:
             continue
         line_no = wanted.line_no
         if line_no in kept:  # the partner counts its lines anew, but this number is taken for good
             line_no, free_no = free_no, free_no + 1
-        lines[line_no] = _bind(replace(wanted, line_no=line_no), command.delivery_day, before.get(line_no), books, now)
+        held = before.get(line_no)
+        bound = _bind(replace(wanted, line_no=line_no), command.delivery_day, held if may_stay else None, books, now)
+        lines[line_no] = _with_promise(bound, held)
     return tuple(lines[line_no] for line_no in sorted(lines)), late_lines
 
 
@@ -136,7 +157,7 @@ def _bound_for_good(order: Order, books: Books, now: datetime) -> dict[int, Line
     """The ordered lines whose offers take no more changes, by number."""
 
     def closed(line: Line) -> bool:
-        offer = books.offers.get(line.offer_id) if line.offer_id else None
+        offer = books.offers.by_id.get(line.offer_id) if line.offer_id else None
         return offer is None or not offer.takes_orders(now)
 
     return {line.line_no: line for line in order.ordered if closed(line)}
@@ -175,7 +196,7 @@ def _steps(line: CommandLine, skus: Mapping[str, SkuMapping]) -> int | Reason:
 
 
 def _bind(wanted: CommandLine, day: date | None, before: Line | None, books: Books, now: datetime) -> Line:
-    """The line with the offer that serves it, or refused with the reason. `before` is what it was bound to."""
+    """The line with the offer that serves it, or refused with the reason. `before`: whose offer it may keep."""
     line = Line(wanted.line_no, wanted.sku, wanted.quantity, wanted.price_vnd, LineState.REFUSED)
     steps = _steps(wanted, books.skus)
     if isinstance(steps, Reason):
@@ -183,19 +204,23 @@ def _bind(wanted: CommandLine, day: date | None, before: Line | None, books: Boo
     product = books.skus[wanted.sku].product
     line = replace(line, product=product, quantity_steps=steps)
     stays = before is not None and before.sku == wanted.sku and before.product == product
-    offer = books.offers[before.offer_id] if before and before.offer_id and stays else None
-    found = offer or _offer_for(product.product_id, day, books.offers.values(), now)
+    offer = books.offers.by_id[before.offer_id] if before and before.offer_id and stays else None
+    found = offer or _offer_for(books.offers.by_product.get(product.product_id, ()), day, now)
     if isinstance(found, Reason):
         return replace(line, reason=found)
-    line = replace(line, state=LineState.ORDERED, offer_id=found.offer_id, delivery_day=found.delivery_day)
-    if before is None or before.offer_id != found.offer_id:
+    return replace(line, state=LineState.ORDERED, offer_id=found.offer_id, delivery_day=found.delivery_day)
+
+
+def _with_promise(line: Line, before: Line | None) -> Line:
+    """A line that is bound to the same offer as before keeps its promise; if nothing changed, no other one comes."""
+    if before is None or line.state is not LineState.ORDERED or line.offer_id != before.offer_id:
         return line
     return replace(line, promised_steps=before.promised_steps, short_steps=before.short_steps, reason=before.reason)
 
 
-def _offer_for(product_id: UUID, day: date | None, offers: Iterable[Offer], now: datetime) -> Offer | Reason:
-    """The open offer of the day, or of the earliest day where none was asked for."""
-    fitting = [o for o in offers if o.product_id == product_id and (day is None or o.delivery_day == day)]
+def _offer_for(offers: Sequence[Offer], day: date | None, now: datetime) -> Offer | Reason:
+    """Of a product's offers, the open one of the day, or of the earliest day where none was asked for."""
+    fitting = [offer for offer in offers if day is None or offer.delivery_day == day]
     taking = [offer for offer in fitting if offer.takes_orders(now)]
     if taking:
         return min(taking, key=lambda offer: (offer.delivery_day, offer.cut_off_at, offer.offer_id))

@@ -25,6 +25,10 @@ _LINES = (
 )
 
 
+Reference = tuple[UUID, str]
+"""How a partner names an order: (partner_id, partner_ref)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Filed:
     """An order with where it belongs and when it came; `promised_at` is when its first promise was applied."""
@@ -35,11 +39,20 @@ class Filed:
     received_at: datetime
     promised_at: datetime | None = None
 
+    @property
+    def reference(self) -> Reference:
+        """What its partner calls it."""
+        return self.partner_id, _command(self.order).partner_ref
 
-async def lock_orders_by_ref(conn: Connection, partner_id: UUID, refs: Sequence[str]) -> list[Filed]:
-    """Those orders of the partner that are known, locked."""
-    where = "where partner_id = $1 and partner_ref = any($2) order by order_id for no key update"
-    return await _with_lines(conn, await conn.fetch(_ORDER + where, partner_id, refs))
+
+async def lock_orders_by_reference(conn: Connection, references: Sequence[Reference]) -> list[Filed]:
+    """Those of the orders that are known, locked."""
+    where = (
+        "where (partner_id, partner_ref) in (select * from unnest($1::uuid[], $2::text[])) "
+        "order by order_id for no key update"
+    )
+    partner_ids, partner_refs = [one for one, _ in references], [ref for _, ref in references]
+    return await _with_lines(conn, await conn.fetch(_ORDER + where, partner_ids, partner_refs))
 
 
 async def lock_orders(conn: Connection, order_ids: Sequence[UUID]) -> list[Filed]:
@@ -103,7 +116,7 @@ async def insert_orders(conn: Connection, filed: Sequence[Filed]) -> set[UUID]:
         "      quantity_steps, promised_steps, short_steps, reason) "
         "  join stored using (order_id)"
         ") select order_id from stored",
-        *_order_columns(sorted(filed, key=lambda one: _command(one.order).partner_ref)),
+        *_order_columns(sorted(filed, key=lambda one: one.reference)),
         *_line_columns([one.order for one in filed]),
     )
     return {row["order_id"] for row in rows}
