@@ -121,14 +121,17 @@ def _revise(
     spoken_for = {line.line_no for line in answered.values()}
     lines = {line.line_no: line if line.line_no in kept else line.cancelled() for line in order.lines}
     free_no = max([*kept, *(line.line_no for line in command.lines)], default=0) + 1
-    before = {line.line_no: line for line in order.ordered} if _asks_the_same_day(order, command) else {}
+    before = {line.line_no: line for line in order.ordered}
+    may_stay = _asks_the_same_day(order, command)
     for wanted in command.lines:
         if wanted.line_no in spoken_for:
             continue
         line_no = wanted.line_no
         if line_no in kept:  # the partner counts its lines anew, but this number is taken for good
             line_no, free_no = free_no, free_no + 1
-        lines[line_no] = _bind(replace(wanted, line_no=line_no), command.delivery_day, before.get(line_no), books, now)
+        held = before.get(line_no)
+        bound = _bind(replace(wanted, line_no=line_no), command.delivery_day, held if may_stay else None, books, now)
+        lines[line_no] = _with_promise(bound, held)
     return tuple(lines[line_no] for line_no in sorted(lines)), late_lines
 
 
@@ -175,7 +178,7 @@ def _steps(line: CommandLine, skus: Mapping[str, SkuMapping]) -> int | Reason:
 
 
 def _bind(wanted: CommandLine, day: date | None, before: Line | None, books: Books, now: datetime) -> Line:
-    """The line with the offer that serves it, or refused with the reason. `before` is what it was bound to."""
+    """The line with the offer that serves it, or refused with the reason. `before`: whose offer it may keep."""
     line = Line(wanted.line_no, wanted.sku, wanted.quantity, wanted.price_vnd, LineState.REFUSED)
     steps = _steps(wanted, books.skus)
     if isinstance(steps, Reason):
@@ -187,8 +190,12 @@ def _bind(wanted: CommandLine, day: date | None, before: Line | None, books: Boo
     found = offer or _offer_for(product.product_id, day, books.offers.values(), now)
     if isinstance(found, Reason):
         return replace(line, reason=found)
-    line = replace(line, state=LineState.ORDERED, offer_id=found.offer_id, delivery_day=found.delivery_day)
-    if before is None or before.offer_id != found.offer_id:
+    return replace(line, state=LineState.ORDERED, offer_id=found.offer_id, delivery_day=found.delivery_day)
+
+
+def _with_promise(line: Line, before: Line | None) -> Line:
+    """A line that is bound to the same offer as before keeps its promise; if nothing changed, no other one comes."""
+    if before is None or line.state is not LineState.ORDERED or line.offer_id != before.offer_id:
         return line
     return replace(line, promised_steps=before.promised_steps, short_steps=before.short_steps, reason=before.reason)
 

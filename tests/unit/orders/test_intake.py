@@ -1,6 +1,6 @@
 """The rules of intake: exact steps, the right offer, and the newest push wins whatever comes when."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import permutations
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.orders.domain.command import CommandLine, OrderCommand
 from services.orders.domain.intake import MOST_STEPS, Books, Decision, Outcome, decide, decide_again
-from services.orders.domain.order import LineState, OrderState, Product, SkuMapping
+from services.orders.domain.order import LinePromise, LineState, OrderState, Product, SkuMapping, apply_promise
 from tests.unit.orders.books import (
     CAI_MEO,
     CAI_MEO_NEXT_DAY,
@@ -145,6 +145,33 @@ def test_any_order_and_any_repetition_of_pushes_ends_in_the_same_state(
     assert shuffled.command is not None
     assert in_order.command is not None
     assert shuffled.command.revision == in_order.command.revision
+
+
+def test_asking_for_the_day_that_serves_already_keeps_the_promise() -> None:
+    placed = after(new(), push(0, line(1, "SU-SU", "2"))).order
+    told = apply_promise(placed, [LinePromise(1, SU_SU_TOMORROW, 1, 1, "sold_out")])
+    again = after(told, push(1, line(1, "SU-SU", "2"), day=TOMORROW))
+    assert again.outcome is Outcome.UNCHANGED
+    assert again.order.state is OrderState.PART_PROMISED
+
+
+FEW = [(line(1, "SU-SU", "2"),), (line(1, "SU-SU", "2"), line(2, "CAI-KG")), (line(1, "SU-SU", "3"), line(2, "???"))]
+AGAIN = st.tuples(st.sampled_from(FEW), st.sampled_from([None, TOMORROW]), st.sampled_from([False, False, False, True]))
+
+
+@given(st.lists(st.tuples(AGAIN, st.booleans()), max_size=6))
+def test_an_order_waits_for_a_promise_only_while_one_is_to_come(
+    day: list[tuple[tuple[tuple[CommandLine, ...], date | None, bool], bool]],
+) -> None:
+    order, to_come = new(), False
+    for minute, ((lines, delivery_day, cancel), answered) in enumerate(day):
+        decision = decide(order, push(minute, *lines, day=delivery_day, cancel=cancel), books(), NOW)
+        order, to_come = decision.order, to_come or decision.outcome in (Outcome.PLACED, Outcome.CHANGED)
+        if answered and to_come:
+            ordered = [(one.line_no, one.offer_id, one.quantity_steps) for one in order.ordered if one.offer_id]
+            whole = [LinePromise(no, offer_id, quantity, 0, None) for no, offer_id, quantity in ordered]
+            order, to_come = apply_promise(order, whole), False
+        assert to_come or not order.announced or order.state is not OrderState.PLACED
 
 
 def test_created_updated_and_cancelled_in_all_orders_end_cancelled() -> None:
