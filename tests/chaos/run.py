@@ -98,6 +98,10 @@ async def _play(scenario: Scenario, seed: int, root: Path, template_root: Path, 
         note("start")
         try:
             await live_through(arena, result, note)
+        except BaseException:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(_keep_evidence(arena), 30)
+            raise
         finally:
             result.kills = arena.counts.kills
             result.answers = dict(arena.load.answers)

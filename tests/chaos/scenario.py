@@ -57,6 +57,8 @@ class Scenario:
     limit_s: float = 240
     heal_s: float = 90
     """The longest that everything may take to be settled again."""
+    measures: bool = False
+    """It compares times, so no other scenario runs beside it."""
 
     def small(self) -> "Scenario":
         """The same with fewer cooperatives and a short, calm day, for a quick look and for `make test`."""
@@ -85,6 +87,7 @@ def scenario(
     cannot_run: Callable[[], str | None] = lambda: None,
     limit_s: float = 240,
     heal_s: float = 90,
+    measures: bool = False,
 ) -> Callable[[Act], Act]:
     """Registers the function under this name; see Scenario for the options."""
 
@@ -93,7 +96,7 @@ def scenario(
             raise ValueError(f"two scenarios are called {name!r}")
         SCENARIOS[name] = Scenario(
             name, act, short, cooperatives, pushes_per_s, load_s, durable, environment or {}, before_servers,
-            before_services, after, cannot_run, limit_s, heal_s,
+            before_services, after, cannot_run, limit_s, heal_s, measures,
         )  # fmt: skip
         return act
 

@@ -34,8 +34,9 @@ _WAITED = (
 
 
 @scenario(
-    "a cooperative floods", cooperatives=COOPERATIVES, pushes_per_s=CALM_PER_S, load_s=WINDOW_S, limit_s=480, heal_s=120
-)
+    "a cooperative floods", cooperatives=COOPERATIVES, pushes_per_s=CALM_PER_S, load_s=WINDOW_S, limit_s=480,
+    heal_s=120, measures=True,
+)  # fmt: skip
 async def floods(arena: Arena) -> None:
     """One pushes a hundred times what each of the others does; their p99 from push to promise stays within twice."""
     await arena.load.until(0.1)
