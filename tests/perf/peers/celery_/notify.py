@@ -1,0 +1,61 @@
+"""The worker of `notify`: remembers orders, and writes down what partners have to be told."""
+
+import json
+
+from services.chassis.ids import uuid7
+from tests.perf.peers import notices
+from tests.perf.peers.celery_.app import make_app
+from tests.perf.peers.celery_.database import execute_many, task_transaction
+from tests.perf.peers.models import OrderPlaced, OrderPromised
+
+app = make_app("notify")
+
+
+@app.task(name="order_placed", pydantic=True)
+def on_order_placed(event: OrderPlaced) -> None:
+    """Whose order it is, and what stands behind its lines."""
+    with task_transaction("notify", event.event_id) as conn:
+        if conn is None:
+            return
+        conn.execute(
+            "insert into partner_order (order_id, partner_id, partner_ref, refused_lines) values (%s, %s, %s, %s)",
+            [event.order_id, event.partner_id, event.partner_ref, json.dumps(notices.refused(event))],
+        )
+        execute_many(
+            conn,
+            "insert into order_line (order_id, line_no, offer_id, sku, product_id) values (%s, %s, %s, %s, %s)",
+            [(event.order_id, line.line_no, line.offer_id, line.sku, line.product_id) for line in event.lines],
+        )
+
+
+@app.task(name="order_promised", pydantic=True)
+def on_order_promised(event: OrderPromised) -> None:
+    """One notice and its delivery, for a partner that has an endpoint."""
+    with task_transaction("notify", event.event_id) as conn:
+        if conn is None:
+            return
+        endpoint = conn.execute(
+            "select url from partner_endpoint where cooperative_id = %s and partner_id = %s",
+            [event.cooperative_id, event.partner_id],
+        ).fetchone()
+        if endpoint is None:
+            return
+        products = conn.execute(
+            "select product_id, name, unit, step_milliunits from product where product_id = any(%s)",
+            [[line.product_id for line in event.lines]],
+        )
+        notice_id = uuid7()
+        conn.execute(
+            "insert into notice (notice_id, cooperative_id, partner_id, order_id, event_id, facts, happened_at) "
+            "values (%s, %s, %s, %s, %s, %s, %s)",
+            [
+                notice_id,
+                event.cooperative_id,
+                event.partner_id,
+                event.order_id,
+                event.event_id,
+                notices.facts(event, products),
+                event.occurred_at,
+            ],
+        )
+        conn.execute("insert into delivery (notice_id, channel) values (%s, %s)", [notice_id, notices.CHANNEL])

@@ -1,0 +1,83 @@
+"""`notify` of the tuned pipeline: one statement per event."""
+
+import json
+
+import uvloop
+
+from services.chassis.ids import uuid7
+from tests.perf.peers import environment, notices
+from tests.perf.peers.database import Database
+from tests.perf.peers.models import OrderPlaced, OrderPromised
+from tests.perf.peers.serving import make_broker, worker
+from tests.perf.peers.wiring import ON_ERROR, Wiring
+
+WIRING = Wiring("tuned")
+
+_REMEMBER = """
+with fresh as (
+    insert into inbox (event_id) values ($1) on conflict do nothing returning event_id
+), known as (
+    insert into partner_order (order_id, partner_id, partner_ref, refused_lines) select $2, $3, $4, $5 from fresh
+)
+insert into order_line (order_id, line_no, offer_id, sku, product_id)
+select $2, l.* from fresh, unnest($6::int[], $7::uuid[], $8::text[], $9::uuid[])
+    as l (line_no, offer_id, sku, product_id)
+"""
+_NOTICE = """
+with fresh as (
+    insert into inbox (event_id) values ($1) on conflict do nothing returning event_id
+), made as (
+    insert into notice (notice_id, cooperative_id, partner_id, order_id, event_id, facts, happened_at)
+    select $2, cooperative_id, partner_id, $5, $1, jsonb_build_object(
+        'order_id', $5::uuid, 'partner_ref', $6::text, 'refused_lines', $7::jsonb, 'lines', coalesce((
+            select jsonb_agg(l || jsonb_build_object('goods', jsonb_build_object(
+                'name', p.name, 'unit', p.unit, 'step_milliunits', p.step_milliunits)))
+            from jsonb_array_elements($8::jsonb) l left join product p on p.product_id = (l ->> 'product_id')::uuid
+        ), '[]')), $9
+    from fresh, partner_endpoint where cooperative_id = $3 and partner_id = $4
+    returning notice_id
+)
+insert into delivery (notice_id, channel) select notice_id, $10 from made
+"""
+
+database = Database(environment.database_url("notify"), connections=10)
+broker = make_broker(prefetch=200)
+
+
+@broker.subscriber(WIRING.queue("notify.order_placed"), WIRING.exchange, ack_policy=ON_ERROR)
+async def on_order_placed(event: OrderPlaced) -> None:
+    """Whose order it is, and what stands behind its lines."""
+    await database.pool.execute(
+        _REMEMBER,
+        event.event_id,
+        event.order_id,
+        event.partner_id,
+        event.partner_ref,
+        json.dumps(notices.refused(event)),
+        [line.line_no for line in event.lines],
+        [line.offer_id for line in event.lines],
+        [line.sku for line in event.lines],
+        [line.product_id for line in event.lines],
+    )
+
+
+@broker.subscriber(WIRING.queue("notify.order_promised"), WIRING.exchange, ack_policy=ON_ERROR)
+async def on_order_promised(event: OrderPromised) -> None:
+    """One notice and its delivery, for a partner that has an endpoint."""
+    await database.pool.execute(
+        _NOTICE,
+        event.event_id,
+        uuid7(),
+        event.cooperative_id,
+        event.partner_id,
+        event.order_id,
+        event.partner_ref,
+        json.dumps(notices.refused(event)),
+        json.dumps(notices.lines(event)),
+        event.occurred_at,
+        notices.CHANNEL,
+    )
+
+
+if __name__ == "__main__":
+    uvloop.run(worker(database, broker).run())
