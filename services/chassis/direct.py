@@ -31,7 +31,7 @@ class DirectRoutes:
     def find(self, scope: Scope) -> tuple[DirectRoute, dict[str, str]] | None:
         """The route that serves this request, with its path parameters."""
         for route in self._routes:
-            if scope["method"] in route.methods and (match := route.path_regex.match(scope["path"])):
+            if scope["method"] in (route.methods or ()) and (match := route.path_regex.match(scope["path"])):
                 return route, match.groupdict()
         return None
 
@@ -43,6 +43,6 @@ class DirectRoutes:
         endpoint: Endpoint = route.endpoint
         try:
             response = await endpoint(request=Request(scope, receive), **parameters)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer
             response = problems.answer_to(error)
         await response(scope, receive, send)

@@ -87,7 +87,7 @@ class Group(Generic[T, R]):
         """A failure that is no weather is the fault of one submission; the others do not fail with it."""
         try:
             answers = iter(await self._work([item for submission in batch for item in submission.items]))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - those who submitted get it
             if len(batch) > 1 and not is_weather(error):
                 for submission in batch:
                     await self._work_on([submission])

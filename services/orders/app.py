@@ -7,6 +7,7 @@ from services.chassis.jobs import Job
 from services.chassis.runtime import Parts, Runtime, Service
 from services.contracts.orders import IntakeClosed, OrderCancelled, OrderChanged, OrderPlaced
 from services.orders import closing, consumers, http
+from services.orders.desk import Desk
 from services.orders.metrics import OrderMetrics
 from services.orders.settings import OrdersSettings
 from services.orders.waiting import PromiseBoard
@@ -26,7 +27,7 @@ def wire(runtime: Runtime[OrdersSettings]) -> Parts:
     return Parts(
         handlers=consumers.handlers(board, metrics, runtime.settings.shared_lanes, _clock),
         jobs=[Job("close_intake", 0.5, close_intake)],
-        state={"promise_board": board, "order_metrics": metrics},
+        state={"promise_board": board, "order_metrics": metrics, "desk": Desk(runtime, _clock)},
     )
 
 

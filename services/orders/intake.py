@@ -41,8 +41,10 @@ class Push:
 
 
 async def take_orders(tx: Transaction, pushes: Sequence[Push], now: datetime) -> list[Answer]:
-    """Applies the pushes in their order and answers each. Announces what changed."""
-    await book_store.enter_gates(tx.conn, {push.partner.cooperative_id for push in pushes})
+    """Applies the pushes in their order and answers each. Announces what changed.
+
+    The transaction has entered the gates of all their cooperatives.
+    """
     answers: dict[int, Answer] = {}
     left = dict(enumerate(pushes))
     while left:
@@ -80,8 +82,9 @@ async def _load_books(
     bound = {line.offer_id for order in orders for line in order.ordered if line.offer_id}
     products = {mapping.product.product_id for own in mappings.values() for mapping in own.values()}
     days = {command.delivery_day for _, command in wanted if command.delivery_day}
-    found = await book_store.list_offers(conn, sorted(bound), sorted(products), sorted(days)) if bound | products else []
-    offers = Offers.of(found)
+    offers = Offers.of(
+        await book_store.list_offers(conn, sorted(bound), sorted(products), sorted(days)) if bound or products else ()
+    )
     return {partner_id: Books(mappings.get(partner_id, {}), offers) for partner_id, _ in wanted}
 
 

@@ -64,12 +64,17 @@ def make_market(cooperatives: int, wares: int, seed: int) -> Market:
             _uuid(rng),
             standard_webhooks.new_secret(),
             tuple(
-                Ware(f"RAU-{number}", _uuid(rng), _uuid(rng), 1000 * rng.randint(5, 30)) for number in range(1, wares + 1)
+                Ware(f"RAU-{number}", _uuid(rng), _uuid(rng), 1000 * rng.randint(5, 30))
+                for number in range(1, wares + 1)
             ),
         )
         for _ in range(cooperatives)
     )
     return Market(shops, tomorrow.date(), tomorrow)
+
+
+def _ware(number: int, rng: random.Random) -> Ware:
+    return Ware(f"RAU-{number}", _uuid(rng), _uuid(rng), 1000 * rng.randint(5, 30))
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,9 @@ class Pusher:
 
     def _signed(self, content: object, content_type: str, orders: Sequence[object]) -> Push:
         body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-        signed = standard_webhooks.headers(self._shop.secret, f"{self._run}-{next(self._numbers)}", datetime.now(UTC), body)
+        signed = standard_webhooks.headers(
+            self._shop.secret, f"{self._run}-{next(self._numbers)}", datetime.now(UTC), body
+        )
         return Push(self._shop.path, body, {**signed, "content-type": content_type}, len(orders))
 
 

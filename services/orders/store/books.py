@@ -25,6 +25,17 @@ async def enter_gates(conn: Connection, cooperative_ids: Iterable[UUID]) -> None
     await conn.execute("select pg_advisory_xact_lock_shared(gate) from unnest($1::bigint[]) gate", gates)
 
 
+async def enter_free_gates(conn: Connection, cooperative_ids: Iterable[UUID]) -> set[UUID]:
+    """Enters the gates that nobody holds alone or waits for; returns the cooperatives whose gates those are."""
+    wanted = sorted(set(cooperative_ids))
+    rows = await conn.fetch(
+        "select id from unnest($1::uuid[], $2::bigint[]) as x (id, gate) where pg_try_advisory_xact_lock_shared(gate)",
+        wanted,
+        [_gate(cooperative_id) for cooperative_id in wanted],
+    )
+    return {row["id"] for row in rows}
+
+
 async def hold_gates(conn: Connection, cooperative_ids: Iterable[UUID]) -> None:
     """Waits for the orders that are being taken, and keeps others out to the end of the transaction."""
     gates = sorted({_gate(cooperative_id) for cooperative_id in cooperative_ids})

@@ -1,0 +1,207 @@
+"""Our four services as a subject, seeded as the events of `catalog` would have seeded them."""
+
+import asyncpg
+
+from infra.local.processes import ServiceProcesses
+from infra.local.stack import Stack
+from tests.perf.market import STEP_MILLIUNITS, SUPPLY_STEPS, Market
+from tests.perf.peers.base import Progress
+
+ENVIRONMENT = {"notify": {"NOTIFY_SEND_WEBHOOKS": "false", "NOTIFY_SEND_EMAIL": "false"}}
+"""What is measured ends with the notice job; no peer sends either."""
+
+
+class Ours:
+    """All four services, one process each."""
+
+    name = "ours"
+
+    def __init__(self, stack: Stack, market: Market) -> None:
+        self._stack, self._market = stack, market
+        self._services = ServiceProcesses(stack, extra_environment=ENVIRONMENT)
+
+    @property
+    def http_port(self) -> int:
+        """That of `orders`."""
+        return self._services["orders"].http_port
+
+    async def prepare(self) -> None:
+        """Migrates and seeds."""
+        self._services.migrate()
+        for service, statements in _SEED.items():
+            connection = await asyncpg.connect(self._stack.dsn(service))
+            try:
+                for statement, columns in statements:
+                    await connection.execute(statement, *_columns(self._market, columns))
+                await connection.execute("analyze")
+            finally:
+                await connection.close()
+
+    def start(self) -> None:
+        """Starts all and waits."""
+        self._services.start()
+
+    def stop(self) -> None:
+        """Drains all."""
+        self._services.stop()
+
+    def pids(self) -> dict[str, int]:
+        """By service."""
+        return {process.service: process.pid for process in self._services if process.pid}
+
+    async def progress(self) -> Progress:
+        """Counted in the three databases."""
+        stored, placed = await self._row(
+            "orders", "select count(*), count(*) filter (where state = 'placed') from customer_order"
+        )
+        (promised,) = await self._row(
+            "allocation", "select count(*) from event_log where type = 'allocation.order_promised.v1'"
+        )
+        (noticed,) = await self._row("notify", "select count(*) from delivery")
+        return Progress(stored, promised, stored - placed, noticed)
+
+    async def check(self) -> list[str]:
+        """Invariants 1 to 3 and the notices, by SQL."""
+        wrong = []
+        for service, what, query in _WRONG:
+            (count,) = await self._row(service, query)
+            if count:
+                wrong.append(f"{count} {what}")
+        placed = await self._row("orders", "select count(*) from event_log where type = 'orders.order_placed.v1'")
+        for service, query in (
+            ("orders", "select count(*) from customer_order"),
+            ("allocation", "select count(distinct order_id) from order_line"),
+            ("notify", "select count(*) from partner_order"),
+            ("notify", "select count(*) from delivery"),
+        ):
+            found = await self._row(service, query)
+            if found != placed:
+                wrong.append(f"{query} in {service}: {found[0]} instead of {placed[0]}")
+        return wrong
+
+    async def _row(self, service: str, query: str) -> tuple[int, ...]:
+        connection = await asyncpg.connect(self._stack.dsn(service))
+        try:
+            row = await connection.fetchrow(query)
+        finally:
+            await connection.close()
+        assert row is not None
+        return tuple(row)
+
+
+_WRONG = (
+    ("orders", "orders wait for their promise", "select count(*) from customer_order where state = 'placed'"),
+    (
+        "orders",
+        "lines are not covered by their promise",
+        "select count(*) from order_line where state = 'ordered' and promised_steps + short_steps <> quantity_steps",
+    ),
+    (
+        "allocation",
+        "offers do not add up",
+        "select count(*) from offer_book b join (select offer_id, sum(promised_steps - shorted_steps) as net from "
+        "order_line group by 1) l using (offer_id) where b.promised_net_steps <> l.net",
+    ),
+    *(
+        (service, f"parked events in {service}", "select count(*) from parked_event")
+        for service in ("catalog", "orders", "allocation", "notify")
+    ),
+    *(
+        (
+            service,
+            f"events of {service} are not relayed",
+            "select coalesce(sum(last_sequence - coalesce(sequence, 0)), 0)::bigint "
+            "from stream_head left join relay_cursor using (stream)",
+        )
+        for service in ("orders", "allocation", "notify")
+    ),
+)
+
+_SEED = {  # the numbers in the statements are ours
+    "orders": (
+        (
+            "insert into cooperative (cooperative_id, slug, timezone) "
+            "select id, 'xa-' || n, 'Asia/Ho_Chi_Minh' from unnest($1::uuid[]) with ordinality as x (id, n)",
+            ("cooperative",),
+        ),
+        (
+            "insert into partner (partner_id, cooperative_id, name, adapter, secret) "
+            "select p, c, 'Sạp rau', 'canonical', s from unnest($1::uuid[], $2::uuid[], $3::text[]) as x (p, c, s)",
+            ("partner", "cooperative", "secret"),
+        ),
+        (
+            "insert into product (product_id, cooperative_id, code, unit, step_milliunits) "
+            f"select p, c, s, 'kg', {STEP_MILLIUNITS} from unnest($1::uuid[], $2::uuid[], $3::text[]) as x (p, c, s)",
+            ("product", "product's cooperative", "sku"),
+        ),
+        (
+            "insert into offer (offer_id, cooperative_id, product_id, delivery_day, price_vnd, cut_off_at) "
+            "select o, c, p, d, v, t from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::date[], $5::bigint[], "
+            "$6::timestamptz[]) as x (o, c, p, d, v, t)",
+            ("offer", "product's cooperative", "product", "day", "price", "cut-off"),
+        ),
+        (
+            "insert into sku_map (partner_id, sku, product_id, factor_numerator, factor_denominator) "
+            "select r, s, p, 1, 1 from unnest($1::uuid[], $2::text[], $3::uuid[]) as x (r, s, p)",
+            ("product's partner", "sku", "product"),
+        ),
+    ),
+    "allocation": (
+        ("insert into cooperative (cooperative_id) select unnest($1::uuid[])", ("cooperative",)),
+        (
+            "insert into product (product_id, cooperative_id, code, step_milliunits) "
+            f"select p, c, s, {STEP_MILLIUNITS} from unnest($1::uuid[], $2::uuid[], $3::text[]) as x (p, c, s)",
+            ("product", "product's cooperative", "sku"),
+        ),
+        (
+            "insert into offer (offer_id, cooperative_id, product_id, delivery_day, price_vnd, step_value_vnd, "
+            "collection_point_id, arrive_by_at) select o, c, p, d, v, v, c, t + interval '6 h' "
+            "from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::date[], $5::bigint[], $6::timestamptz[]) "
+            "as x (o, c, p, d, v, t)",
+            ("offer", "product's cooperative", "product", "day", "price", "cut-off"),
+        ),
+        (
+            "insert into offer_book (offer_id, cooperative_id, supply_steps, promised_net_steps, open, listed, "
+            f"last_position) select o, c, {SUPPLY_STEPS}, 0, true, true, 0 from unnest($1::uuid[], $2::uuid[]) "
+            "as x (o, c)",
+            ("offer", "product's cooperative"),
+        ),
+    ),
+    "notify": (
+        (
+            "insert into cooperative (cooperative_id, name, timezone) "
+            "select id, 'Xã ' || n, 'Asia/Ho_Chi_Minh' from unnest($1::uuid[]) with ordinality as x (id, n)",
+            ("cooperative",),
+        ),
+        (
+            "insert into product (product_id, name, unit, step_milliunits) "
+            f"select p, s, 'kg', {STEP_MILLIUNITS} from unnest($1::uuid[], $2::text[]) as x (p, s)",
+            ("product", "sku"),
+        ),
+        (
+            "insert into partner_endpoint (cooperative_id, partner_id, url, secret, changed_at) "
+            "select c, p, 'http://127.0.0.1:9/', s, now() from unnest($1::uuid[], $2::uuid[], $3::text[]) "
+            "as x (c, p, s)",
+            ("cooperative", "partner", "secret"),
+        ),
+    ),
+}
+"""service → (statement, the columns of the market that it takes)"""
+
+
+def _columns(market: Market, names: tuple[str, ...]) -> list[list[object]]:
+    wares = [(shop, ware) for shop in market.shops for ware in shop.wares]
+    found: dict[str, list[object]] = {
+        "cooperative": [shop.cooperative_id for shop in market.shops],
+        "partner": [shop.partner_id for shop in market.shops],
+        "secret": [shop.secret for shop in market.shops],
+        "product": [ware.product_id for _, ware in wares],
+        "product's cooperative": [shop.cooperative_id for shop, _ in wares],
+        "product's partner": [shop.partner_id for shop, _ in wares],
+        "sku": [ware.sku for _, ware in wares],
+        "offer": [ware.offer_id for _, ware in wares],
+        "price": [ware.price_vnd for _, ware in wares],
+        "day": [market.delivery_day for _ in wares],
+        "cut-off": [market.cut_off_at for _ in wares],
+    }
+    return [found[name] for name in names]
