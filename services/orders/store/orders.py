@@ -1,6 +1,5 @@
 """Orders and their lines. Rows are locked in the order of their ids everywhere, so that nobody waits crosswise."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -9,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
 from services.chassis.ledger import Connection
 from services.orders.domain.command import CommandLine, Contact, Kind, OrderCommand, Revision, decimal_text
@@ -218,7 +218,8 @@ def _command_columns(commands: Sequence[OrderCommand]) -> list[list[Any]]:
 
 
 def _wanted_json(lines: Sequence[CommandLine]) -> str:
-    return json.dumps([[one.line_no, one.sku, decimal_text(one.quantity), one.price_vnd] for one in lines])
+    wanted = [(one.line_no, one.sku, decimal_text(one.quantity), one.price_vnd) for one in lines]
+    return msgspec.json.encode(wanted).decode()
 
 
 def _line_columns(orders: Sequence[Order]) -> list[list[Any]]:
@@ -261,7 +262,7 @@ async def _with_lines(conn: Connection, rows: Sequence[asyncpg.Record]) -> list[
 def _stored_command(row: asyncpg.Record) -> OrderCommand:
     wanted = tuple(
         CommandLine(line_no, sku, Decimal(quantity), price_vnd)
-        for line_no, sku, quantity, price_vnd in json.loads(row["wanted"])
+        for line_no, sku, quantity, price_vnd in msgspec.json.decode(row["wanted"])
     )
     told = (row["contact_name"], row["contact_phone"], row["contact_address"])
     return OrderCommand(

@@ -142,7 +142,7 @@ class Orders:
     async def push_batch(self, *orders: dict[str, Any]) -> httpx.Response:
         """A CloudEvents batch, an event for each order, called event-1, event-2 …"""
         events = [cloud_event(f"event-{number}", order) for number, order in enumerate(orders, 1)]
-        return await self.push_raw(json.dumps(events).encode(), **{"content-type": cloudevents.BATCH})
+        return await self.push_raw(json.dumps(events).encode(), None, **{"content-type": cloudevents.BATCH})
 
     async def push(self, order: dict[str, Any], shop: Shop | None = None, **headers: str) -> httpx.Response:
         """A canonical push, signed now."""

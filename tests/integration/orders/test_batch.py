@@ -42,7 +42,7 @@ async def test_a_faulty_event_is_named_and_the_others_count(orders: Orders) -> N
         {"id": 5},
     ]
     raw = json.dumps(events).encode()
-    answer = await orders.push_raw(raw, **{"content-type": f"{cloudevents.BATCH}; charset=utf-8"})
+    answer = await orders.push_raw(raw, None, **{"content-type": f"{cloudevents.BATCH}; charset=utf-8"})
     assert answer.status_code == 202
     found = [(it["status"], [fault["field"] for fault in it.get("errors", ())]) for it in answer.json()["answers"]]
     assert found == [(202, []), (422, ["lines[0].quantity"]), (422, ["type"]), (422, ["specversion"]), (422, ["event"])]
@@ -58,11 +58,11 @@ async def test_a_batch_of_nothing_but_faults_is_refused(orders: Orders) -> None:
 
 async def test_what_is_no_batch_is_refused_as_a_whole(orders: Orders) -> None:
     for raw in (b"{}", b"[]", b"[", json.dumps([cloud_event("x", {})] * 501).encode()):
-        assert fields(await orders.push_raw(raw, **{"content-type": cloudevents.BATCH})) == ["body"]
+        assert fields(await orders.push_raw(raw, None, **{"content-type": cloudevents.BATCH})) == ["body"]
 
 
 async def test_a_batch_is_signed_as_a_whole(orders: Orders) -> None:
     raw = json.dumps([cloud_event("x", order("A-1", line("SU-SU")))]).encode()
     wrong = {"content-type": cloudevents.BATCH, "webhook-signature": "v1,AAAA"}
-    assert (await orders.push_raw(raw, **wrong)).status_code == 401
+    assert (await orders.push_raw(raw, None, **wrong)).status_code == 401
     assert await orders.names() == []
