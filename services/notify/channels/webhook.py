@@ -6,6 +6,7 @@ https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-w
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -41,11 +42,15 @@ class WebhookChannel:
     clock: Clock
     timeout_s: float
     name: str = WEBHOOK
+    trusted: ssl.SSLContext = field(default_factory=lambda: httpx.create_ssl_context(trust_env=False), repr=False)
+    """Made once: to read the certificates takes longer than to send a batch."""
 
     async def send(self, messages: Sequence[Push], batch: Batch) -> None:
         """Side by side, at most `AT_ONCE`."""
         room = asyncio.Semaphore(AT_ONCE)
-        async with httpx.AsyncClient(follow_redirects=False, timeout=self.timeout_s, trust_env=False) as client:
+        async with httpx.AsyncClient(
+            verify=self.trusted, follow_redirects=False, timeout=self.timeout_s, trust_env=False
+        ) as client:
 
             async def one(push: Push) -> None:
                 async with room:
