@@ -1,5 +1,6 @@
 """The connection pool of a service: read-write sessions only, with time limits, in UTC."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -29,7 +30,7 @@ async def open_pool(
         max_size=most,
         timeout=5,
         command_timeout=timeout_s,
-        max_inactive_connection_lifetime=300,
+        max_inactive_connection_lifetime=0,
         init=check,  # type: ignore[arg-type]  # asyncpg names its parameter
         server_settings={
             "application_name": application,
@@ -41,3 +42,14 @@ async def open_pool(
         },
         target_session_attrs=SessionAttribute.read_write,
     )
+
+
+async def open_all(pool: "asyncpg.Pool[asyncpg.Record]", most: int) -> None:
+    """Opens the pool's connections now, lest it has to do so in a rush. Raises what the database raises."""
+    acquired = await asyncio.gather(*(pool.acquire(timeout=10) for _ in range(most)), return_exceptions=True)
+    for connection in acquired:
+        if not isinstance(connection, BaseException):
+            await pool.release(connection)
+    for error in acquired:
+        if isinstance(error, BaseException):
+            raise error

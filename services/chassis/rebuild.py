@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Generic
 from uuid import UUID
 
@@ -26,7 +25,7 @@ from services.chassis.lanes import shared_lane
 from services.chassis.ledger import Ledger, Transaction
 from services.chassis.metrics import Metrics
 from services.chassis.rebuilt_tables import SCHEMA, Live
-from services.chassis.replay import Replay
+from services.chassis.replay import Replay, Tape
 from services.chassis.runtime import Runtime, S, Service
 from services.chassis.turns import Turn, list_turns
 from services.contracts.flow import READS
@@ -43,6 +42,8 @@ Event = tuple[UUID, str, int]
 """Stream, producer, sequence number."""
 
 
+AT_ONCE = 200
+"""Events in one transaction."""
 LONGEST_PAUSE_S = 15
 """The most that consumption waits for a rebuild; less than the 20 s after which its own locks give up."""
 
@@ -187,25 +188,32 @@ class _Again(Generic[S]):
         """Brings each stream to `reached`; returns how many events that took. Raises Stuck."""
         events = 0
         for stream, ends in sorted(reached.items()):
-            for turn in runs(turns[stream], ends):
-                events += await self._apply_run(stream, turn, skipped)
+            events += await self._apply_stream(stream, runs(turns[stream], ends), skipped)
             await self._must_have_reached(stream, ends)
         return events
 
-    async def _apply_run(self, stream: UUID, turn: Run, skipped: set[Event]) -> int:
-        first, events = max(turn.first, await self._cursor(stream, turn.producer) + 1), 0
-        async for part in self._replay.take(stream, turn.producer, first, turn.last):
-            events += len(part)
-            for is_skipped, group in groupby(part, key=lambda e: (e.stream, e.producer, e.sequence) in skipped):
+    async def _apply_stream(self, stream: UUID, order: Sequence[Run], skipped: set[Event]) -> int:
+        """The inbox lets events pass in the order in which they are handed to it, so many runs share a transaction."""
+        at, events, together = await self._cursors(stream), 0, list[Arrival]()
+        tapes = {run.producer: Tape(self._replay, stream, run.producer, at.get(run.producer, 0) + 1) for run in order}
+        for run in order:
+            async for event in tapes[run.producer].up_to(run.last):
+                events += 1
+                is_skipped = (stream, event.producer, event.sequence) in skipped
+                if together and (is_skipped or len(together) >= AT_ONCE):
+                    await self._inbox.take_in(together)
+                    together = []
                 if is_skipped:
-                    await self._pass_over([*group][-1])
+                    await self._pass_over(event)
                 else:
-                    await self._inbox.take_in([*group])
+                    together.append(event)
+        if together:
+            await self._inbox.take_in(together)
         return events
 
-    async def _cursor(self, stream: UUID, producer: str) -> int:
-        query = "select sequence from consumer_cursor where stream = $1 and producer = $2"
-        return await self._pool.fetchval(query, stream, producer) or 0
+    async def _cursors(self, stream: UUID) -> dict[str, int]:
+        rows = await self._pool.fetch("select producer, sequence from consumer_cursor where stream = $1", stream)
+        return {row["producer"]: row["sequence"] for row in rows}
 
     async def _pass_over(self, event: Arrival) -> None:
         """An operator skipped it the first time."""
@@ -216,8 +224,9 @@ class _Again(Generic[S]):
         )  # fmt: skip
 
     async def _must_have_reached(self, stream: UUID, ends: Mapping[str, int]) -> None:
+        cursors = await self._cursors(stream)
         for producer, last in ends.items():
-            at = await self._cursor(stream, producer)
+            at = cursors.get(producer, 0)
             if at < last:
                 query = "select error from parked_event where stream = $1 and error is not null order by sequence"
                 why = await self._pool.fetchval(query, stream) or "its cause is missing"

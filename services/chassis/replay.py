@@ -6,6 +6,7 @@ connection. Parts are asked for one after the other, so that nothing piles up.
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -20,11 +21,26 @@ from services.chassis import cloudevents, topology
 from services.chassis.broker import Broker
 from services.chassis.cloudevents import Arrival, Unreadable
 from services.chassis.ids import uuid7
-from services.chassis.relay import MOST_RESENT
 
 log = logging.getLogger(__name__)
 
 QUEUE = "rebuild"
+
+
+class Tape:
+    """One producer's events of one stream, in order. What was sent too early is kept until it is asked for."""
+
+    def __init__(self, replay: "Replay", stream: UUID, producer: str, first: int) -> None:
+        self._replay, self._stream, self._producer, self._next = replay, stream, producer, first
+        self._kept: deque[Arrival] = deque()
+
+    async def up_to(self, last: int) -> AsyncIterator[Arrival]:
+        """The events that follow those taken before, to the one numbered `last`. Waits as long as it takes."""
+        while self._next <= last:
+            if not self._kept:
+                self._kept.extend(await self._replay.part(self._stream, self._producer, self._next))
+            self._next += 1
+            yield self._kept.popleft()
 
 
 class Replay:
@@ -56,19 +72,16 @@ class Replay:
     ) -> None:
         await self._open.aclose()
 
-    async def take(self, stream: UUID, producer: str, first: int, last: int) -> AsyncIterator[list[Arrival]]:
-        """The producer's events `first` to `last` of the stream, in order and in parts. Waits as long as it takes."""
-        while first <= last:
+    async def part(self, stream: UUID, producer: str, first: int) -> list[Arrival]:
+        """The producer's events of the stream from `first` on, as many as come at once; waits for the first."""
+        while True:
             await self._ask(stream, producer, first)
-            part = await self._collect(stream, producer, first, min(last, first + MOST_RESENT - 1))
-            if part:
-                yield part
-                first = part[-1].sequence + 1
-            else:
-                log.warning("%s sends nothing yet of %s from %s on", producer, stream, first)
+            if part := await self._collect(stream, producer, first):
+                return part
+            log.warning("%s sends nothing yet of %s from %s on", producer, stream, first)
 
-    async def _collect(self, stream: UUID, producer: str, first: int, last: int) -> list[Arrival]:
-        """What follows without a gap and is wanted, until the answer has ended or nothing more comes."""
+    async def _collect(self, stream: UUID, producer: str, first: int) -> list[Arrival]:
+        """What follows without a gap, until the answer has ended or nothing more comes."""
         part: list[Arrival] = []
         while True:
             try:
@@ -78,8 +91,7 @@ class Replay:
                 return part
             if event is None:
                 return part
-            wanted = first + len(part)
-            if wanted <= last and (event.stream, event.producer, event.sequence) == (stream, producer, wanted):
+            if (event.stream, event.producer, event.sequence) == (stream, producer, first + len(part)):
                 part.append(event)
 
     async def _ask(self, stream: UUID, producer: str, first: int) -> None:

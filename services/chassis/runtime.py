@@ -1,7 +1,7 @@
 """What a service is made of, and what it may use while it runs."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -34,11 +34,13 @@ class Runtime(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a service plugs in: handlers of events, jobs, and what its routes find in `app.state`."""
+    """What a service plugs in: handlers of events, jobs, what its routes find in `app.state`, and what to close."""
 
     handlers: Mapping[type[Event], Handler] = field(default_factory=dict)
     jobs: Sequence[Job] = ()
     state: Mapping[str, Any] = field(default_factory=dict)
+    close: Sequence[Callable[[], Awaitable[None]]] = ()
+    """Called when neither routes, handlers nor jobs run any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ the probes. Faults of broker and database never end the process: it waits, heals
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,9 +18,9 @@ import uvicorn
 from services.chassis import http, incarnation, jobs, migrate
 from services.chassis.broker import Broker
 from services.chassis.consumer import Consumer
-from services.chassis.database import open_pool
+from services.chassis.database import open_all, open_pool
 from services.chassis.doorbell import Doorbell
-from services.chassis.faults import Backoff, Unsettled, is_weather
+from services.chassis.faults import Backoff, Unsettled, describe, is_weather
 from services.chassis.ids import uuid7
 from services.chassis.inbox import Inbox, Patience
 from services.chassis.incarnation import Incarnation
@@ -74,6 +75,7 @@ class Process(Generic[S]):
             settings.database_url, settings.database_connections, f"{service.name} {self._role}",
             settings.database_timeout_s, incarnation.check,
         )  # fmt: skip
+        closing = contextlib.AsyncExitStack()
         try:
             doorbell = Doorbell(pool, settings.database_url)
 
@@ -83,7 +85,11 @@ class Process(Generic[S]):
             ledger = Ledger(pool, lambda stream: shared_lane(stream, settings.shared_lanes), wake)
             runtime = Runtime(settings, pool, ledger, Metrics(READS[service.name]), stopped)
             parts = service.wire(runtime)
+            for close in parts.close:
+                closing.push_async_callback(close)
             server = self._server(runtime, parts)
+            gc.collect()
+            gc.freeze()  # to look through all that stays for good takes up to 100 ms, in which nothing is served
             serving = asyncio.create_task(server.serve())
             working = asyncio.create_task(self._work(runtime, parts, doorbell, drain))
             watching = asyncio.create_task(incarnation.watch(pool))
@@ -100,6 +106,7 @@ class Process(Generic[S]):
             if isinstance(end, Exception):
                 raise end
         finally:
+            await closing.aclose()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(pool.close(), 10)
         log.info("stopped")
@@ -197,10 +204,19 @@ class Process(Generic[S]):
         while not drain.is_set():
             waits = await self._waits_for_database(runtime)
             if not waits or self._unsettled:  # settling is the worker's business
+                await self._open_connections(runtime)
                 return True
             log.warning("waiting", extra={"waits_for": waits})
             await backoff.wait()
         return False
+
+    async def _open_connections(self, runtime: Runtime[S]) -> None:
+        try:
+            await open_all(runtime.pool, self._settings.database_connections)
+        except Exception as error:
+            if not is_weather(error):
+                raise
+            log.warning("connections are opened later: %s", describe(error))
 
     async def _waits_for_database(self, runtime: Runtime[S]) -> list[str]:
         """What the database lacks; also looks how long events have waited for the relay."""

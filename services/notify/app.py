@@ -47,9 +47,10 @@ def wire(runtime: Runtime[NotifySettings]) -> Parts:
         settings.unknown_after_s,
         longest_attempt_s=3 * settings.smtp_timeout_s,
     )
+    webhooks = WebhookChannel(wall_clock, settings.webhook_timeout_s)
     pushes = Sender(
         runtime.ledger,
-        WebhookChannel(wall_clock, settings.webhook_timeout_s),
+        webhooks,
         WEBHOOK_PLAN,
         sending.push,
         wall_clock,
@@ -82,6 +83,7 @@ def wire(runtime: Runtime[NotifySettings]) -> Parts:
             *(by_webhook if settings.send_webhooks else ()),
             Job("count_deliveries", 5.0, count),
         ],
+        close=[webhooks.close],
     )
 
 

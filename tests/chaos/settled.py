@@ -100,7 +100,7 @@ async def _of_processes(arena: Arena) -> list[str]:
         return [f"the broker does not answer: {error}"]
 
 
-async def left_in_queues(arena: Arena, patience_s: float = 8) -> dict[str, int]:
+async def left_in_queues(arena: Arena, patience_s: float = 20) -> dict[str, int]:
     """The queues that are never seen empty; one look is not enough, since heads of streams come all the time."""
     began, left = time.monotonic(), await arena.queue_depths()
     while left := {queue: depth for queue, depth in left.items() if depth}:

@@ -52,3 +52,5 @@ async def running(service: Service[S], dsn: str, **settings: Any) -> AsyncIterat
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url=f"http://{service.name}") as client:
             yield Running(runtime, parts, client)
+        for close in parts.close:
+            await close()

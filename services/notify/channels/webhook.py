@@ -20,6 +20,8 @@ from services.notify.domain.notices import WEBHOOK
 
 AT_ONCE = 50
 """Requests that one process has under way."""
+KEPT_OPEN_S = 5
+"""How long a connection is kept for the next message to the same partner."""
 MOST_ANSWER_BYTES = 65_536
 """Of an answer; it is read only so that the connection can be used again."""
 
@@ -34,28 +36,34 @@ class Push:
     body: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
 class WebhookChannel:
-    """`timeout_s` is for the whole attempt."""
+    """`timeout_s` is for the whole attempt. To be closed when nothing is sent any more."""
 
-    clock: Clock
-    timeout_s: float
-    name: str = WEBHOOK
+    name = WEBHOOK
+
+    def __init__(self, clock: Clock, timeout_s: float) -> None:
+        self._clock, self._timeout_s = clock, timeout_s
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=AT_ONCE, keepalive_expiry=KEPT_OPEN_S)
+        # Made once: to read the trusted certificates takes longer than to send a batch.
+        self._client = httpx.AsyncClient(follow_redirects=False, timeout=timeout_s, limits=limits, trust_env=False)
+
+    async def close(self) -> None:
+        """Closes the connections that are kept open."""
+        await self._client.aclose()
 
     async def send(self, messages: Sequence[Push], batch: Batch) -> None:
         """Side by side, at most `AT_ONCE`."""
         room = asyncio.Semaphore(AT_ONCE)
-        async with httpx.AsyncClient(follow_redirects=False, timeout=self.timeout_s, trust_env=False) as client:
 
-            async def one(push: Push) -> None:
-                async with room:
-                    if batch.begin(push.notice_id):
-                        batch.report(push.notice_id, await self._send_one(client, push))
+        async def one(push: Push) -> None:
+            async with room:
+                if batch.begin(push.notice_id):
+                    batch.report(push.notice_id, await self._send_one(push))
 
-            await asyncio.gather(*map(one, messages))
+        await asyncio.gather(*map(one, messages))
 
-    async def _send_one(self, client: httpx.AsyncClient, push: Push) -> Outcome:
-        now = self.clock()
+    async def _send_one(self, push: Push) -> Outcome:
+        now = self._clock()
         headers = {
             "content-type": "application/json",
             "user-agent": "cho-phien",
@@ -63,8 +71,8 @@ class WebhookChannel:
         }
         try:
             async with (
-                asyncio.timeout(self.timeout_s),
-                client.stream("POST", push.url, content=push.body, headers=headers) as response,
+                asyncio.timeout(self._timeout_s),
+                self._client.stream("POST", push.url, content=push.body, headers=headers) as response,
             ):
                 faultpoints.reach("mid_send")
                 outcome = self._judge(response.status_code)
@@ -78,7 +86,7 @@ class WebhookChannel:
 
     def _judge(self, status: int) -> Outcome:
         if 200 <= status <= 299:
-            return Accepted(self.clock(), f"http_{status}")
+            return Accepted(self._clock(), f"http_{status}")
         return Refused("endpoint_gone", gone=True) if status == 410 else Failed(f"http_{status}")
 
 

@@ -23,7 +23,8 @@ from tests.chaos.world import Member
 COOPERATIVES = 10
 CALM_PER_S = 3
 TIMES = 100
-WINDOW_S = 60
+WINDOW_S = 100
+"""Long enough that a p99 is not the slowest one of all."""
 MOST_TIMES_SLOWER = 2
 LANE = 9
 
@@ -34,7 +35,7 @@ _WAITED = (
 
 
 @scenario(
-    "a cooperative floods", cooperatives=COOPERATIVES, pushes_per_s=CALM_PER_S, load_s=WINDOW_S, limit_s=480,
+    "a cooperative floods", cooperatives=COOPERATIVES, pushes_per_s=CALM_PER_S, load_s=WINDOW_S, limit_s=600,
     heal_s=120, measures=True,
 )  # fmt: skip
 async def floods(arena: Arena) -> None:

@@ -85,6 +85,13 @@ def test_everything_that_can_be_applied_is_applied_once_in_order_and_after_its_c
     assert {e.id for e in applied} | set(parked) == {e.id for e in arrived}
 
 
+@given(history())
+def test_what_comes_in_an_order_in_which_it_may_pass_passes_in_that_order(written: list[Arrival]) -> None:
+    passed = gate.decide(written, [], nothing_applied()).ready
+    for stream in STREAMS:
+        assert [e.id for e in passed if e.stream == stream] == [e.id for e in written if e.stream == stream]
+
+
 def test_a_failed_event_blocks_its_own_stream_and_no_other() -> None:
     one, two = STREAMS
     failed = Parked(event(one, "orders", 1), blocked=True)
