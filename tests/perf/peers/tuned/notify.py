@@ -31,8 +31,9 @@ with fresh as (
     select $2, cooperative_id, partner_id, $5, $1, jsonb_build_object(
         'order_id', $5::uuid, 'partner_ref', $6::text, 'refused_lines', $7::jsonb, 'lines', coalesce((
             select jsonb_agg(l || jsonb_build_object('goods', jsonb_build_object(
-                'name', p.name, 'unit', p.unit, 'step_milliunits', p.step_milliunits)))
-            from jsonb_array_elements($8::jsonb) l left join product p on p.product_id = (l ->> 'product_id')::uuid
+                'name', p.name, 'unit', p.unit, 'step_milliunits', p.step_milliunits)) order by number)
+            from jsonb_array_elements($8::jsonb) with ordinality as e (l, number)
+            left join product p on p.product_id = (l ->> 'product_id')::uuid
         ), '[]')), $9
     from fresh, partner_endpoint where cooperative_id = $3 and partner_id = $4
     returning notice_id
