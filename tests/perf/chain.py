@@ -2,17 +2,30 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice, zip_longest
 
 from tests.perf.cpu import used_us
-from tests.perf.market import Market, Push, Pusher
+from tests.perf.figures import Figure, median
+from tests.perf.market import Market, Push, Pusher, make_market
+from tests.perf.ours import Ours
+from tests.perf.peer_subject import PeerSubject
+from tests.perf.peers import PEERS
 from tests.perf.peers.base import Progress
-from tests.perf.subject import Hammering, Servers, Subject
+from tests.perf.subject import Hammering, Servers, Subject, running
 
 BATCH = 100
 CONNECTIONS = 8
 PATIENCE_S = 300
+
+
+ORDERS = {"ours": 20_000}
+PEER_ORDERS = 2_000
+SHOPS = 8
+WARES = 10
+GOAL = ">= 20"
+PEERS_MEASURED = ("faststream", "tuned", "celery")
 
 
 @dataclass(frozen=True)
@@ -64,3 +77,28 @@ def make_pushes(market: Market, orders: int, run: str, batch: int) -> list[Push]
     shops = [islice(Pusher(market, shop, run).batches(batch), each) for shop in market.shops]
     in_turn = [push for turn in zip_longest(*shops) for push in turn if push is not None]
     return in_turn[: orders // batch]
+
+
+async def run(servers: Servers, rounds: int) -> Sequence[Figure]:
+    """Ours against the best of the peers, round by round; CPU time by process in the other fields."""
+    market = make_market(SHOPS, WARES, seed=1)
+    subjects: list[Subject] = [Ours(servers.stack, market)]
+    subjects += [PeerSubject(PEERS[name], servers, market) for name in PEERS_MEASURED]
+    runs: dict[str, list[Run]] = {subject.name: [] for subject in subjects}
+    for subject in subjects:
+        await subject.prepare()
+    for number in range(rounds):
+        for subject in subjects:
+            with running(subject):
+                await measure(servers, subject, market, 5 * BATCH, f"{subject.name}{number}w")
+                orders = ORDERS.get(subject.name, PEER_ORDERS)
+                runs[subject.name].append(await measure(servers, subject, market, orders, f"{subject.name}{number}"))
+                wrong = await subject.check()
+                assert not wrong, f"{subject.name}: {'; '.join(wrong)}"
+    rates = {name: median([one.orders_per_s for one in found]) for name, found in runs.items()}
+    cpu = {
+        name: sorted(found, key=lambda one: one.orders_per_s)[len(found) // 2].cpu_us for name, found in runs.items()
+    }
+    own, best = rates.pop("ours"), max(rates.values())
+    other = {"cpu_us": cpu, "peers": {name: round(rate) for name, rate in rates.items()}}
+    return [Figure("chain", "orders/s", round(own), round(best), round(own / best, 2), GOAL, other)]

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from infra.local import owned
-from infra.local.errors import LocalStackError
+from infra.local.errors import LocalStackError, last_lines
 from infra.local.stack import Stack
 from tests.perf import hammer
 from tests.perf.cpu import cpu_us
@@ -64,6 +65,20 @@ def running(subject: Subject) -> Iterator[None]:
         yield
     finally:
         subject.stop()
+
+
+def until_it_answers(port: int, log_path: Path, timeout_s: float = 30) -> None:
+    """Returns when something answers GET /healthz with 200; LocalStackError with the end of the log if nothing does."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            with opener.open(f"http://127.0.0.1:{port}/healthz", timeout=5):
+                return
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise LocalStackError(f"no answer at port {port}: {error}\n{last_lines(log_path)}") from None
+        time.sleep(0.05)
 
 
 @dataclass(frozen=True)
