@@ -39,7 +39,7 @@ def expected() -> dict[Path, str]:
         files[folder / "asyncapi.json"] = documents.asyncapi(service.name, service.title, service.publishes)
         files[folder / "openapi.json"] = http.routes_only(service.title, service.routers).openapi()
     for kind, event in type_registry.items():
-        files[frozen(kind)] = event.model_json_schema()
+        files[frozen(kind)] = event.json_schema()
     return {path: json.dumps(content, ensure_ascii=False, indent=1) + "\n" for path, content in files.items()}
 
 

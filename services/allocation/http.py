@@ -1,5 +1,6 @@
 """What staff see of allocation: the day's baskets and why, how an offer stands, what an order was promised."""
 
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -7,7 +8,6 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
-from services.allocation.announcements import promised_line
 from services.allocation.domain.baskets import Item, ShareLevel
 from services.allocation.domain.books import line_promises
 from services.allocation.store.books import get_owner, list_order_lines
@@ -16,7 +16,6 @@ from services.allocation.store.members import is_cooperative
 from services.allocation.store.offers import get_offer_totals
 from services.chassis.access import Authenticated
 from services.chassis.problems import MEDIA_TYPE, not_found
-from services.contracts.allocation import PromisedLine
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"description": description, "content": {MEDIA_TYPE: {"schema": {"type": "object"}}}}
@@ -97,11 +96,24 @@ class OfferAnswer(BaseModel):
     free_steps: Annotated[int, Field(ge=0, description="Supply that nobody holds: supply - promised + shorted.")]
 
 
+class PromisedLineAnswer(BaseModel):
+    """ordered = promised + short + cancelled; `shorted_steps` is the part of promised that was taken back since."""
+
+    line_no: int
+    offer_id: UUID
+    ordered_steps: Steps
+    promised_steps: Steps
+    short_steps: Steps
+    cancelled_steps: Steps
+    shorted_steps: Steps
+    reason: str | None
+
+
 class PromiseAnswer(BaseModel):
     """What an order was promised, by line."""
 
     order_id: UUID
-    lines: list[PromisedLine]
+    lines: list[PromisedLineAnswer]
 
 
 @router.get("/cooperatives/{cooperative_id}/days/{delivery_day}/baskets", summary="The baskets of a delivery day")
@@ -153,7 +165,7 @@ async def get_promise(request: Request, principal: Authenticated, order_id: UUID
     pool = request.app.state.runtime.pool
     lines = await list_order_lines(pool, order_id)
     principal.must_see(await get_owner(pool, lines[0].offer_id) if lines else None, "order")
-    return PromiseAnswer(order_id=order_id, lines=[promised_line(line) for line in line_promises(lines)])
+    return PromiseAnswer(order_id=order_id, lines=[PromisedLineAnswer(**asdict(line)) for line in line_promises(lines)])
 
 
 def _basket(basket: ListedBasket) -> BasketAnswer:

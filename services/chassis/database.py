@@ -32,6 +32,7 @@ async def open_pool(
         command_timeout=timeout_s,
         max_inactive_connection_lifetime=0,
         init=check,  # type: ignore[arg-type]  # asyncpg names its parameter
+        reset=_leave,
         server_settings={
             "application_name": application,
             "search_path": schema,
@@ -42,6 +43,10 @@ async def open_pool(
         },
         target_session_attrs=SessionAttribute.read_write,
     )
+
+
+async def _leave(_: Any) -> None:
+    """Nobody changes a pooled session outside of a transaction, so there is nothing to ask the server to undo."""
 
 
 async def open_all(pool: "asyncpg.Pool[asyncpg.Record]", most: int) -> None:

@@ -54,7 +54,7 @@ def _schemas(kinds: Sequence[type[Event]]) -> tuple[dict[str, Any], dict[str, An
     """(schema per event type, shared definitions), with references into components/schemas."""
     schemas, shared = {}, {}
     for kind in kinds:
-        schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
+        schema = kind.json_schema("#/components/schemas/{name}")
         shared.update(schema.pop("$defs", {}))
         schemas[kind.type] = schema
     return schemas, shared

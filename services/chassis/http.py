@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.chassis import documents, faultpoints, problems, trace
+from services.chassis.direct import DirectRoutes
 from services.chassis.faults import is_weather
 from services.chassis.metrics import Metrics
 from services.chassis.runtime import Parts, Runtime, S, Service
@@ -23,8 +24,8 @@ Readiness = Callable[[], Awaitable[list[str]]]
 class Edge:
     """Outermost: continues the caller's trace, refuses bodies that are too large, measures."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, max_body_bytes: int) -> None:
-        self._app, self._metrics, self._most = app, metrics, max_body_bytes
+    def __init__(self, app: FastAPI, direct: DirectRoutes, metrics: Metrics, max_body_bytes: int) -> None:
+        self._app, self._direct, self._metrics, self._most = app, direct, metrics, max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,6 +47,8 @@ class Edge:
             length = headers.get(b"content-length", b"")
             if length.isdigit() and int(length) > self._most:
                 await problems.too_large(self._most).response()(scope, receive, measured)
+            elif found := self._direct.find(scope):
+                await self._direct.answer(*found, scope, self._limited(receive), measured)
             else:
                 await self._app(scope, self._limited(receive), measured)
         finally:
@@ -120,10 +123,12 @@ def routes_only(title: str, routers: Sequence[APIRouter]) -> FastAPI:
 
 def build(runtime: Runtime[S], service: Service[S], parts: Parts, ready: Readiness, with_routes: bool) -> ASGIApp:
     """The ASGI app; without `with_routes` (a pure worker) only the probes."""
-    app = routes_only(service.title, service.routers if with_routes else ())
+    routers = service.routers if with_routes else ()
+    app = routes_only(service.title, routers)
     problems.install(app)
     app.include_router(probes(runtime, service, ready))
     app.state.runtime = runtime
     for name, value in parts.state.items():
         setattr(app.state, name, value)
-    return Edge(app, runtime.metrics, runtime.settings.http_max_body_bytes)
+    direct = DirectRoutes(app, (route for router in routers for route in router.routes))
+    return Edge(app, direct, runtime.metrics, runtime.settings.http_max_body_bytes)

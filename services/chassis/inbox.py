@@ -247,7 +247,7 @@ class Inbox:
 
     def _received(self, arrival: Arrival) -> Received[Event]:
         kind = self._handlers[arrival.type][0]
-        event = kind.model_validate_json(arrival.body)
+        event = kind.decode(arrival.body)
         return Received(arrival.stream, arrival.sequence, arrival.id, arrival.time, arrival.traceparent, event)
 
 

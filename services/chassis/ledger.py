@@ -130,10 +130,10 @@ class Ledger:
         for stream, event, _ in tx.appended:
             left[stream] -= 1
             behind.append(left[stream])
-            body = event.model_dump_json()
-            if len(body.encode()) > MAX_EVENT_BYTES:
-                raise EventTooLarge(f"{event.type} has {len(body.encode())} bytes; the most is {MAX_EVENT_BYTES}")
-            bodies.append(body)
+            body = event.encode()
+            if len(body) > MAX_EVENT_BYTES:
+                raise EventTooLarge(f"{event.type} has {len(body)} bytes; the most is {MAX_EVENT_BYTES}")
+            bodies.append(body.decode())
         rows = await tx.conn.fetch(
             _APPEND,
             streams,

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from services.chassis.faults import WEATHER, describe, is_weather
+from services.chassis.group import Overloaded
 from services.chassis.ledger import MAX_EVENT_BYTES, EventTooLarge
 
 log = logging.getLogger(__name__)
@@ -97,12 +98,34 @@ def unavailable() -> Problem:
     )
 
 
+def overloaded() -> Problem:
+    """503: more is waiting than can be remembered."""
+    detail = "More is waiting than can be taken in at once. Send the same again; it counts once."
+    return Problem(503, "overloaded", "Try again", detail, headers={"Retry-After": "1"})
+
+
+def answer_to(error: Exception) -> Response:
+    """The problem document for whatever a request raised; what is our fault is logged."""
+    if isinstance(error, Problem):
+        return error.response()
+    if isinstance(error, EventTooLarge):
+        log.warning("refused: %s", error)
+        return too_much().response()
+    if isinstance(error, Overloaded):
+        log.warning("refused: %s", error)
+        return overloaded().response()
+    if is_weather(error):
+        log.warning("weather in a request: %s", describe(error))
+        return unavailable().response()
+    log.error("a request failed", exc_info=error)
+    return Problem(500, "failed", "Failed", "This is our fault and is in our logs.").response()
+
+
 def install(app: FastAPI) -> None:
     """Makes every refusal and failure of the app a problem document."""
 
-    async def on_problem(_: Request, error: Exception) -> Response:
-        assert isinstance(error, Problem)
-        return error.response()
+    async def on_error(_: Request, error: Exception) -> Response:
+        return answer_to(error)
 
     async def on_validation(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
@@ -113,23 +136,7 @@ def install(app: FastAPI) -> None:
         kind = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "refused")
         return Problem(error.status_code, kind, str(error.detail), str(error.detail), (), error.headers).response()
 
-    async def on_too_much(_: Request, error: Exception) -> Response:
-        log.warning("refused: %s", error)
-        return too_much().response()
-
-    async def on_weather(_: Request, error: Exception) -> Response:
-        if not is_weather(error):
-            raise error
-        log.warning("weather in a request: %s", describe(error))
-        return unavailable().response()
-
-    async def on_error(_: Request, error: Exception) -> Response:
-        return Problem(500, "failed", "Failed", "This is our fault and is in our logs.").response()
-
-    app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(HTTPException, on_http)
-    app.add_exception_handler(EventTooLarge, on_too_much)
-    for kind in WEATHER:
-        app.add_exception_handler(kind, on_weather)
-    app.add_exception_handler(Exception, on_error)  # the server logs it with its traceback
+    for kind in (Problem, EventTooLarge, Overloaded, *WEATHER, Exception):
+        app.add_exception_handler(kind, on_error)

@@ -8,17 +8,17 @@ from datetime import date
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from pydantic import Field
+from msgspec import Meta
 
 from services.contracts.base import AwareDatetime, Event, Value
 
-Steps = Annotated[int, Field(ge=0)]
+Steps = Annotated[int, Meta(ge=0)]
 
 
-class PromisedLine(Value):
+class PromisedLine(Value, frozen=True):
     """ordered = promised + short + cancelled, in steps; `shorted` is the part of promised taken back since."""
 
-    line_no: Annotated[int, Field(ge=1)]
+    line_no: Annotated[int, Meta(ge=1)]
     offer_id: UUID
     ordered_steps: Steps
     promised_steps: Steps
@@ -28,7 +28,7 @@ class PromisedLine(Value):
     reason: str | None = None
 
 
-class OrderPromised(Event):
+class OrderPromised(Event, frozen=True):
     """The whole promise of an order as it stands now; sent again whenever it changes."""
 
     type: ClassVar[str] = "allocation.order_promised.v1"
@@ -37,26 +37,26 @@ class OrderPromised(Event):
     lines: tuple[PromisedLine, ...]
 
 
-class ShortedLine(Value):
+class ShortedLine(Value, frozen=True):
     """One promise that was reduced, net steps before and after."""
 
-    line_no: Annotated[int, Field(ge=1)]
+    line_no: Annotated[int, Meta(ge=1)]
     offer_id: UUID
     before_steps: Steps
     after_steps: Steps
     reason: str
 
 
-class OrderShorted(Event):
+class OrderShorted(Event, frozen=True):
     """Part of what was promised will not come."""
 
     type: ClassVar[str] = "allocation.order_shorted.v1"
 
     order_id: UUID
-    lines: Annotated[tuple[ShortedLine, ...], Field(min_length=1)]
+    lines: Annotated[tuple[ShortedLine, ...], Meta(min_length=1)]
 
 
-class OfferAvailabilityChanged(Event):
+class OfferAvailabilityChanged(Event, frozen=True):
     """What can still be promised of an offer, after all that this transaction changed."""
 
     type: ClassVar[str] = "allocation.offer_availability_changed.v1"
@@ -66,34 +66,34 @@ class OfferAvailabilityChanged(Event):
     available_steps: Steps
 
 
-class BasketItem(Value):
+class BasketItem(Value, frozen=True):
     """What to bring of one offer, where and by when."""
 
     offer_id: UUID
     product_id: UUID
-    quantity_steps: Annotated[int, Field(ge=1)]
+    quantity_steps: Annotated[int, Meta(ge=1)]
     pledged_steps: Steps
     collection_point_id: UUID
     arrive_by_at: AwareDatetime
 
 
-class BasketAssigned(Event):
+class BasketAssigned(Event, frozen=True):
     """What one household brings for one delivery day; no items means: nothing this time."""
 
     type: ClassVar[str] = "allocation.basket_assigned.v1"
 
     household_id: UUID
     delivery_day: date
-    version: Annotated[int, Field(ge=1)]
+    version: Annotated[int, Meta(ge=1)]
     items: tuple[BasketItem, ...]
 
 
-class BasketChanged(Event):
+class BasketChanged(Event, frozen=True):
     """The basket's whole new state; `version` grows by one with each change."""
 
     type: ClassVar[str] = "allocation.basket_changed.v1"
 
     household_id: UUID
     delivery_day: date
-    version: Annotated[int, Field(ge=2)]
+    version: Annotated[int, Meta(ge=2)]
     items: tuple[BasketItem, ...]

@@ -7,65 +7,65 @@ from datetime import date
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from pydantic import Field
+from msgspec import Meta
 
 from services.contracts.base import AwareDatetime, Event, Value
 
-Steps = Annotated[int, Field(ge=0)]
-Vnd = Annotated[int, Field(ge=0)]
+Steps = Annotated[int, Meta(ge=0)]
+Vnd = Annotated[int, Meta(ge=0)]
 
 
-class CollectionPoint(Value):
+class CollectionPoint(Value, frozen=True):
     """Where households bring goods; the name is that of a public place."""
 
     collection_point_id: UUID
     name: str
 
 
-class CooperativeState(Value):
+class CooperativeState(Value, frozen=True):
     """A cooperative as it stands. `lane` is null while it lives on the shared lane of its hash."""
 
     cooperative_id: UUID
     slug: str
     name: str
     timezone: str
-    lane: Annotated[int, Field(ge=0)] | None = None
     collection_points: tuple[CollectionPoint, ...]
+    lane: Annotated[int, Meta(ge=0)] | None = None
 
 
-class CooperativeRegistered(CooperativeState, Event):
+class CooperativeRegistered(CooperativeState, Event, frozen=True):
     """A cooperative joined."""
 
     type: ClassVar[str] = "catalog.cooperative_registered.v1"
 
 
-class CooperativeChanged(CooperativeState, Event):
+class CooperativeChanged(CooperativeState, Event, frozen=True):
     """The cooperative's whole new state; a new `lane` moves its streams."""
 
     type: ClassVar[str] = "catalog.cooperative_changed.v1"
 
 
-class HouseholdState(Value):
+class HouseholdState(Value, frozen=True):
     """A household as it stands; `code` is the cooperative's own short reference."""
 
     household_id: UUID
     code: str
-    share_weight: Annotated[int, Field(ge=1)]
+    share_weight: Annotated[int, Meta(ge=1)]
 
 
-class HouseholdRegistered(HouseholdState, Event):
+class HouseholdRegistered(HouseholdState, Event, frozen=True):
     """A producing household joined its cooperative."""
 
     type: ClassVar[str] = "catalog.household_registered.v1"
 
 
-class HouseholdChanged(HouseholdState, Event):
+class HouseholdChanged(HouseholdState, Event, frozen=True):
     """The household's whole new state."""
 
     type: ClassVar[str] = "catalog.household_changed.v1"
 
 
-class ProductListed(Event):
+class ProductListed(Event, frozen=True):
     """A product, or its new state. One step is `step_milliunits` thousandths of `unit` (500 of kg = 500 g)."""
 
     type: ClassVar[str] = "catalog.product_listed.v1"
@@ -76,19 +76,19 @@ class ProductListed(Event):
     crop: str
     grade: str
     unit: str
-    step_milliunits: Annotated[int, Field(ge=1)]
-    ocop_stars: Annotated[int, Field(ge=3, le=5)] | None = None
+    step_milliunits: Annotated[int, Meta(ge=1)]
+    ocop_stars: Annotated[int, Meta(ge=3, le=5)] | None = None
     certificates: tuple[str, ...] = ()
 
 
-class Pledge(Value):
+class Pledge(Value, frozen=True):
     """The most that one household offers toward one offer, in steps of the product."""
 
     household_id: UUID
     quantity_steps: Steps
 
 
-class OfferState(Value):
+class OfferState(Value, frozen=True):
     """One product offered for one delivery day. `price_vnd` is per unit and whole per step."""
 
     offer_id: UUID
@@ -101,19 +101,19 @@ class OfferState(Value):
     pledges: tuple[Pledge, ...]
 
 
-class OfferPublished(OfferState, Event):
+class OfferPublished(OfferState, Event, frozen=True):
     """An offer takes orders from now on."""
 
     type: ClassVar[str] = "catalog.offer_published.v1"
 
 
-class OfferChanged(OfferState, Event):
+class OfferChanged(OfferState, Event, frozen=True):
     """The offer's whole new state: price, cut-off, collection or pledges."""
 
     type: ClassVar[str] = "catalog.offer_changed.v1"
 
 
-class OfferWithdrawn(Event):
+class OfferWithdrawn(Event, frozen=True):
     """The cooperative took the offer back; nothing more is sold of it."""
 
     type: ClassVar[str] = "catalog.offer_withdrawn.v1"
@@ -121,7 +121,7 @@ class OfferWithdrawn(Event):
     offer_id: UUID
 
 
-class AccessKeyIssued(Event):
+class AccessKeyIssued(Event, frozen=True):
     """A bearer key, by the SHA-256 of its secret.
 
     `role` is `staff` or `operator`; `scope` is a cooperative, or null for the whole union.
@@ -130,13 +130,13 @@ class AccessKeyIssued(Event):
     type: ClassVar[str] = "catalog.access_key_issued.v1"
 
     key_id: UUID
-    secret_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    secret_sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
     role: str
     scope: UUID | None
     label: str
 
 
-class AccessKeyRevoked(Event):
+class AccessKeyRevoked(Event, frozen=True):
     """The key opens nothing any more, in any service."""
 
     type: ClassVar[str] = "catalog.access_key_revoked.v1"

@@ -4,12 +4,12 @@ from datetime import date
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from msgspec import Meta
 
-from services.contracts.base import Event
+from services.contracts.base import AwareDatetime, Event
 
 
-class NoticeDelivered(Event):
+class NoticeDelivered(Event, frozen=True):
     """The channel's receipt for a notice: SMTP acceptance, webhook 2xx.
 
     `kind` is `basket`, `order_promised` or `order_shorted`. A basket notice names the household, the delivery
@@ -24,11 +24,11 @@ class NoticeDelivered(Event):
     told_at: AwareDatetime
     household_id: UUID | None = None
     delivery_day: date | None = None
-    version: Annotated[int, Field(ge=1)] | None = None
+    version: Annotated[int, Meta(ge=1)] | None = None
     order_id: UUID | None = None
 
 
-class NoticeUndeliverable(Event):
+class NoticeUndeliverable(Event, frozen=True):
     """No channel could carry the notice, or its outcome is unknown; a person has to tell."""
 
     type: ClassVar[str] = "notify.notice_undeliverable.v1"
@@ -39,5 +39,5 @@ class NoticeUndeliverable(Event):
     reason: str
     household_id: UUID | None = None
     delivery_day: date | None = None
-    version: Annotated[int, Field(ge=1)] | None = None
+    version: Annotated[int, Meta(ge=1)] | None = None
     order_id: UUID | None = None

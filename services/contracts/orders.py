@@ -4,35 +4,35 @@ from datetime import date
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from pydantic import Field
+from msgspec import Meta
 
 from services.contracts.base import Event, Value
 
 
-class OrderLine(Value):
+class OrderLine(Value, frozen=True):
     """What was ordered of one offer, in steps of its product.
 
     `line_no` is the partner's lasting number of the line, or its position from 1 where it has none.
     """
 
-    line_no: Annotated[int, Field(ge=1)]
+    line_no: Annotated[int, Meta(ge=1)]
     offer_id: UUID
     product_id: UUID
     sku: str
-    quantity_steps: Annotated[int, Field(ge=1)]
+    quantity_steps: Annotated[int, Meta(ge=1)]
 
 
-class RefusedLine(Value):
+class RefusedLine(Value, frozen=True):
     """A line that reserves nothing, and why: `unknown_sku` (waits in the review queue and may be ordered
     later), `not_in_steps`, `no_offer`, `intake_closed`. Readers must accept codes that they do not know.
     """
 
-    line_no: Annotated[int, Field(ge=1)]
+    line_no: Annotated[int, Meta(ge=1)]
     sku: str
     reason: str
 
 
-class OrderState(Value):
+class OrderState(Value, frozen=True):
     """An order as it stands. `partner_ref` is the partner's own order number."""
 
     order_id: UUID
@@ -42,19 +42,19 @@ class OrderState(Value):
     refused_lines: tuple[RefusedLine, ...] = ()
 
 
-class OrderPlaced(OrderState, Event):
+class OrderPlaced(OrderState, Event, frozen=True):
     """A partner's order was taken in."""
 
     type: ClassVar[str] = "orders.order_placed.v1"
 
 
-class OrderChanged(OrderState, Event):
+class OrderChanged(OrderState, Event, frozen=True):
     """The order's whole new state; a line that is no longer there is cancelled."""
 
     type: ClassVar[str] = "orders.order_changed.v1"
 
 
-class OrderCancelled(Event):
+class OrderCancelled(Event, frozen=True):
     """Nothing is left of the order. Where a line stays because its offer is closed, order_changed says so instead."""
 
     type: ClassVar[str] = "orders.order_cancelled.v1"
@@ -62,7 +62,7 @@ class OrderCancelled(Event):
     order_id: UUID
 
 
-class IntakeClosed(Event):
+class IntakeClosed(Event, frozen=True):
     """The cut-off: no order for this offer stands behind this event in the stream.
 
     `closes_day` says that no other offer of the delivery day is open in the books of `orders`.

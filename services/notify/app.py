@@ -67,14 +67,20 @@ def wire(runtime: Runtime[NotifySettings]) -> Parts:
                 metrics.waiting.labels(channel, state).set(found.get((channel, state), 0))
         return False
 
+    by_email = [
+        Job("send_email", 0.5, letters.send_due),
+        Job("supersede_baskets", 2.0, letters.supersede),
+        Job("settle_interrupted_email", 10.0, letters.settle_interrupted),
+    ]
+    by_webhook = [
+        *[Job("send_webhooks", 0.5, pushes.send_due)] * PARTNERS_AT_ONCE,
+        Job("settle_interrupted_webhooks", 10.0, pushes.settle_interrupted),
+    ]
     return Parts(
         handlers=Consumers(settings.shared_lanes, wall_clock, metrics).handlers(),
         jobs=[
-            Job("send_email", 0.5, letters.send_due),
-            *[Job("send_webhooks", 0.5, pushes.send_due)] * PARTNERS_AT_ONCE,
-            Job("supersede_baskets", 2.0, letters.supersede),
-            Job("settle_interrupted_email", 10.0, letters.settle_interrupted),
-            Job("settle_interrupted_webhooks", 10.0, pushes.settle_interrupted),
+            *(by_email if settings.send_email else ()),
+            *(by_webhook if settings.send_webhooks else ()),
             Job("count_deliveries", 5.0, count),
         ],
         close=[webhooks.close],

@@ -27,6 +27,10 @@ class NotifySettings(ServiceSettings):
     """The address that notices come from; its domain also stands in their Message-ID."""
     smtp_timeout_s: Annotated[float, Field(gt=0)] = 20
     """For connecting, for the envelope and for the content, each."""
+    send_email: bool = True
+    """False where other processes do the sending, and this one only writes notices down."""
+    send_webhooks: bool = True
+    """The same for partners' webhooks."""
     email_give_up_h: Annotated[float, Field(gt=0)] = 12
     webhook_timeout_s: Annotated[float, Field(gt=0)] = 15
     unknown_after_s: Annotated[float, Field(gt=0)] = 120

@@ -7,6 +7,7 @@ from services.chassis.jobs import Job
 from services.chassis.runtime import Parts, Runtime, Service
 from services.contracts.orders import IntakeClosed, OrderCancelled, OrderChanged, OrderPlaced
 from services.orders import closing, consumers, http
+from services.orders.desk import Desk
 from services.orders.metrics import OrderMetrics
 from services.orders.settings import OrdersSettings
 from services.orders.waiting import PromiseBoard
@@ -18,15 +19,18 @@ def _clock() -> datetime:
 
 def wire(runtime: Runtime[OrdersSettings]) -> Parts:
     """Puts the parts together for one process."""
+    settings = runtime.settings
     board, metrics = PromiseBoard(runtime.pool, runtime.stopping), OrderMetrics(runtime.metrics.registry)
+    desk = Desk(runtime, _clock)
 
     async def close_intake(now: datetime) -> bool:
         return await runtime.ledger.transact(lambda tx: closing.close_due(tx, now))
 
+    jobs = [Job("close_intake", 0.5, close_intake)]
     return Parts(
-        handlers=consumers.handlers(board, metrics, runtime.settings.shared_lanes, _clock),
-        jobs=[Job("close_intake", 0.5, close_intake)],
-        state={"promise_board": board, "order_metrics": metrics},
+        handlers=consumers.handlers(board, metrics, settings.shared_lanes, _clock),
+        jobs=jobs,
+        state={"promise_board": board, "order_metrics": metrics, "desk": desk},
     )
 
 

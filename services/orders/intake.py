@@ -1,10 +1,11 @@
-"""Taking orders in: any number of pushes of a partner in one transaction, with a fixed number of statements.
+"""Taking orders in: any number of pushes of any partners in one transaction, with a fixed number of statements.
 
-Inside the cooperative's gate no offer closes, so what is decided on open offers is true when it is announced. The
+Inside the cooperatives' gates no offer closes, so what is decided on open offers is true when it is announced. The
 unique reference decides between two transactions that see the same new order: the loser decides again on what won.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from uuid import UUID
@@ -13,84 +14,98 @@ from services.chassis.ids import uuid7
 from services.chassis.ledger import Connection, Transaction
 from services.contracts.orders import OrderCancelled, OrderChanged, OrderLine, OrderPlaced, RefusedLine
 from services.orders.domain.command import OrderCommand
-from services.orders.domain.intake import Books, Decision, Outcome, decide, decide_again
+from services.orders.domain.intake import Books, Decision, Offers, Outcome, decide, decide_again
 from services.orders.domain.order import Line, Order
 from services.orders.store import books as book_store
 from services.orders.store import orders as order_store
 from services.orders.store import partners as partner_store
-from services.orders.store.orders import Filed
+from services.orders.store.orders import Filed, Reference
 from services.orders.store.partners import Partner
 
 Answer = Decision
 """What a push came to: the order as it stands, what became of the push, and the lines that were too late."""
 
 
-async def take_orders(
-    tx: Transaction, partner: Partner, commands: Sequence[OrderCommand], now: datetime
-) -> list[Answer]:
-    """Applies the commands in their order and answers each. Announces what changed."""
-    await book_store.enter_gate(tx.conn, partner.cooperative_id)
+@dataclass(frozen=True, slots=True)
+class Push:
+    """What a partner has proven to say of one order."""
+
+    partner: Partner
+    command: OrderCommand
+    traceparent: str | None = None
+
+    @property
+    def reference(self) -> Reference:
+        """Which order it means."""
+        return self.partner.partner_id, self.command.partner_ref
+
+
+async def take_orders(tx: Transaction, pushes: Sequence[Push], now: datetime) -> list[Answer]:
+    """Applies the pushes in their order and answers each. Announces what changed.
+
+    The transaction has entered the gates of all their cooperatives.
+    """
     answers: dict[int, Answer] = {}
-    left = dict(enumerate(commands))
+    left = dict(enumerate(pushes))
     while left:
-        answers |= await _take(tx, partner, left, now)
-        left = {index: command for index, command in left.items() if index not in answers}
-    return [answers[index] for index in range(len(commands))]
+        answers |= await _take(tx, left, now)
+        left = {index: push for index, push in left.items() if index not in answers}
+    return [answers[index] for index in range(len(pushes))]
 
 
-async def _take(
-    tx: Transaction, partner: Partner, commands: dict[int, OrderCommand], now: datetime
-) -> dict[int, Answer]:
+async def _take(tx: Transaction, pushes: dict[int, Push], now: datetime) -> dict[int, Answer]:
     """Answers all but those whose new order another transaction stored at the same time."""
-    refs = sorted({command.partner_ref for command in commands.values()})
-    known = await order_store.lock_orders_by_ref(tx.conn, partner.partner_id, refs)
-    orders = {_command(filed.order).partner_ref: filed.order for filed in known}
-    new = {ref: Order(uuid7()) for ref in refs if ref not in orders}
+    partners = {push.reference: push.partner for push in pushes.values()}
+    known = await order_store.lock_orders_by_reference(tx.conn, sorted(partners))
+    orders = {filed.reference: filed.order for filed in known}
+    new = {reference: Order(uuid7()) for reference in partners if reference not in orders}
     orders |= new
-    books = await _load_books(tx.conn, partner.partner_id, orders.values(), commands.values())
+    wanted = [(push.partner.partner_id, push.command) for push in pushes.values()]
+    books = await _load_books(tx.conn, orders.values(), wanted)
     decisions: dict[int, Decision] = {}
-    for index, command in commands.items():
-        decision = decide(orders[command.partner_ref], command, books, now)
-        decisions[index], orders[command.partner_ref] = decision, decision.order
-    lost = await _save(tx, partner, orders, set(new), decisions, now)
-    decided = {index: one for index, one in decisions.items() if commands[index].partner_ref not in lost}
-    for decision in decided.values():
-        announce(tx, partner, decision)
+    for index, push in pushes.items():
+        decision = decide(orders[push.reference], push.command, books[push.partner.partner_id], now)
+        decisions[index], orders[push.reference] = decision, decision.order
+    lost = await _save(tx, partners, orders, set(new), decisions, now)
+    decided = {index: one for index, one in decisions.items() if pushes[index].reference not in lost}
+    for index, decision in decided.items():
+        announce(tx, pushes[index].partner, decision, pushes[index].traceparent)
     return decided
 
 
 async def _load_books(
-    conn: Connection, partner_id: UUID, orders: Iterable[Order], commands: Iterable[OrderCommand]
-) -> Books:
-    commands = list(commands)
-    skus = sorted({line.sku for command in commands for line in command.lines})
-    mappings = await partner_store.list_mappings(conn, partner_id, skus) if skus else {}
+    conn: Connection, orders: Iterable[Order], wanted: Sequence[tuple[UUID, OrderCommand]]
+) -> dict[UUID, Books]:
+    """What decides on these commands of (partner_id), by partner."""
+    skus = sorted({(partner_id, line.sku) for partner_id, command in wanted for line in command.lines})
+    mappings = await partner_store.list_mappings(conn, skus) if skus else {}
     bound = {line.offer_id for order in orders for line in order.ordered if line.offer_id}
-    products = {mapping.product.product_id for mapping in mappings.values()}
-    days = {command.delivery_day for command in commands if command.delivery_day}
-    if not bound and not products:
-        return Books(mappings, {})
-    return Books(mappings, await book_store.list_offers(conn, sorted(bound), sorted(products), sorted(days)))
+    products = {mapping.product.product_id for own in mappings.values() for mapping in own.values()}
+    days = {command.delivery_day for _, command in wanted if command.delivery_day}
+    offers = Offers.of(
+        await book_store.list_offers(conn, sorted(bound), sorted(products), sorted(days)) if bound or products else ()
+    )
+    return {partner_id: Books(mappings.get(partner_id, {}), offers) for partner_id, _ in wanted}
 
 
 async def _save(
     tx: Transaction,
-    partner: Partner,
-    orders: dict[str, Order],
-    new: set[str],
-    decisions: dict[int, Decision],
+    partners: Mapping[Reference, Partner],
+    orders: Mapping[Reference, Order],
+    new: set[Reference],
+    decisions: Mapping[int, Decision],
     now: datetime,
-) -> set[str]:
+) -> set[Reference]:
     """Stores the orders; returns the references of new ones that were taken meanwhile."""
     changed = {d.order.order_id for d in decisions.values() if d.outcome is not Outcome.REPEATED}
-    known = [order for ref, order in orders.items() if ref not in new and order.order_id in changed]
+    known = [order for one, order in orders.items() if one not in new and order.order_id in changed]
     if known:
         await order_store.save_orders(tx.conn, known)
     if not new:
         return set()
-    filed = [Filed(orders[ref], partner.cooperative_id, partner.partner_id, now) for ref in new]
+    filed = [Filed(orders[one], partners[one].cooperative_id, partners[one].partner_id, now) for one in new]
     stored = await order_store.insert_orders(tx.conn, filed)
-    return {ref for ref in new if orders[ref].order_id not in stored}
+    return {one for one in new if orders[one].order_id not in stored}
 
 
 async def map_skus(
@@ -107,8 +122,8 @@ async def map_skus(
     if not waiting:
         return 0
     orders = [filed.order for filed in await order_store.lock_orders(tx.conn, waiting)]
-    books = await _load_books(tx.conn, partner.partner_id, orders, [_command(order) for order in orders])
-    decisions = [decide_again(order, books, now) for order in orders]
+    loaded = await _load_books(tx.conn, orders, [(partner.partner_id, _command(order)) for order in orders])
+    decisions = [decide_again(order, loaded[partner.partner_id], now) for order in orders]
     released = [decision for decision in decisions if decision.outcome is Outcome.CHANGED]
     if released:
         await order_store.save_orders(tx.conn, [decision.order for decision in released])
@@ -117,11 +132,11 @@ async def map_skus(
     return len(released)
 
 
-def announce(tx: Transaction, partner: Partner, decision: Decision) -> None:
+def announce(tx: Transaction, partner: Partner, decision: Decision, traceparent: str | None = None) -> None:
     """Appends the event of a decision, if the other services have to know of it."""
     order = decision.order
     if decision.outcome is Outcome.CANCELLED:
-        tx.append(partner.cooperative_id, OrderCancelled(order_id=order.order_id))
+        tx.append(partner.cooperative_id, OrderCancelled(order_id=order.order_id), traceparent)
     elif decision.outcome in (Outcome.PLACED, Outcome.CHANGED):
         kind = OrderPlaced if decision.outcome is Outcome.PLACED else OrderChanged
         event = kind(
@@ -131,7 +146,7 @@ def announce(tx: Transaction, partner: Partner, decision: Decision) -> None:
             lines=tuple(_ordered(line) for line in order.ordered),
             refused_lines=tuple(_refused(line) for line in order.refused),
         )
-        tx.append(partner.cooperative_id, event)
+        tx.append(partner.cooperative_id, event, traceparent)
 
 
 def _command(order: Order) -> OrderCommand:

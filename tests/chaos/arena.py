@@ -70,6 +70,8 @@ class Arena:
         self.random = random.Random(f"{scenario.name} {seed}")
         self.stack = Stack(root, durable=scenario.durable)
         self.expected = Expected()
+        self.said: list[str] = []
+        """What the scenario has measured, to be printed below its line."""
         self.environment: dict[str, dict[str, str]] = {
             name: {f"{name.upper()}_{key}": value for key, value in COMMON.items()}
             | (NOTIFY_TIMES if name == "notify" else {})

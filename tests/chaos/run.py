@@ -41,6 +41,8 @@ class Result:
     logs: str | None = None
     answers: dict[str, int] = field(default_factory=dict)
     phases_s: dict[str, float] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
+    """What the scenario measured, in words."""
 
     @property
     def verdict(self) -> str:
@@ -56,7 +58,7 @@ class Result:
             f"{self.verdict}  {self.name}  seed {self.seed}  {self.seconds:.0f} s  events {self.events}"
             f"  kills {self.kills}  duplicates {self.duplicates}  gaps healed {self.gaps}{healed}"
         )
-        below = [*self.faults, f"logs: {self.logs}"] if self.faults else []
+        below = [*self.said, *([*self.faults, f"logs: {self.logs}"] if self.faults else [])]
         return "\n".join([line, *("    " + text.replace("\n", "\n    ") for text in below)])
 
     def as_json(self) -> str:
@@ -103,7 +105,7 @@ async def _play(scenario: Scenario, seed: int, root: Path, template_root: Path, 
                 await asyncio.wait_for(_keep_evidence(arena), 30)
             raise
         finally:
-            result.kills = arena.counts.kills
+            result.kills, result.said = arena.counts.kills, arena.said
             result.answers = dict(arena.load.answers)
             result.faults += [f"wrong answer: {it}" for it in arena.load.faults[:5] if result.events == 0]
 

@@ -82,7 +82,7 @@ def test_every_event_is_published_by_the_service_that_it_names() -> None:
 
 @pytest.mark.parametrize("kind", type_registry.values(), ids=lambda kind: kind.type)
 def test_no_event_has_a_field_for_personal_data(kind: type[Event]) -> None:
-    schema = json.dumps(kind.model_json_schema()).lower()
+    schema = json.dumps(kind.json_schema()).lower()
     for word in ("phone", "email", "address", "customer", "contact"):
         assert f'"{word}' not in schema, f"{kind.type} carries {word}"
 
@@ -90,4 +90,4 @@ def test_no_event_has_a_field_for_personal_data(kind: type[Event]) -> None:
 def test_readers_ignore_fields_that_they_do_not_know() -> None:
     for path in Path(documents.SCHEMAS).glob("*.json"):
         kind = type_registry[path.stem]
-        assert kind.model_config["extra"] == "ignore"
+        assert not kind.__struct_config__.forbid_unknown_fields

@@ -1,16 +1,15 @@
 """What notify has learned from the other services' events; each save carries the whole new state of its rows."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from pydantic import TypeAdapter
+import msgspec
 
 from services.chassis.ledger import Connection
 from services.notify.domain.facts import Goods, RefusedLine
 
-_REFUSED = TypeAdapter(tuple[RefusedLine, ...])
+_REFUSED = msgspec.json.Decoder(tuple[RefusedLine, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ async def save_orders(conn: Connection, orders: Mapping[UUID, tuple[UUID, str, t
         list(orders),
         [partner_id for partner_id, _, _ in orders.values()],
         [partner_ref for _, partner_ref, _ in orders.values()],
-        [_REFUSED.dump_json(refused).decode() for _, _, refused in orders.values()],
+        [msgspec.json.encode(refused).decode() for _, _, refused in orders.values()],
     )
 
 
@@ -164,7 +163,7 @@ async def list_orders(conn: Connection, ids: Collection[UUID]) -> dict[UUID, Ord
             h["partner_id"],
             h["partner_ref"],
             lines[h["order_id"]],
-            tuple(RefusedLine(**line) for line in json.loads(h["refused_lines"])),
+            _REFUSED.decode(h["refused_lines"]),
         )
         for h in heads
     }

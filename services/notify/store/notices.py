@@ -7,16 +7,17 @@ process that was thought dead cannot overwrite what was decided meanwhile.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
-from pydantic import TypeAdapter
+import msgspec
 
 from services.chassis.ledger import Connection
 from services.notify.domain.delivery import Verdict
 from services.notify.domain.notices import FACTS, Claim, Contact, Endpoint, Notice
 
-_FACTS: Mapping[str, TypeAdapter[object]] = {kind: TypeAdapter(facts) for kind, facts in FACTS.items()}
+_FACTS: Mapping[str, "msgspec.json.Decoder[Any]"] = {kind: msgspec.json.Decoder(facts) for kind, facts in FACTS.items()}
 
 _INSERT = """
 with made as (
@@ -133,7 +134,7 @@ async def insert_notices(
         [n.order_id for n in notices],
         [n.event_id for n in notices],
         [n.sequence for n in notices],
-        [_FACTS[n.kind].dump_json(n.facts).decode() for n in notices],
+        [msgspec.json.encode(n.facts).decode() for n in notices],
         [n.happened_at for n in notices],
         [n.traceparent for n in notices],
         undeliverable,
@@ -263,7 +264,7 @@ async def list_notices(
 
 def _claim(r: asyncpg.Record) -> Claim:
     notice = Notice(
-        r["notice_id"], r["cooperative_id"], r["kind"], _FACTS[r["kind"]].validate_json(r["facts"]),  # type: ignore[arg-type]  # the adapter of its kind
+        r["notice_id"], r["cooperative_id"], r["kind"], _FACTS[r["kind"]].decode(r["facts"]),
         r["happened_at"], r["traceparent"], r["household_id"], r["delivery_day"], r["version"], r["partner_id"],
         r["order_id"], r["event_id"], r["sequence"],
     )  # fmt: skip

@@ -38,7 +38,22 @@ class Malformed(ValueError):
         self.fields = tuple(fields)
 
 
-Read = tuple[OrderCommand, ...] | Ping | Ignored
+@dataclass(frozen=True)
+class Item:
+    """One of a batch: what it is called, and its command or what is wrong with it."""
+
+    id: str
+    command: OrderCommand | Malformed
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Many orders in one push, each answered for itself."""
+
+    items: tuple[Item, ...]
+
+
+Read = OrderCommand | Batch | Ping | Ignored
 
 
 class Adapter(Protocol):
@@ -62,4 +77,16 @@ def parse(model: type[M], raw: bytes) -> M:
         raise Malformed(problems.from_validation(error).fields) from None
 
 
-__all__ = ["MOST_LINES", "MOST_TEXT", "Adapter", "BadSignature", "Ignored", "Malformed", "Ping", "Read", "parse"]
+__all__ = [
+    "MOST_LINES",
+    "MOST_TEXT",
+    "Adapter",
+    "BadSignature",
+    "Batch",
+    "Ignored",
+    "Item",
+    "Malformed",
+    "Ping",
+    "Read",
+    "parse",
+]

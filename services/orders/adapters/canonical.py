@@ -4,6 +4,7 @@
                "delivery_day": "2026-11-24", "contact": {"name": "…", "phone": "…", "address": "…"},
                "lines": [{"sku": "CAI-MEO-300G", "quantity": "2", "price_vnd": 15000}]}}
 
+Many orders in one push are a CloudEvents batch, each event's data being one such order (without `{"order": …}`).
 Strict, because a misread quantity costs a family its harvest: unknown fields, floats and naive times are refused.
 """
 
@@ -18,7 +19,8 @@ from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from services.chassis import standard_webhooks
-from services.orders.adapters.base import MOST_LINES, MOST_TEXT, Read, parse
+from services.orders.adapters import cloudevents
+from services.orders.adapters.base import MOST_LINES, MOST_TEXT, Batch, Item, Malformed, Read, parse
 from services.orders.domain.command import CommandLine, Contact, Kind, OrderCommand
 
 _NUMBER = pattern(r"[0-9]{1,6}(\.[0-9]{1,6})?")
@@ -111,8 +113,22 @@ def verify(secrets: Sequence[str], headers: Mapping[str, str], raw: bytes, now: 
 
 
 def read(headers: Mapping[str, str], raw: bytes) -> Read:
-    """The one command of the body. Raises Malformed."""
-    order = parse(CanonicalPush, raw).order
+    """The one order of the body, or the orders of a CloudEvents batch. Raises Malformed."""
+    if headers.get("content-type", "").partition(";")[0].strip().lower() == cloudevents.BATCH:
+        return Batch(tuple(Item(event.id, _event_command(event)) for event in cloudevents.read(raw)))
+    return _command(parse(CanonicalPush, raw).order)
+
+
+def _event_command(event: cloudevents.Event) -> OrderCommand | Malformed:
+    if event.fault:
+        return event.fault
+    try:
+        return _command(parse(CanonicalOrder, event.data))
+    except Malformed as error:
+        return error
+
+
+def _command(order: CanonicalOrder) -> OrderCommand:
     kind = Kind.UPSERT if order.status == "placed" else Kind.CANCEL
     lines = tuple(
         CommandLine(line.line_no or position, line.sku, line.quantity, line.price_vnd)
@@ -120,8 +136,6 @@ def read(headers: Mapping[str, str], raw: bytes) -> Read:
     )
     told = order.contact
     contact = Contact(told.name, told.phone, told.address) if told else None
-    return (
-        OrderCommand.make(
-            order.ref, order.updated_at, int(kind is Kind.CANCEL), kind, order.delivery_day, lines, contact
-        ),
+    return OrderCommand.make(
+        order.ref, order.updated_at, int(kind is Kind.CANCEL), kind, order.delivery_day, lines, contact
     )

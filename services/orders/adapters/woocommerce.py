@@ -105,24 +105,22 @@ def read(headers: Mapping[str, str], raw: bytes) -> Read:
     topic = headers.get("x-wc-webhook-topic", "")
     if topic == "order.deleted":
         deleted = parse(_Deleted, raw)
-        return (OrderCommand.make(str(deleted.id), UNTIMED, 0, Kind.CANCEL),)
+        return OrderCommand.make(str(deleted.id), UNTIMED, 0, Kind.CANCEL)
     if topic not in TOPICS:
         return Ignored("topic")
     order = parse(_Order, raw)
     if order.status in UNBORN:
         return Ignored("status")
     cancelled = order.status in CANCELLED
-    return (
-        OrderCommand.make(
-            str(order.id),
-            _utc(order.date_modified_gmt),
-            9 if cancelled else _RANK.get(order.status, 3),  # a shop's own status is taken for an order on its way
-            Kind.CANCEL if cancelled else Kind.UPSERT,
-            _delivery_day(order),
-            _lines(order),
-            _contact(order),
-            restores=topic == "order.restored",
-        ),
+    return OrderCommand.make(
+        str(order.id),
+        _utc(order.date_modified_gmt),
+        9 if cancelled else _RANK.get(order.status, 3),  # a shop's own status is taken for an order on its way
+        Kind.CANCEL if cancelled else Kind.UPSERT,
+        _delivery_day(order),
+        _lines(order),
+        _contact(order),
+        restores=topic == "order.restored",
     )
 
 

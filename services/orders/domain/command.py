@@ -5,7 +5,6 @@ every order of arrival ends in the same state.
 """
 
 import hashlib
-import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -76,13 +75,13 @@ class OrderCommand:
         restores: bool = False,
     ) -> Self:
         """The command with the digest of its content. Quantities that are equal are written alike."""
-        content = [
-            kind,
-            delivery_day.isoformat() if delivery_day else None,
-            [[line.line_no, line.sku, decimal_text(line.quantity), line.price_vnd] for line in lines],
-            [contact.name, contact.phone, contact.address] if contact else None,
-        ]
-        digest = hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
+        content = (
+            kind.value,
+            delivery_day and delivery_day.isoformat(),
+            [(line.line_no, line.sku, decimal_text(line.quantity), line.price_vnd) for line in lines],
+            contact and (contact.name, contact.phone, contact.address),
+        )
+        digest = hashlib.sha256(repr(content).encode("utf-8", "surrogatepass")).hexdigest()
         revision = Revision(updated_at, status_rank, digest)
         return cls(partner_ref, revision, kind, delivery_day, lines, contact, restores)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
-from fractions import Fraction
+from typing import Self
 from uuid import UUID
 
 from services.orders.domain.command import CommandLine, Kind, OrderCommand
@@ -49,11 +49,28 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Offers:
+    """Every offer that a line is or could be bound to."""
+
+    by_id: Mapping[UUID, Offer]
+    by_product: Mapping[UUID, Sequence[Offer]]
+
+    @classmethod
+    def of(cls, offers: Iterable[Offer]) -> Self:
+        """The offers, to be found by id and by product."""
+        by_id = {offer.offer_id: offer for offer in offers}
+        by_product: dict[UUID, list[Offer]] = {}
+        for offer in by_id.values():
+            by_product.setdefault(offer.product_id, []).append(offer)
+        return cls(by_id, by_product)
+
+
+@dataclass(frozen=True, slots=True)
 class Books:
-    """What a decision looks at: the partner's SKU map, and every offer that a line is or could be bound to."""
+    """What a decision looks at: the partner's SKU map, and the offers."""
 
     skus: Mapping[str, SkuMapping]
-    offers: Mapping[UUID, Offer]
+    offers: Offers
 
 
 def decide(order: Order, command: OrderCommand, books: Books, now: datetime) -> Decision:
@@ -130,7 +147,7 @@ def _revise(
         if line_no in kept:  # the partner counts its lines anew, but this number is taken for good
             line_no, free_no = free_no, free_no + 1
         held = before.get(line_no)
-        bound = _bind(replace(wanted, line_no=line_no), command.delivery_day, held if may_stay else None, books, now)
+        bound = _bind(line_no, wanted, command.delivery_day, held if may_stay else None, books, now)
         lines[line_no] = _with_promise(bound, held)
     return tuple(lines[line_no] for line_no in sorted(lines)), late_lines
 
@@ -139,7 +156,7 @@ def _bound_for_good(order: Order, books: Books, now: datetime) -> dict[int, Line
     """The ordered lines whose offers take no more changes, by number."""
 
     def closed(line: Line) -> bool:
-        offer = books.offers.get(line.offer_id) if line.offer_id else None
+        offer = books.offers.by_id.get(line.offer_id) if line.offer_id else None
         return offer is None or not offer.takes_orders(now)
 
     return {line.line_no: line for line in order.ordered if closed(line)}
@@ -171,26 +188,30 @@ def _steps(line: CommandLine, skus: Mapping[str, SkuMapping]) -> int | Reason:
     mapping = skus.get(line.sku)
     if mapping is None:
         return Reason.UNKNOWN_SKU
-    steps = Fraction(line.quantity) * mapping.factor * 1000 / mapping.product.step_milliunits
-    if steps.denominator != 1 or steps < 1:
+    units, parts = line.quantity.as_integer_ratio()
+    factor = mapping.factor
+    milliunits = units * factor.numerator * 1000
+    steps, rest = divmod(milliunits, parts * factor.denominator * mapping.product.step_milliunits)
+    if rest or steps < 1:
         return Reason.NOT_IN_STEPS
-    return steps.numerator if steps <= MOST_STEPS else Reason.TOO_MANY
+    return steps if steps <= MOST_STEPS else Reason.TOO_MANY
 
 
-def _bind(wanted: CommandLine, day: date | None, before: Line | None, books: Books, now: datetime) -> Line:
+def _bind(
+    line_no: int, wanted: CommandLine, day: date | None, before: Line | None, books: Books, now: datetime
+) -> Line:
     """The line with the offer that serves it, or refused with the reason. `before`: whose offer it may keep."""
-    line = Line(wanted.line_no, wanted.sku, wanted.quantity, wanted.price_vnd, LineState.REFUSED)
+    sold = (line_no, wanted.sku, wanted.quantity, wanted.price_vnd)
     steps = _steps(wanted, books.skus)
     if isinstance(steps, Reason):
-        return replace(line, reason=steps)
+        return Line(*sold, LineState.REFUSED, reason=steps)
     product = books.skus[wanted.sku].product
-    line = replace(line, product=product, quantity_steps=steps)
     stays = before is not None and before.sku == wanted.sku and before.product == product
-    offer = books.offers[before.offer_id] if before and before.offer_id and stays else None
-    found = offer or _offer_for(product.product_id, day, books.offers.values(), now)
+    offer = books.offers.by_id[before.offer_id] if before and before.offer_id and stays else None
+    found = offer or _offer_for(books.offers.by_product.get(product.product_id, ()), day, now)
     if isinstance(found, Reason):
-        return replace(line, reason=found)
-    return replace(line, state=LineState.ORDERED, offer_id=found.offer_id, delivery_day=found.delivery_day)
+        return Line(*sold, LineState.REFUSED, product, quantity_steps=steps, reason=found)
+    return Line(*sold, LineState.ORDERED, product, found.offer_id, found.delivery_day, steps)
 
 
 def _with_promise(line: Line, before: Line | None) -> Line:
@@ -200,9 +221,9 @@ def _with_promise(line: Line, before: Line | None) -> Line:
     return replace(line, promised_steps=before.promised_steps, short_steps=before.short_steps, reason=before.reason)
 
 
-def _offer_for(product_id: UUID, day: date | None, offers: Iterable[Offer], now: datetime) -> Offer | Reason:
-    """The open offer of the day, or of the earliest day where none was asked for."""
-    fitting = [o for o in offers if o.product_id == product_id and (day is None or o.delivery_day == day)]
+def _offer_for(offers: Sequence[Offer], day: date | None, now: datetime) -> Offer | Reason:
+    """Of a product's offers, the open one of the day, or of the earliest day where none was asked for."""
+    fitting = [offer for offer in offers if day is None or offer.delivery_day == day]
     taking = [offer for offer in fitting if offer.takes_orders(now)]
     if taking:
         return min(taking, key=lambda offer: (offer.delivery_day, offer.cut_off_at, offer.offer_id))

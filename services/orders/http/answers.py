@@ -63,6 +63,28 @@ class OrderDetail(OrderAnswer):
     contact: Customer | None = None
 
 
+class FieldFault(BaseModel):
+    """What is wrong with one field."""
+
+    field: str
+    detail: str
+
+
+class ItemAnswer(BaseModel):
+    """What became of one order of a batch: `status` is what it would have been answered with by itself."""
+
+    id: str
+    status: int
+    order: OrderAnswer | None = None
+    errors: list[FieldFault] | None = None
+
+
+class BatchAnswer(BaseModel):
+    """One answer for each event of a batch, in its order."""
+
+    answers: list[ItemAnswer]
+
+
 class Passed(BaseModel):
     """A push that concerns no order: a ping, or a topic or status that means nothing here."""
 

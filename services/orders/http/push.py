@@ -6,6 +6,7 @@ that does not fit get the same answer, so that nobody can find out which partner
 
 import logging
 import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -13,26 +14,27 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
-from services.chassis import problems
-from services.chassis.ledger import Transaction
+from services.chassis import problems, trace
+from services.chassis.direct import DirectRoute
 from services.chassis.problems import Problem
-from services.chassis.runtime import Runtime
-from services.orders.adapters import ADAPTERS
-from services.orders.adapters.base import BadSignature, Ignored, Malformed, Ping
+from services.orders.adapters import ADAPTERS, cloudevents
+from services.orders.adapters.base import BadSignature, Batch, Ignored, Malformed, Ping, Read
 from services.orders.adapters.canonical import CanonicalPush
+from services.orders.desk import Desk, PartnerChanged
+from services.orders.domain.command import OrderCommand
 from services.orders.domain.intake import Outcome
 from services.orders.domain.order import OrderState
-from services.orders.http.answers import OrderAnswer, Passed, of_order
-from services.orders.intake import Answer, take_orders
+from services.orders.http.answers import BatchAnswer, FieldFault, ItemAnswer, OrderAnswer, Passed, of_order
+from services.orders.intake import Answer, Push
 from services.orders.metrics import OrderMetrics
 from services.orders.settings import OrdersSettings
 from services.orders.store.orders import get_order
-from services.orders.store.partners import Partner, get_partner
+from services.orders.store.partners import Partner
 from services.orders.waiting import PromiseBoard
 
 log = logging.getLogger(__name__)
 
-router = APIRouter(tags=["partners"])
+router = APIRouter(tags=["partners"], route_class=DirectRoute)
 
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,6})\"?(?:$|[,;\s])", re.IGNORECASE)
 
@@ -55,70 +57,108 @@ _DESCRIPTION = """
 The body is what the partner's platform sends (the schema shown is that of the `canonical` adapter), signed as the
 platform signs. Several pushes of one order may come late, twice and in any order: the newest by the platform's own
 time of update counts. `Prefer: wait=N` (RFC 7240) holds the answer up to N seconds until the order is promised.
+
+A `canonical` partner may also push 1 to 500 orders at once, as `application/cloudevents-batch+json`; each event is
+answered for itself, in the order of the batch, and `Prefer` has no effect.
 """
 
 
 @router.post(
     "/v1/partners/{partner_id}/orders",
     status_code=202,
-    response_model=OrderAnswer,
-    summary="Push an order",
+    response_model=OrderAnswer | BatchAnswer,
+    summary="Push an order, or a batch of orders",
     description=_DESCRIPTION,
     responses={
         200: {
-            "model": OrderAnswer | Passed,
+            "model": OrderAnswer | BatchAnswer | Passed,
             "description": "Known already, or promised while waiting (`Preference-Applied: wait`), or not for us.",
         },
         401: {"description": "The partner does not exist, the signature does not fit, or its time is too old."},
         413: {"description": "The body is too large."},
-        422: {"description": "The body is faulty; the problem document names every field."},
-        503: {"description": "The database is away. Send the same again; it counts once."},
+        422: {"description": "The body is faulty, or all of a batch; every field is named."},
+        503: {"description": "The database is away, or too much is waiting. Send the same again; it counts once."},
     },
     openapi_extra={"requestBody": {"required": True, "content": _BODY}},
 )
 async def push(partner_id: str, request: Request) -> Response:
     """Stores what the partner says and answers with the order as it stands."""
-    now = datetime.now(UTC)
-    runtime: Runtime[OrdersSettings] = request.app.state.runtime
     metrics: OrderMetrics = request.app.state.order_metrics
-    try:
-        raw = await _body(request, runtime.settings.max_order_bytes)
-    except Problem as problem:
-        metrics.pushes.labels("unknown", problem.kind.replace("-", "_")).inc()
-        raise
-    partner = await _partner(runtime, partner_id)
+    desk: Desk = request.app.state.desk
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]}
+    raw = await _counted_body(request, headers, metrics)
+    for anew in (False, True):
+        partner, read = await _read(desk, partner_id, anew, headers, raw, metrics)
+        if isinstance(read, Ping | Ignored):
+            return _passed(partner, read, metrics)
+        commands = _commands(read)
+        trace_of = trace.current.get()
+        try:
+            taken = await desk.take(partner, [Push(partner, one, trace_of) for one in commands]) if commands else []
+        except PartnerChanged:
+            continue
+        for answer in taken:
+            metrics.pushes.labels(partner.adapter, answer.outcome).inc()
+        return _answer_batch(read, taken) if isinstance(read, Batch) else await _answer(request, taken[0])
+    raise problems.conflict("The partner's secret is changing just now. Send the same again.")
+
+
+async def _read(
+    desk: Desk, partner_id: str, anew: bool, headers: Mapping[str, str], raw: bytes, metrics: OrderMetrics
+) -> tuple[Partner, Read]:
+    """What the body says, and who proved to have said it. Raises the refusal."""
+    partner = await desk.partner(_id(partner_id), anew=anew)
     if partner is None:
         metrics.pushes.labels("unknown", "bad_signature").inc()
         raise unauthorized()
     adapter = ADAPTERS[partner.adapter]
     try:
-        push_key = adapter.verify(partner.secrets, request.headers, raw, now)
-        read = adapter.read(request.headers, raw)
+        adapter.verify(partner.secrets, headers, raw, datetime.now(UTC))
+        return partner, adapter.read(headers, raw)
     except BadSignature as error:
+        if not anew:  # its secret may be newer than what is remembered
+            return await _read(desk, partner_id, True, headers, raw, metrics)
         metrics.pushes.labels(partner.adapter, "bad_signature").inc()
         log.warning("push refused", extra={"partner": str(partner.partner_id), "reason": str(error)})
         raise unauthorized() from None
     except Malformed as error:
         metrics.pushes.labels(partner.adapter, "malformed").inc()
         raise problems.invalid(error.fields) from None
-    if isinstance(read, Ping | Ignored):
-        passed = Passed(answer="pong") if isinstance(read, Ping) else Passed(answer="ignored", reason=read.reason)
-        metrics.pushes.labels(partner.adapter, passed.answer).inc()
-        return Response(passed.model_dump_json(), media_type="application/json")
 
-    async def work(tx: Transaction) -> list[Answer]:
-        return await take_orders(tx, partner, read, now)
 
-    (answer,) = await runtime.ledger.transact(work)
-    metrics.pushes.labels(partner.adapter, answer.outcome).inc()
-    log.debug("push taken", extra={"push": push_key, "order": str(answer.order.order_id), "outcome": answer.outcome})
-    return await _answer(request, answer)
+def _id(partner_id: str) -> UUID:
+    try:
+        return UUID(partner_id)
+    except ValueError:
+        return UUID(int=0)  # nobody's
+
+
+def _commands(read: OrderCommand | Batch) -> list[OrderCommand]:
+    if isinstance(read, Batch):
+        return [item.command for item in read.items if isinstance(item.command, OrderCommand)]
+    return [read]
+
+
+def _passed(partner: Partner, read: Ping | Ignored, metrics: OrderMetrics) -> Response:
+    passed = Passed(answer="pong") if isinstance(read, Ping) else Passed(answer="ignored", reason=read.reason)
+    metrics.pushes.labels(partner.adapter, passed.answer).inc()
+    return Response(passed.model_dump_json(), media_type="application/json")
 
 
 def unauthorized() -> Problem:
     """401 that does not say which part was wrong."""
     detail = "The partner, its signature or the time of signing is not valid."
     return Problem(401, "unauthorized", "Unauthorized", detail, headers={"WWW-Authenticate": "Signature"})
+
+
+async def _counted_body(request: Request, headers: Mapping[str, str], metrics: OrderMetrics) -> bytes:
+    settings: OrdersSettings = request.app.state.runtime.settings
+    is_batch = headers.get("content-type", "").startswith(cloudevents.BATCH)
+    try:
+        return await _body(request, settings.http_max_body_bytes if is_batch else settings.max_order_bytes)
+    except Problem as problem:
+        metrics.pushes.labels("unknown", problem.kind.replace("-", "_")).inc()
+        raise
 
 
 async def _body(request: Request, most_bytes: int) -> bytes:
@@ -138,19 +178,35 @@ async def _body(request: Request, most_bytes: int) -> bytes:
     return b"".join(parts)
 
 
-async def _partner(runtime: Runtime[OrdersSettings], partner_id: str) -> Partner | None:
-    try:
-        wanted = UUID(partner_id)
-    except ValueError:
-        return None
-    return await get_partner(runtime.pool, wanted)
+def _answer_batch(batch: Batch, taken: Sequence[Answer]) -> Response:
+    """Each event's answer; the whole has the best status of them: 202 where anything is new."""
+    left = iter(taken)
+    answers = []
+    for item in batch.items:
+        if isinstance(item.command, Malformed):
+            faults = [FieldFault(field=name, detail=detail) for name, detail in item.command.fields]
+            answers.append(ItemAnswer(id=item.id, status=422, errors=faults))
+        else:
+            answer = next(left)
+            answers.append(
+                ItemAnswer(id=item.id, status=_status(answer), order=of_order(answer.order, answer.late_lines))
+            )
+    statuses = {answer.status for answer in answers}
+    status = next(it for it in (202, 200, 422) if it in statuses)
+    return Response(
+        BatchAnswer(answers=answers).model_dump_json(exclude_unset=True), status, media_type="application/json"
+    )
+
+
+def _status(answer: Answer) -> int:
+    return 200 if answer.outcome is Outcome.REPEATED else 202
 
 
 async def _answer(request: Request, answer: Answer) -> Response:
     """202 for what is new, 200 for what was known; with `Prefer: wait`, 200 and the promise if it comes in time."""
     order = answer.order
     headers = {}
-    status = 200 if answer.outcome is Outcome.REPEATED else 202
+    status = _status(answer)
     wait_s = _wait_s(request)
     if wait_s:
         board: PromiseBoard = request.app.state.promise_board

@@ -19,9 +19,21 @@ def _gate(cooperative_id: UUID) -> int:
     return int.from_bytes(cooperative_id.bytes[8:], signed=True)
 
 
-async def enter_gate(conn: Connection, cooperative_id: UUID) -> None:
-    """From here to the end of the transaction no offer of the cooperative closes."""
-    await conn.execute("select pg_advisory_xact_lock_shared($1)", _gate(cooperative_id))
+async def enter_gates(conn: Connection, cooperative_ids: Iterable[UUID]) -> None:
+    """From here to the end of the transaction no offer of the cooperatives closes."""
+    gates = sorted({_gate(cooperative_id) for cooperative_id in cooperative_ids})
+    await conn.execute("select pg_advisory_xact_lock_shared(gate) from unnest($1::bigint[]) gate", gates)
+
+
+async def enter_free_gates(conn: Connection, cooperative_ids: Iterable[UUID]) -> set[UUID]:
+    """Enters the gates that nobody holds alone or waits for; returns the cooperatives whose gates those are."""
+    wanted = sorted(set(cooperative_ids))
+    rows = await conn.fetch(
+        "select id from unnest($1::uuid[], $2::bigint[]) as x (id, gate) where pg_try_advisory_xact_lock_shared(gate)",
+        wanted,
+        [_gate(cooperative_id) for cooperative_id in wanted],
+    )
+    return {row["id"] for row in rows}
 
 
 async def hold_gates(conn: Connection, cooperative_ids: Iterable[UUID]) -> None:
@@ -82,7 +94,7 @@ async def save_offers(
 
 async def list_offers(
     conn: Connection, bound: Sequence[UUID], products: Sequence[UUID], days: Sequence[date]
-) -> dict[UUID, Offer]:
+) -> list[Offer]:
     """The offers that lines are bound to, all open offers of the products, and any of the days asked for."""
     rows = await conn.fetch(
         "select offer_id, product_id, delivery_day, cut_off_at, state from offer where offer_id in ("
@@ -93,7 +105,7 @@ async def list_offers(
         products,
         days,
     )
-    return {row["offer_id"]: Offer(**row) for row in rows}
+    return [Offer(**row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """Orders and their lines. Rows are locked in the order of their ids everywhere, so that nobody waits crosswise."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -9,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
 from services.chassis.ledger import Connection
 from services.orders.domain.command import CommandLine, Contact, Kind, OrderCommand, Revision, decimal_text
@@ -25,6 +25,10 @@ _LINES = (
 )
 
 
+Reference = tuple[UUID, str]
+"""How a partner names an order: (partner_id, partner_ref)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Filed:
     """An order with where it belongs and when it came; `promised_at` is when its first promise was applied."""
@@ -35,11 +39,20 @@ class Filed:
     received_at: datetime
     promised_at: datetime | None = None
 
+    @property
+    def reference(self) -> Reference:
+        """What its partner calls it."""
+        return self.partner_id, _command(self.order).partner_ref
 
-async def lock_orders_by_ref(conn: Connection, partner_id: UUID, refs: Sequence[str]) -> list[Filed]:
-    """Those orders of the partner that are known, locked."""
-    where = "where partner_id = $1 and partner_ref = any($2) order by order_id for no key update"
-    return await _with_lines(conn, await conn.fetch(_ORDER + where, partner_id, refs))
+
+async def lock_orders_by_reference(conn: Connection, references: Sequence[Reference]) -> list[Filed]:
+    """Those of the orders that are known, locked."""
+    where = (
+        "where (partner_id, partner_ref) in (select * from unnest($1::uuid[], $2::text[])) "
+        "order by order_id for no key update"
+    )
+    partner_ids, partner_refs = [one for one, _ in references], [ref for _, ref in references]
+    return await _with_lines(conn, await conn.fetch(_ORDER + where, partner_ids, partner_refs))
 
 
 async def lock_orders(conn: Connection, order_ids: Sequence[UUID]) -> list[Filed]:
@@ -103,7 +116,7 @@ async def insert_orders(conn: Connection, filed: Sequence[Filed]) -> set[UUID]:
         "      quantity_steps, promised_steps, short_steps, reason) "
         "  join stored using (order_id)"
         ") select order_id from stored",
-        *_order_columns(sorted(filed, key=lambda one: _command(one.order).partner_ref)),
+        *_order_columns(sorted(filed, key=lambda one: one.reference)),
         *_line_columns([one.order for one in filed]),
     )
     return {row["order_id"] for row in rows}
@@ -205,7 +218,8 @@ def _command_columns(commands: Sequence[OrderCommand]) -> list[list[Any]]:
 
 
 def _wanted_json(lines: Sequence[CommandLine]) -> str:
-    return json.dumps([[one.line_no, one.sku, decimal_text(one.quantity), one.price_vnd] for one in lines])
+    wanted = [(one.line_no, one.sku, decimal_text(one.quantity), one.price_vnd) for one in lines]
+    return msgspec.json.encode(wanted).decode()
 
 
 def _line_columns(orders: Sequence[Order]) -> list[list[Any]]:
@@ -248,7 +262,7 @@ async def _with_lines(conn: Connection, rows: Sequence[asyncpg.Record]) -> list[
 def _stored_command(row: asyncpg.Record) -> OrderCommand:
     wanted = tuple(
         CommandLine(line_no, sku, Decimal(quantity), price_vnd)
-        for line_no, sku, quantity, price_vnd in json.loads(row["wanted"])
+        for line_no, sku, quantity, price_vnd in msgspec.json.decode(row["wanted"])
     )
     told = (row["contact_name"], row["contact_phone"], row["contact_address"])
     return OrderCommand(

@@ -27,12 +27,25 @@ class Partner:
 async def get_partner(conn: "Connection | asyncpg.Pool[asyncpg.Record]", partner_id: UUID) -> Partner | None:
     """The partner, if there is one."""
     row = await conn.fetchrow(
-        "select cooperative_id, name, adapter, secret, previous_secret from partner where partner_id = $1", partner_id
+        "select partner_id, cooperative_id, name, adapter, secret, previous_secret from partner where partner_id = $1",
+        partner_id,
     )
-    if row is None:
-        return None
-    cooperative_id, name, adapter, *secrets = row
-    return Partner(partner_id, cooperative_id, name, adapter, tuple(secret for secret in secrets if secret))
+    return _partner(row) if row else None
+
+
+async def list_partners(conn: Connection, partner_ids: Sequence[UUID]) -> dict[UUID, Partner]:
+    """Those of the partners that there are."""
+    rows = await conn.fetch(
+        "select partner_id, cooperative_id, name, adapter, secret, previous_secret from partner "
+        "where partner_id = any($1)",
+        partner_ids,
+    )
+    return {row["partner_id"]: _partner(row) for row in rows}
+
+
+def _partner(row: asyncpg.Record) -> Partner:
+    secrets = tuple(secret for secret in (row["secret"], row["previous_secret"]) if secret)
+    return Partner(row["partner_id"], row["cooperative_id"], row["name"], row["adapter"], secrets)
 
 
 async def insert_partner(conn: Connection, partner: Partner) -> None:
@@ -65,21 +78,22 @@ async def get_cooperative_id(conn: "Connection | asyncpg.Pool[asyncpg.Record]", 
     return found
 
 
-async def list_mappings(conn: Connection, partner_id: UUID, skus: Sequence[str]) -> dict[str, SkuMapping]:
-    """What those of the SKUs mean that are mapped."""
+async def list_mappings(conn: Connection, skus: Sequence[tuple[UUID, str]]) -> dict[UUID, dict[str, SkuMapping]]:
+    """What those of the (partner, SKU) mean that are mapped, by partner."""
     rows = await conn.fetch(
-        "select m.sku, m.factor_numerator, m.factor_denominator, p.product_id, p.unit, p.step_milliunits "
-        "from sku_map m join product p using (product_id) where m.partner_id = $1 and m.sku = any($2)",
-        partner_id,
-        skus,
+        "select m.partner_id, m.sku, m.factor_numerator, m.factor_denominator, p.product_id, p.unit, "
+        "p.step_milliunits from sku_map m join product p using (product_id) "
+        "where (m.partner_id, m.sku) in (select * from unnest($1::uuid[], $2::text[]))",
+        [partner_id for partner_id, _ in skus],
+        [sku for _, sku in skus],
     )
-    return {
-        row["sku"]: SkuMapping(
+    found: dict[UUID, dict[str, SkuMapping]] = {partner_id: {} for partner_id, _ in skus}
+    for row in rows:
+        found[row["partner_id"]][row["sku"]] = SkuMapping(
             Product(row["product_id"], row["unit"], row["step_milliunits"]),
             Fraction(row["factor_numerator"], row["factor_denominator"]),
         )
-        for row in rows
-    }
+    return found
 
 
 async def list_product_ids(conn: Connection, cooperative_id: UUID, codes: Sequence[str]) -> dict[str, UUID]:

@@ -1,5 +1,6 @@
 """Events that cannot be applied: their cooperative waits, everybody else goes on, and an operator decides."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -103,7 +104,7 @@ async def _append(arena: Arena, member: Member, events: Iterable[Event]) -> list
         for event in events:
             await ledger.transact(partial(_say, stream, event))
             query = "select max(sequence) from event_log where stream = $1 and type = $2 and data->>'offer_id' = $3"
-            offer_id = event.model_dump(mode="json")["offer_id"]
+            offer_id = json.loads(event.encode())["offer_id"]
             found.append(Poison(stream, await pool.fetchval(query, stream, event.type, offer_id)))
         return found
 

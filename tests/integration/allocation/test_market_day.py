@@ -5,6 +5,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from msgspec.structs import asdict, replace
 
 from services.chassis.access import new_key
 from services.contracts.catalog import AccessKeyIssued, AccessKeyRevoked, CooperativeChanged
@@ -206,11 +207,11 @@ async def test_a_basket_is_told_when_its_channel_says_so(allocation: Allocation)
     await allocation.take_in(*s.registered(), s.published(1, {0: 2, 1: 2, 2: 2}), s.placed(11, (1, 6)), s.closed(1))
 
     def notice(number: int, household: int, reason: str | None = None, kind: str = "basket") -> Any:
-        about = {"household_id": s.households[household], "delivery_day": DAY, "version": 1}
+        about: dict[str, Any] = {"household_id": s.households[household], "delivery_day": DAY, "version": 1}
         about |= {"notice_id": s.id_of(number), "kind": kind, "channel": "email"}
         if reason is None:
-            return s.received(NoticeDelivered.model_validate(about | {"told_at": TOLD_AT + timedelta(minutes=number)}))
-        return s.received(NoticeUndeliverable.model_validate(about | {"reason": reason}))
+            return s.received(NoticeDelivered(**about, told_at=TOLD_AT + timedelta(minutes=number)))
+        return s.received(NoticeUndeliverable(**about, reason=reason))
 
     await allocation.take_in(notice(1, 0), notice(2, 0), notice(3, 1, "bounced"), notice(4, 2, kind="order_promised"))
     await allocation.take_in(notice(5, 0, "late news"), notice(6, 1), notice(7, 2, "no address"))
@@ -232,7 +233,7 @@ async def test_keys_open_and_shut_and_cooperatives_move_to_their_lane(allocation
     path = f"/v1/cooperatives/{s.cooperative_id}/days/{DAY}/baskets"
     headers = {"Authorization": f"Bearer {key.token}"}
     assert (await allocation.running.client.get(path, headers=headers)).status_code == 200
-    changed = CooperativeChanged.model_validate(registered[0].event.model_dump() | {"lane": 9})
+    changed = CooperativeChanged(**asdict(registered[0].event) | {"lane": 9})
     await allocation.take_in(s.received(AccessKeyRevoked(key_id=key.key_id)), s.received(changed))
     assert (await allocation.running.client.get(path, headers=headers)).status_code == 401
     [head] = await allocation.fetch("select lane from stream_head where stream = $1", s.cooperative_id)
@@ -246,10 +247,10 @@ async def test_what_cannot_be_right_is_refused_and_leaves_the_books_as_they_were
     foreign = other.received(s.placed(11, (1, 1)).event)
     with pytest.raises(ValueError, match="another cooperative"):
         await allocation.take_in(other.published(1, {0: 5}), foreign)
-    odd_price = s.published(2, {0: 5}).event.model_copy(update={"price_vnd": 30_001})
+    odd_price = replace(s.published(2, {0: 5}).event, price_vnd=30_001)
     with pytest.raises(ValueError, match="not whole per step"):
         await allocation.take_in(s.received(odd_price))
-    stranger = other.published(3, {0: 5}).event.model_copy(update={"product_id": s.id_of(999)})
+    stranger = replace(other.published(3, {0: 5}).event, product_id=s.id_of(999))
     with pytest.raises(ValueError, match="is not known"):
         await allocation.take_in(other.received(stranger))
     with pytest.raises(asyncpg.ForeignKeyViolationError):
@@ -261,5 +262,5 @@ async def test_what_cannot_be_right_is_refused_and_leaves_the_books_as_they_were
 
 def pledged_by_a_stranger(s: Stream) -> Any:
     event = s.published(5, {0: 5}).event
-    pledges = tuple(pledge.model_copy(update={"household_id": s.id_of(998)}) for pledge in event.pledges)
-    return s.received(event.model_copy(update={"pledges": pledges}))
+    pledges = tuple(replace(pledge, household_id=s.id_of(998)) for pledge in event.pledges)
+    return s.received(replace(event, pledges=pledges))

@@ -59,7 +59,7 @@ def process(pool: "asyncpg.Pool[asyncpg.Record]", killer: Killer) -> Inbox:
 
 
 def arrivals(stream: UUID, count: int) -> list[Arrival]:
-    body = OfferWithdrawn(offer_id=uuid7()).model_dump_json().encode()
+    body = OfferWithdrawn(offer_id=uuid7()).encode()
     now = datetime.now(UTC)
     return [
         Arrival("catalog", stream, n, uuid7(), OfferWithdrawn.type, now, {}, None, body) for n in range(1, count + 1)

@@ -57,7 +57,7 @@ class Overtaken(Ledger):
 async def test_an_event_that_another_process_applied_meanwhile_is_not_kept_as_failed(
     pool: "asyncpg.Pool[asyncpg.Record]",
 ) -> None:
-    body = OfferWithdrawn(offer_id=uuid7()).model_dump_json().encode()
+    body = OfferWithdrawn(offer_id=uuid7()).encode()
     event = Arrival("catalog", uuid7(), 1, uuid7(), OfferWithdrawn.type, datetime.now(UTC), {}, None, body)
     other = inbox(Ledger(pool, lambda _: 0, lambda _: None), record)
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from msgspec.structs import replace
 from standardwebhooks import Webhook
 
 from services.chassis.ledger import Transaction
@@ -100,10 +101,10 @@ async def test_a_partner_without_an_endpoint_is_left_in_peace(world: World, shop
 async def test_a_promise_for_an_order_or_a_line_that_is_lost_holds_up_nothing(world: World, shop: Receiver) -> None:
     await world.listen(shop.url)
     promised = world.promised()
-    lost_line = promised.lines[0].model_copy(update={"line_no": 99})
+    lost_line = replace(promised.lines[0], line_no=99)
     await world.apply(
-        promised.model_copy(update={"order_id": uuid4()}),
-        promised.model_copy(update={"lines": (*promised.lines, lost_line)}),
+        replace(promised, order_id=uuid4()),
+        replace(promised, lines=(*promised.lines, lost_line)),
         promised,
     )
     await world.run("send_webhooks")

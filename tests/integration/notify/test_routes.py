@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from services.chassis import logs
 from services.chassis.ids import uuid7
@@ -183,7 +184,7 @@ async def test_a_cooperative_moves_lanes_and_changes_names(world: World, mail: M
     )  # fmt: skip
     await world.apply(changed)
     assert await lane() == 11
-    await world.apply(changed.model_copy(update={"lane": None}))
+    await world.apply(replace(changed, lane=None))
     assert await lane() < 8
     await world.reach()
     await world.apply(world.basket())
@@ -193,7 +194,7 @@ async def test_a_cooperative_moves_lanes_and_changes_names(world: World, mail: M
 
 async def test_the_lines_of_a_changed_order_keep_their_names(world: World, shop: Receiver) -> None:
     await world.listen(shop.url)
-    line = world.placed("CAI").lines[0].model_copy(update={"line_no": 2, "sku": "CAI-2", "offer_id": uuid7()})
+    line = replace(world.placed("CAI").lines[0], line_no=2, sku="CAI-2", offer_id=uuid7())
     await world.apply(
         OrderChanged(order_id=world.order, partner_id=world.partner, partner_ref="DH-1", lines=(line,)),
         world.promised(0),

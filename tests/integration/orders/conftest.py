@@ -21,6 +21,7 @@ from services.chassis.inbox import Received
 from services.chassis.ledger import Transaction
 from services.contracts import allocation, catalog
 from services.contracts.base import Event
+from services.orders.adapters import cloudevents
 from services.orders.app import service
 from services.orders.settings import OrdersSettings
 from tests.support.node import until
@@ -130,6 +131,19 @@ class Orders:
         made = await self.ask("POST", "/v1/partners", body)
         return Shop(UUID(made["partner_id"]), made["secret"], made["push_url"])
 
+    async def register_elsewhere(self) -> Shop:
+        """A partner of another cooperative."""
+        chieng_mai = uuid7()
+        await self.hear(registered(chieng_mai, "chieng-mai"), stream=chieng_mai)
+        body = {"cooperative": "chieng-mai", "name": "Sạp cà phê", "adapter": "canonical"}
+        made = await self.ask("POST", "/v1/partners", body, await self.running.key("staff", chieng_mai))
+        return Shop(UUID(made["partner_id"]), made["secret"], made["push_url"])
+
+    async def push_batch(self, *orders: dict[str, Any]) -> httpx.Response:
+        """A CloudEvents batch, an event for each order, called event-1, event-2 …"""
+        events = [cloud_event(f"event-{number}", order) for number, order in enumerate(orders, 1)]
+        return await self.push_raw(json.dumps(events).encode(), None, **{"content-type": cloudevents.BATCH})
+
     async def push(self, order: dict[str, Any], shop: Shop | None = None, **headers: str) -> httpx.Response:
         """A canonical push, signed now."""
         return await self.push_raw(json.dumps({"order": order}).encode(), shop, **headers)
@@ -224,6 +238,12 @@ async def orders(stack: Stack) -> AsyncIterator[Orders]:
         found.shop = await found.register()
         await found.ask("PUT", f"/v1/partners/{found.shop.partner_id}/skus", CANONICAL_SKUS)
         yield found
+
+
+def cloud_event(name: str, data: object, **other: object) -> dict[str, object]:
+    """One event of a batch."""
+    envelope = {"specversion": "1.0", "id": name, "source": "/sap-rau", "type": cloudevents.ORDER}
+    return envelope | {"datacontenttype": "application/json", "data": data} | other
 
 
 def line(sku: str, quantity: object = "1", **other: object) -> dict[str, object]:

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from msgspec.structs import asdict
+
 from services.chassis.access import new_key
 from services.chassis.ids import uuid7
 from services.contracts import allocation, catalog
@@ -72,14 +74,14 @@ async def test_a_closed_offer_that_is_withdrawn_says_nothing_more(orders: Orders
 async def test_a_changed_cut_off_counts_until_the_offer_has_closed(orders: Orders) -> None:
     now = datetime.now(UTC)
     earlier = published(orders.su_su_tomorrow, SU_SU, TOMORROW, now - timedelta(seconds=1))
-    await orders.hear(catalog.OfferChanged(**dict(earlier)))
+    await orders.hear(catalog.OfferChanged(**asdict(earlier)))
     answer = await orders.push(order("A-1", line("SU-SU"), delivery_day=TOMORROW.isoformat()))
     assert answer.json()["lines"][0]["reason"] == "intake_closed"
     later = published(orders.su_su_tomorrow, SU_SU, TOMORROW)
-    await orders.hear(catalog.OfferChanged(**dict(later)))
+    await orders.hear(catalog.OfferChanged(**asdict(later)))
     assert (await orders.push(order("A-2", line("SU-SU")))).json()["lines"][0]["state"] == "ordered"
     await orders.close(now + timedelta(days=1))
-    await orders.hear(catalog.OfferChanged(**dict(later)))
+    await orders.hear(catalog.OfferChanged(**asdict(later)))
     assert (await orders.push(order("A-3", line("SU-SU")))).json()["lines"][0]["reason"] == "no_offer"
 
 
@@ -141,7 +143,7 @@ async def test_keys_open_and_close_with_catalogs_events(orders: Orders) -> None:
 
 async def test_a_cooperative_moves_to_its_own_lane_and_back(orders: Orders) -> None:
     def moved(lane: int | None) -> catalog.CooperativeChanged:
-        return catalog.CooperativeChanged(**dict(registered(orders.van_ho, "van-ho")) | {"lane": lane})
+        return catalog.CooperativeChanged(**asdict(registered(orders.van_ho, "van-ho")) | {"lane": lane})
 
     lane = "select lane from stream_head where stream = $1"
     await orders.push(order("A-1", line("SU-SU")))

@@ -9,7 +9,8 @@ from services.orders.app import service
 from services.orders.closing import close_due
 from services.orders.domain.command import CommandLine, Kind, OrderCommand
 from services.orders.domain.intake import Outcome
-from services.orders.intake import take_orders
+from services.orders.intake import Answer, Push, take_orders
+from services.orders.store.books import enter_gates, hold_gates
 from services.orders.store.partners import Partner, get_partner
 from tests.integration.orders.conftest import TOMORROW, Orders, line, order
 from tests.support.node import until
@@ -28,6 +29,11 @@ async def partner_of(orders: Orders) -> Partner:
     return partner
 
 
+async def take(tx: Transaction, partner: Partner, commands: list[OrderCommand]) -> list[Answer]:
+    await enter_gates(tx.conn, [partner.cooperative_id])
+    return await take_orders(tx, [Push(partner, command) for command in commands], datetime.now(UTC))
+
+
 async def somebody_waits_for_a_lock(orders: Orders) -> bool:
     rows = await orders.fetch(
         "select from pg_locks where not granted and (database is null or database = "
@@ -41,14 +47,14 @@ async def test_the_same_push_on_two_connections_makes_one_order(orders: Orders) 
     taken, may_commit = asyncio.Event(), asyncio.Event()
 
     async def slow(tx: Transaction) -> Outcome:
-        (answer,) = await take_orders(tx, partner, [command("A-1", 2)], datetime.now(UTC))
+        (answer,) = await take(tx, partner, [command("A-1", 2)])
         taken.set()
         await may_commit.wait()
         return answer.outcome
 
     async def quick(tx: Transaction) -> list[Outcome]:
         pushes = [command("A-0", 1), command("A-1", 2), command("A-1", 3, minute=1)]
-        return [answer.outcome for answer in await take_orders(tx, partner, pushes, datetime.now(UTC))]
+        return [answer.outcome for answer in await take(tx, partner, pushes)]
 
     first = asyncio.create_task(ledger.transact(slow))
     await taken.wait()
@@ -108,7 +114,7 @@ async def test_the_cut_off_waits_for_an_order_that_is_being_taken(orders: Orders
     taken, may_commit = asyncio.Event(), asyncio.Event()
 
     async def slow(tx: Transaction) -> None:
-        await take_orders(tx, partner, [command("A-1", 2)], datetime.now(UTC))
+        await take(tx, partner, [command("A-1", 2)])
         taken.set()
         await may_commit.wait()
 
@@ -131,7 +137,7 @@ async def test_a_batch_costs_as_many_statements_as_one_push(orders: Orders) -> N
 
         async def work(tx: Transaction) -> None:
             with tx.conn.query_logger(lambda record: seen.append(record.query)):
-                await take_orders(tx, partner, commands, datetime.now(UTC))
+                await take(tx, partner, commands)
 
         await orders.running.runtime.ledger.transact(work)
         return len(seen)
@@ -144,6 +150,37 @@ async def test_a_batch_costs_as_many_statements_as_one_push(orders: Orders) -> N
     few_again = await statements([command("A-1", 2, minute=1)])
     many_again = await statements([command(f"B-{number}", 2, 3, minute=1) for number in range(200)])
     assert few_again == many_again <= 8
+
+
+async def test_a_gate_that_is_held_holds_up_no_other_cooperative(orders: Orders) -> None:
+    other = await orders.register_elsewhere()
+    held, may_end = asyncio.Event(), asyncio.Event()
+
+    async def hold(tx: Transaction) -> None:
+        await hold_gates(tx.conn, [orders.van_ho])
+        held.set()
+        await may_end.wait()
+
+    holding = asyncio.create_task(orders.running.runtime.ledger.transact(hold))
+    await held.wait()
+    waiting = asyncio.create_task(orders.push(order("A-1", line("SU-SU"))))
+    await until(lambda: somebody_waits_for_a_lock(orders))
+    answer = await orders.push(order("B-1", line("???")), other)
+    assert answer.status_code == 202
+    assert not waiting.done()
+    may_end.set()
+    await holding
+    assert (await waiting).status_code == 202
+
+
+async def test_a_secret_that_another_process_ended_is_not_taken_any_more(orders: Orders) -> None:
+    async with running(service, orders.dsn) as other:
+        elsewhere = Orders(other, orders.dsn, orders.staff, orders.van_ho)
+        assert (await elsewhere.push(order("A-1", line("SU-SU")), orders.shop)).status_code == 202
+        for _ in range(2):
+            await orders.ask("POST", f"/v1/partners/{orders.shop.partner_id}/secrets")
+        assert (await elsewhere.push(order("A-2", line("SU-SU")), orders.shop)).status_code == 401
+    assert [event["partner_ref"] for _, event in await orders.events()] == ["A-1"]
 
 
 async def test_a_promise_applied_by_another_process_ends_the_wait(orders: Orders) -> None:

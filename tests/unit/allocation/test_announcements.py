@@ -21,4 +21,4 @@ def test_an_order_whose_lines_are_replaced_again_and_again_can_still_be_told() -
     (effect,) = [effect for effect in decision.effects if isinstance(effect, Promised)]
     event = announcements.order_promised(effect)
     assert [line.line_no for line in event.lines] == list(range(19_000, 19_000 + MOST_LINES))
-    assert len(event.model_dump_json()) < MAX_EVENT_BYTES
+    assert len(event.encode()) < MAX_EVENT_BYTES

@@ -6,7 +6,7 @@ from fractions import Fraction
 from uuid import UUID
 
 from services.orders.domain.command import CommandLine, Kind, OrderCommand
-from services.orders.domain.intake import Books, Decision, decide
+from services.orders.domain.intake import Books, Decision, Offers, decide
 from services.orders.domain.order import Line, Offer, Order, Product, SkuMapping
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
@@ -36,7 +36,8 @@ def books(*closed: UUID, state: str = "closed") -> Books:
         (CAI_MEO_NEXT_DAY, CAI_MEO, NEXT_DAY),
         (SU_SU_TOMORROW, SU_SU, TOMORROW),
     )
-    return Books(SKUS, {o: offer(o, product, day, state if o in closed else "open") for o, product, day in offers})
+    listed = (offer(o, product, day, state if o in closed else "open") for o, product, day in offers)
+    return Books(SKUS, Offers.of(listed))
 
 
 def line(line_no: int, sku: str, quantity: str = "1") -> CommandLine:

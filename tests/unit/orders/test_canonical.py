@@ -83,9 +83,8 @@ def body(**other: Any) -> dict[str, Any]:
 
 def read(order: dict[str, Any]) -> OrderCommand:
     found = canonical.read({}, json.dumps({"order": order}).encode())
-    assert isinstance(found, tuple)
-    (command,) = found
-    return command
+    assert isinstance(found, OrderCommand)
+    return found
 
 
 def faulty_fields(order: dict[str, Any]) -> list[str]:

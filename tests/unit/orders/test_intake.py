@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.orders.domain.command import CommandLine, OrderCommand
-from services.orders.domain.intake import MOST_STEPS, Books, Decision, Outcome, decide, decide_again
+from services.orders.domain.intake import MOST_STEPS, Books, Decision, Offers, Outcome, decide, decide_again
 from services.orders.domain.order import LinePromise, LineState, OrderState, Product, SkuMapping, apply_promise
 from tests.unit.orders.books import (
     CAI_MEO,
@@ -104,7 +104,7 @@ def test_a_withdrawn_offer_is_no_offer() -> None:
 
 def test_from_the_cut_off_on_nothing_is_taken_even_where_closing_is_late() -> None:
     overdue = offer(SU_SU_TOMORROW, SKUS["SU-SU"].product, TOMORROW)
-    world = Books(SKUS, {overdue.offer_id: overdue})
+    world = Books(SKUS, Offers.of([overdue]))
     command = push(0, line(1, "SU-SU"), day=TOMORROW)
     assert reasons(decide(new(), command, world, overdue.cut_off_at)) == ["intake_closed"]
     before = decide(new(), command, world, overdue.cut_off_at - timedelta(microseconds=1))
@@ -282,7 +282,7 @@ def test_a_cancelled_order_is_not_released() -> None:
 
 
 def test_an_open_line_stays_with_its_offer_when_an_earlier_day_appears() -> None:
-    later_only = Books(SKUS, {CAI_MEO_NEXT_DAY: books().offers[CAI_MEO_NEXT_DAY]})
+    later_only = Books(SKUS, Offers.of([books().offers.by_id[CAI_MEO_NEXT_DAY]]))
     placed = after(new(), push(0, line(1, "CAI-KG")), in_books=later_only)
     more = after(placed.order, push(1, line(1, "CAI-KG", "2")))
     assert more.order.ordered[0].offer_id == CAI_MEO_NEXT_DAY

@@ -109,7 +109,7 @@ def read(order: dict[str, Any], topic: str = "order.updated") -> Any:
 
 
 def command(order: dict[str, Any], topic: str = "order.updated") -> OrderCommand:
-    (found,) = read(order, topic)
+    found = read(order, topic)
     assert isinstance(found, OrderCommand)
     return found
 

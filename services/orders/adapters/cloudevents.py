@@ -1,0 +1,79 @@
+"""CloudEvents 1.0 in JSON batch mode, as partners push many orders at once: the envelopes around the orders.
+
+    [{"specversion": "1.0", "id": "7f3…", "source": "/shops/31", "type": "vn.chophien.order.v1",
+      "time": "2026-11-23T06:00:00+07:00", "datacontenttype": "application/json", "data": {"ref": "A-1001", …}}]
+
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md#4-json-batch-format
+"""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from services.orders.adapters.base import Malformed
+
+BATCH = "application/cloudevents-batch+json"
+ORDER = "vn.chophien.order.v1"
+MOST_EVENTS = 500
+MOST_EVENT_BYTES = 65_536
+_MOST_ID = 200
+
+
+class _Envelope(msgspec.Struct):
+    """Extensions and what else is allowed are passed over."""
+
+    id: str
+    source: str
+    type: str
+    specversion: str
+    data: msgspec.Raw = msgspec.Raw(b"")
+    datacontenttype: str | None = None
+
+
+_decoder = msgspec.json.Decoder(list[msgspec.Raw])
+_envelope = msgspec.json.Decoder(_Envelope)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of a batch: the JSON of its order, or what is wrong with the event. `id` may be empty then."""
+
+    id: str
+    data: bytes
+    fault: Malformed | None = None
+
+
+def read(raw: bytes) -> list[Event]:
+    """The events of a batch, in its order. Raises Malformed where it is no list of at most MOST_EVENTS."""
+    try:
+        found = _decoder.decode(raw)
+    except msgspec.MsgspecError as error:
+        raise Malformed([("body", f"is no CloudEvents batch: {error}")]) from None
+    if not 1 <= len(found) <= MOST_EVENTS:
+        raise Malformed([("body", f"has {len(found)} events; a batch has 1 to {MOST_EVENTS}")])
+    return [_event(one) for one in found]
+
+
+def _event(raw: msgspec.Raw) -> Event:
+    try:
+        event = _envelope.decode(raw)
+    except msgspec.MsgspecError as error:
+        return Event("", b"", Malformed([("event", str(error))]))
+    name = event.id[:_MOST_ID]
+    faults = _faults(event)
+    return Event(name, bytes(event.data), Malformed(faults) if faults else None)
+
+
+def _faults(event: _Envelope) -> list[tuple[str, str]]:
+    faults = []
+    if event.specversion != "1.0":
+        faults.append(("specversion", "must be 1.0"))
+    if not 1 <= len(event.id) <= _MOST_ID:
+        faults.append(("id", f"must have 1 to {_MOST_ID} characters"))
+    if event.type != ORDER:
+        faults.append(("type", f"must be {ORDER}"))
+    if event.datacontenttype not in (None, "application/json"):
+        faults.append(("datacontenttype", "must be application/json"))
+    if not 1 <= len(bytes(event.data)) <= MOST_EVENT_BYTES:
+        faults.append(("data", f"must have 1 to {MOST_EVENT_BYTES} bytes"))
+    return faults

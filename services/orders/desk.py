@@ -1,0 +1,101 @@
+"""The desk where pushes are taken in: those that come at the same time share a transaction.
+
+Partners are remembered, since nearly every push comes from one that was here before. What is remembered may be out
+of date, so the transaction that takes orders reads the partners again, and takes only what a secret that is valid
+now has signed; and before a signature is refused, the partner is read again as well.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from enum import Enum, auto
+from uuid import UUID
+
+from services.chassis.group import Group
+from services.chassis.ledger import Transaction
+from services.chassis.runtime import Runtime
+from services.orders.intake import Answer, Push, take_orders
+from services.orders.settings import OrdersSettings
+from services.orders.store.books import enter_free_gates, enter_gates
+from services.orders.store.partners import Partner, get_partner, list_partners
+
+MOST_REMEMBERED = 20_000
+MOST_AT_ONCE = 500
+"""Orders in one transaction."""
+MOST_WAITING = 20_000
+SIDE_BY_SIDE = 2
+"""Transactions under way: while one waits for the database, the next one is decided."""
+
+
+class _Not(Enum):
+    """Why a push was not taken."""
+
+    VALID = auto()
+    NOW = auto()
+
+
+class PartnerChanged(Exception):
+    """The partner is not any more what its push was checked against; check it again."""
+
+
+class Desk:
+    """Takes pushes for one process. `clock` says when orders came and which offers still take them."""
+
+    def __init__(self, runtime: Runtime[OrdersSettings], clock: Callable[[], datetime]) -> None:
+        self._runtime, self._clock = runtime, clock
+        self._partners: dict[UUID, Partner] = {}
+        self._group: Group[Push, Answer | _Not] = Group(
+            self._store, most=MOST_AT_ONCE, most_waiting=MOST_WAITING, side_by_side=SIDE_BY_SIDE
+        )
+
+    async def partner(self, partner_id: UUID, *, anew: bool) -> Partner | None:
+        """The partner as remembered, or read `anew`; None where there is none."""
+        known = None if anew else self._partners.get(partner_id)
+        if known is not None:
+            return known
+        found = await get_partner(self._runtime.pool, partner_id)
+        if found is None:
+            self._partners.pop(partner_id, None)
+            return None
+        if len(self._partners) >= MOST_REMEMBERED:
+            self._partners.clear()
+        self._partners[partner_id] = found
+        return found
+
+    async def take(self, partner: Partner, pushes: Sequence[Push]) -> list[Answer]:
+        """Takes the pushes of a partner together. Raises PartnerChanged, Overloaded, and what the database raises."""
+        answers = await self._group.submit(partner.partner_id, pushes)
+        if _Not.NOW in answers:
+            answers = await self._store_patiently(partner, pushes)
+        taken = [answer for answer in answers if not isinstance(answer, _Not)]
+        if len(taken) < len(answers):
+            raise PartnerChanged
+        return taken
+
+    async def _store(self, pushes: Sequence[Push]) -> Sequence[Answer | _Not]:
+        """Pushes of cooperatives whose gate is held are left out: others must not wait for it with them."""
+
+        async def work(tx: Transaction) -> list[Answer | _Not]:
+            partners = await list_partners(tx.conn, sorted({push.partner.partner_id for push in pushes}))
+            entered = await enter_free_gates(tx.conn, {push.partner.cooperative_id for push in pushes})
+            now = self._clock()
+
+            def refusal(push: Push) -> _Not | None:
+                if partners.get(push.partner.partner_id) != push.partner:
+                    return _Not.VALID
+                return None if push.partner.cooperative_id in entered else _Not.NOW
+
+            refusals = [refusal(push) for push in pushes]
+            taken = [push for push, refused in zip(pushes, refusals, strict=True) if refused is None]
+            answers = iter(await take_orders(tx, taken, now) if taken else ())
+            return [next(answers) if refused is None else refused for refused in refusals]
+
+        return await self._runtime.ledger.transact(work)
+
+    async def _store_patiently(self, partner: Partner, pushes: Sequence[Push]) -> Sequence[Answer | _Not]:
+        async def work(tx: Transaction) -> list[Answer | _Not]:
+            await enter_gates(tx.conn, [partner.cooperative_id])
+            if await get_partner(tx.conn, partner.partner_id) != partner:
+                return [_Not.VALID] * len(pushes)
+            return [*await take_orders(tx, pushes, self._clock())]
+
+        return await self._runtime.ledger.transact(work)
