@@ -1,4 +1,4 @@
-"""`make bench`: what our services reach, against what a competent team would write first and against the servers alone.
+"""`make bench`: what our services reach, against what a competent team would write first.
 
 Everything of one figure is interleaved in one run, since a machine is another one an hour later. Prints a JSON line
 per figure as it comes and a table at the end; keeps the lines in .local/bench.
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 
 from infra.local.errors import LocalStackError
-from tests.perf import amqp_single, chain, floor, growth, http_intake, isolation, lanes, latency
+from tests.perf import chain
 from tests.perf.figures import Figure, Report
 from tests.perf.subject import Servers, servers
 
@@ -18,13 +18,6 @@ Benchmark = Callable[[Servers, int], Awaitable[Sequence[Figure]]]
 
 BENCHMARKS: dict[str, Benchmark] = {
     "chain": chain.run,
-    "floor": floor.run,
-    "http": http_intake.run,
-    "amqp_single": amqp_single.run,
-    "latency": latency.run,
-    "growth": growth.run,
-    "isolation": isolation.run,
-    "lanes": lanes.run,
 }
 
 
