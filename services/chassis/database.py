@@ -37,6 +37,8 @@ async def open_pool(
             "application_name": application,
             "search_path": schema,
             "timezone": "UTC",
+            "tcp_keepalives_idle": "60",  # a connection that a firewall has dropped is found out while it is idle
+            "tcp_keepalives_interval": "10",
             "jit": "off",
             "idle_in_transaction_session_timeout": "30s",
             "lock_timeout": "20s",

@@ -4,6 +4,7 @@ FastAPI's routing and dependencies take longer than storing an order does. A dir
 path parameters as text, and answers; its refusals are problem documents as everywhere.
 """
 
+import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
@@ -13,6 +14,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from services.chassis import problems
+
+log = logging.getLogger(__name__)
 
 Endpoint = Callable[..., Awaitable[Response]]
 
@@ -27,6 +30,10 @@ class DirectRoutes:
     def __init__(self, app: FastAPI, routes: Iterable[Any]) -> None:
         self._app = app
         self._routes = [route for route in routes if isinstance(route, DirectRoute)]
+        for route in self._routes:
+            needs = route.dependant
+            if needs.dependencies or needs.query_params or needs.header_params or needs.body_params:
+                raise TypeError(f"{route.path}: a direct route has nothing but its path and the request")
 
     def find(self, scope: Scope) -> tuple[DirectRoute, dict[str, str]] | None:
         """The route that serves this request, with its path parameters."""
@@ -43,6 +50,8 @@ class DirectRoutes:
         endpoint: Endpoint = route.endpoint
         try:
             response = await endpoint(request=Request(scope, receive), **parameters)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer
+        except Exception as error:
             response = problems.answer_to(error)
+            if response.status_code == 500:
+                log.error("a request failed", exc_info=error)
         await response(scope, receive, send)

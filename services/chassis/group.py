@@ -1,15 +1,19 @@
 """Group commit: what is submitted while transactions are under way goes into the next one together.
 
-There is no timer. A submission that finds a free place is worked on at once; under load hundreds share a
-transaction, and its costs. The senders take turns, so that the flood of one does not stand before the others.
+There is no timer. A submission that finds a free place is worked on at once; under load hundreds of items share a
+transaction, and its costs. The senders take turns of SHARE, so that the flood of one does not stand before the others.
 """
 
 import asyncio
+import contextvars
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
 from services.chassis.faults import is_weather
+
+SHARE = 50
+"""What one sender may put into a transaction before the others have had their turn, by weight."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -19,18 +23,52 @@ class Overloaded(Exception):
     """More is waiting than can be remembered; the sender should come again later."""
 
 
-class _Submission(Generic[T, R]):
-    __slots__ = ("items", "results")
+class _Submission(Generic[R]):
+    """What becomes of the items that were submitted together."""
 
-    def __init__(self, items: Sequence[T], results: "asyncio.Future[Sequence[R]]") -> None:
-        self.items, self.results = items, results
+    __slots__ = ("_left", "done", "results")
+
+    def __init__(self, items: int) -> None:
+        self.results: list[R | Exception] = [Exception("not worked on")] * items
+        self._left = items
+        self.done: asyncio.Future[list[R | Exception]] = asyncio.get_running_loop().create_future()
+
+    def answer(self, index: int, result: R | Exception) -> None:
+        self.results[index] = result
+        self._left -= 1
+        if not self._left and not self.done.done():
+            self.done.set_result(self.results)
+
+
+class _Item(Generic[T, R]):
+    __slots__ = ("_index", "_submission", "value", "weight")
+
+    def __init__(self, value: T, weight: int, submission: _Submission[R], index: int) -> None:
+        self.value, self.weight, self._submission, self._index = value, weight, submission, index
+
+    @property
+    def is_wanted(self) -> bool:
+        return not self._submission.done.done()
+
+    def answer(self, result: R | Exception) -> None:
+        self._submission.answer(self._index, result)
+
+
+class _Queue(Generic[T, R]):
+    """What one sender has waiting."""
+
+    __slots__ = ("items", "weight")
+
+    def __init__(self) -> None:
+        self.items: deque[_Item[T, R]] = deque()
+        self.weight = 0
 
 
 class Group(Generic[T, R]):
-    """Hands what was submitted to `work`, at least `most` items at a time if so many wait.
+    """Hands what was submitted to `work`, at most about `most` at a time, counted by `weigh`.
 
     `work` answers each item, in their order, or raises and has changed nothing. At most `side_by_side` calls of it
-    are under way.
+    are under way. More than `most_waiting` in all, or `most_of_one` of one sender, is refused.
     """
 
     def __init__(
@@ -39,64 +77,79 @@ class Group(Generic[T, R]):
         *,
         most: int,
         most_waiting: int,
+        most_of_one: int,
         side_by_side: int,
+        weigh: Callable[[T], int] = lambda _: 1,
     ) -> None:
-        self._work, self._most, self._most_waiting, self._places = work, most, most_waiting, side_by_side
-        self._waiting: dict[Hashable, deque[_Submission[T, R]]] = {}
+        self._work, self._weigh, self._places = work, weigh, side_by_side
+        self._most, self._most_waiting, self._most_of_one = most, most_waiting, most_of_one
+        self._waiting: dict[Hashable, _Queue[T, R]] = {}
         """By sender; whose turn is next stands first."""
-        self._waiting_items = 0
-        self._workers: set[asyncio.Task[None]] = set()
+        self._weight = 0
+        self._workers: set[asyncio.Task[None] | None] = set()
 
-    async def submit(self, sender: Hashable, items: Sequence[T]) -> Sequence[R]:
-        """The answers to the items, which share one transaction. Raises what `work` raises for them, and Overloaded.
+    async def submit(self, sender: Hashable, values: Sequence[T]) -> Sequence[R | Exception]:
+        """What became of each value: its answer, or the error that it alone is to blame for, or the weather.
 
-        A caller that is cancelled leaves it open whether its items were worked on.
+        They need not share a transaction. Raises Overloaded. A caller that is cancelled leaves it open whether its
+        values were worked on.
         """
-        if self._waiting_items + len(items) > self._most_waiting:
-            raise Overloaded(f"{self._waiting_items} items are waiting")
-        results: asyncio.Future[Sequence[R]] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(sender, deque()).append(_Submission(items, results))
-        self._waiting_items += len(items)
+        weights = [self._weigh(value) for value in values]
+        queue = self._waiting.get(sender) or _Queue[T, R]()
+        own = queue.weight + sum(weights)
+        if own > self._most_of_one or self._weight + sum(weights) > self._most_waiting:
+            raise Overloaded(f"{queue.weight} of this sender and {self._weight} in all are waiting")
+        submission = _Submission[R](len(values))
+        queue.items.extend(
+            _Item(value, weight, submission, index)
+            for index, (value, weight) in enumerate(zip(values, weights, strict=True))
+        )
+        queue.weight = own
+        self._weight += sum(weights)
+        self._waiting[sender] = queue
         if len(self._workers) < self._places:
-            worker = asyncio.create_task(self._work_on_what_waits())
+            # Of nobody's trace: the worker goes on for others.
+            worker = asyncio.create_task(self._work_on_what_waits(), context=contextvars.Context())
             self._workers.add(worker)
-            worker.add_done_callback(self._workers.discard)
-        return await results
+        return await submission.done
 
     async def _work_on_what_waits(self) -> None:
-        while batch := self._take():
-            await self._work_on(batch)
+        try:
+            while batch := self._take():
+                await self._work_on(batch)
+        finally:
+            self._workers.discard(asyncio.current_task())  # before anybody can submit again
 
-    def _take(self) -> list[_Submission[T, R]]:
-        """One submission of each sender in turn, until there is enough; those that gave up are left out."""
-        batch: list[_Submission[T, R]] = []
+    def _take(self) -> list[_Item[T, R]]:
+        """A share of each sender in turn, until there is enough; what nobody waits for any more is left out."""
+        batch: list[_Item[T, R]] = []
         taken = 0
         while self._waiting and taken < self._most:
             sender, queue = next(iter(self._waiting.items()))
-            submission = queue.popleft()
             del self._waiting[sender]
-            if queue:
+            share = 0
+            while queue.items and share < SHARE:
+                item = queue.items.popleft()
+                queue.weight -= item.weight
+                self._weight -= item.weight
+                if item.is_wanted:
+                    batch.append(item)
+                    share += item.weight
+            taken += share
+            if queue.items:
                 self._waiting[sender] = queue
-            self._waiting_items -= len(submission.items)
-            if not submission.results.done():
-                batch.append(submission)
-                taken += len(submission.items)
         return batch
 
-    async def _work_on(self, batch: Sequence[_Submission[T, R]]) -> None:
-        """A failure that is no weather is the fault of one submission; the others do not fail with it."""
+    async def _work_on(self, batch: Sequence[_Item[T, R]]) -> None:
+        """A failure that is no weather is the fault of one item; the others do not fail with it."""
         try:
-            answers = iter(await self._work([item for submission in batch for item in submission.items]))
+            answers = await self._work([item.value for item in batch])
+            for item, answer in zip(batch, answers, strict=True):
+                item.answer(answer)
         except Exception as error:  # noqa: BLE001 - those who submitted get it
             if len(batch) > 1 and not is_weather(error):
-                for submission in batch:
-                    await self._work_on([submission])
+                for item in batch:
+                    await self._work_on([item])
                 return
-            for submission in batch:
-                if not submission.results.done():
-                    submission.results.set_exception(error)
-            return
-        for submission in batch:
-            own = [next(answers) for _ in submission.items]
-            if not submission.results.done():
-                submission.results.set_result(own)
+            for item in batch:
+                item.answer(error)

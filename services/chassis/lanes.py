@@ -33,7 +33,8 @@ def parse_lanes(text: str) -> tuple[int, ...]:
 async def pin_stream(tx: Transaction, stream: UUID, lane: int) -> None:
     """Moves this service's stream to a lane from this transaction on; needs no pause anywhere."""
     await tx.conn.execute(
-        "insert into stream_head (stream, lane) values ($1, $2) "
+        "insert into stream_head (stream, lane) select $1, $2 "  # one that lives there is not even locked
+        "where not exists (select from stream_head where stream = $1 and lane = $2) "
         "on conflict (stream) do update set lane = excluded.lane where stream_head.lane <> excluded.lane",
         stream,
         lane,

@@ -105,9 +105,12 @@ def overloaded() -> Problem:
 
 
 def answer_to(error: Exception) -> Response:
-    """The problem document for whatever a request raised; what is our fault is logged."""
+    """The problem document for whatever a request raised; 500 for what is our fault."""
     if isinstance(error, Problem):
         return error.response()
+    if isinstance(error, HTTPException):
+        kind = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "refused")
+        return Problem(error.status_code, kind, str(error.detail), str(error.detail), (), error.headers).response()
     if isinstance(error, EventTooLarge):
         log.warning("refused: %s", error)
         return too_much().response()
@@ -117,7 +120,6 @@ def answer_to(error: Exception) -> Response:
     if is_weather(error):
         log.warning("weather in a request: %s", describe(error))
         return unavailable().response()
-    log.error("a request failed", exc_info=error)
     return Problem(500, "failed", "Failed", "This is our fault and is in our logs.").response()
 
 
@@ -131,12 +133,6 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)
         return from_validation(error).response()
 
-    async def on_http(_: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        kind = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "refused")
-        return Problem(error.status_code, kind, str(error.detail), str(error.detail), (), error.headers).response()
-
     app.add_exception_handler(RequestValidationError, on_validation)
-    app.add_exception_handler(HTTPException, on_http)
-    for kind in (Problem, EventTooLarge, Overloaded, *WEATHER, Exception):
-        app.add_exception_handler(kind, on_error)
+    for kind in (HTTPException, EventTooLarge, Overloaded, *WEATHER, Exception):
+        app.add_exception_handler(kind, on_error)  # the server logs what is answered with 500

@@ -16,7 +16,7 @@ class ServiceSettings(BaseSettings):
     database_url: SecretStr
     """postgresql://user:password@host:port/database"""
     database_connections: Annotated[int, Field(ge=2, le=200)] = 10
-    """The most connections that one process opens."""
+    """The connections that one process opens at its start; PostgreSQL must allow those of all processes."""
     amqp_url: SecretStr
     """amqp://user:password@host:port/vhost; the user is named like the service."""
     http_host: str = "127.0.0.1"

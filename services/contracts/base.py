@@ -5,6 +5,7 @@ msgspec structs, since every event is read by several services: limits are check
 `encode` before it is written.
 """
 
+import inspect
 from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, ClassVar, Self
@@ -39,14 +40,14 @@ class Event(Value, frozen=True):
         type_registry[cls.type] = cls
 
     def encode(self) -> bytes:
-        """The event's JSON. Raises ValueError where a reader would refuse it."""
+        """The event's JSON. Raises msgspec.ValidationError where a reader would refuse it."""
         body = _encoder.encode(self)
         self.decode(body)
         return body
 
     @classmethod
     def decode(cls, body: bytes) -> Self:
-        """The event of this JSON. Raises ValueError that names the field which is wrong, and no value."""
+        """The event of this JSON. Raises msgspec.DecodeError that names the field which is wrong, and no value."""
         found: Self = _decoder(cls).decode(body)
         return found
 
@@ -54,6 +55,8 @@ class Event(Value, frozen=True):
     def json_schema(cls, ref_template: str = "#/$defs/{name}") -> dict[str, Any]:
         """The JSON Schema of the event's data, with its parts in `$defs`."""
         (_,), parts = msgspec.json.schema_components([cls], ref_template=ref_template)
+        for part in parts.values():
+            part["description"] = inspect.cleandoc(part["description"])
         own: dict[str, Any] = parts.pop(cls.__name__)
         return {"$defs": parts, **own} if parts else own
 

@@ -3,12 +3,10 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from services.chassis.broker import Broker
 from services.chassis.jobs import Job
 from services.chassis.runtime import Parts, Runtime, Service
 from services.contracts.orders import IntakeClosed, OrderCancelled, OrderChanged, OrderPlaced
 from services.orders import closing, consumers, http
-from services.orders.amqp import AmqpDoor
 from services.orders.desk import Desk
 from services.orders.metrics import OrderMetrics
 from services.orders.settings import OrdersSettings
@@ -29,9 +27,6 @@ def wire(runtime: Runtime[OrdersSettings]) -> Parts:
         return await runtime.ledger.transact(lambda tx: closing.close_due(tx, now))
 
     jobs = [Job("close_intake", 0.5, close_intake)]
-    if settings.partners_amqp_url is not None:
-        broker = Broker(settings.partners_amqp_url, settings.amqp_heartbeat_s)
-        jobs.append(Job("take_from_partners", 1.0, AmqpDoor(broker, desk, runtime.ledger, metrics).run))
     return Parts(
         handlers=consumers.handlers(board, metrics, settings.shared_lanes, _clock),
         jobs=jobs,

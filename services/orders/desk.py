@@ -5,10 +5,13 @@ of date, so the transaction that takes orders reads the partners again, and take
 now has signed; and before a signature is refused, the partner is read again as well.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import Enum, auto
 from uuid import UUID
+
+import asyncpg
 
 from services.chassis.group import Group
 from services.chassis.ledger import Transaction
@@ -19,11 +22,16 @@ from services.orders.store.books import enter_free_gates, enter_gates
 from services.orders.store.partners import Partner, get_partner, list_partners
 
 MOST_REMEMBERED = 20_000
-MOST_AT_ONCE = 500
-"""Orders in one transaction."""
-MOST_WAITING = 20_000
+"""Partners."""
+MOST_AT_ONCE = 1000
+"""Lines of orders in one transaction, about."""
+MOST_WAITING = 40_000
+MOST_OF_ONE = 10_000
+"""Lines of orders that may wait, in all and of one partner."""
 SIDE_BY_SIDE = 2
 """Transactions under way: while one waits for the database, the next one is decided."""
+PATIENT_SIDE_BY_SIDE = 2
+"""Transactions that wait for a gate, each with a connection that others could use."""
 
 
 class _Not(Enum):
@@ -33,19 +41,29 @@ class _Not(Enum):
     NOW = auto()
 
 
+class _HeldUp(Exception):
+    """Somebody holds a row that one of the pushes needs; by themselves the others need not wait."""
+
+
 class PartnerChanged(Exception):
     """The partner is not any more what its push was checked against; check it again."""
 
 
 class Desk:
-    """Takes pushes for one process. `clock` says when orders came and which offers still take them."""
+    """Takes pushes for one process. `clock` says which offers still take orders."""
 
     def __init__(self, runtime: Runtime[OrdersSettings], clock: Callable[[], datetime]) -> None:
         self._runtime, self._clock = runtime, clock
         self._partners: dict[UUID, Partner] = {}
         self._group: Group[Push, Answer | _Not] = Group(
-            self._store, most=MOST_AT_ONCE, most_waiting=MOST_WAITING, side_by_side=SIDE_BY_SIDE
+            self._store,
+            most=MOST_AT_ONCE,
+            most_waiting=MOST_WAITING,
+            most_of_one=MOST_OF_ONE,
+            side_by_side=SIDE_BY_SIDE,
+            weigh=lambda push: max(1, len(push.command.lines)),
         )
+        self._patient = asyncio.Semaphore(PATIENT_SIDE_BY_SIDE)
 
     async def partner(self, partner_id: UUID, *, anew: bool) -> Partner | None:
         """The partner as remembered, or read `anew`; None where there is none."""
@@ -61,15 +79,15 @@ class Desk:
         self._partners[partner_id] = found
         return found
 
-    async def take(self, partner: Partner, pushes: Sequence[Push]) -> list[Answer]:
-        """Takes the pushes of a partner together. Raises PartnerChanged, Overloaded, and what the database raises."""
-        answers = await self._group.submit(partner.partner_id, pushes)
-        if _Not.NOW in answers:
-            answers = await self._store_patiently(partner, pushes)
-        taken = [answer for answer in answers if not isinstance(answer, _Not)]
-        if len(taken) < len(answers):
+    async def take(self, partner: Partner, pushes: Sequence[Push]) -> list[Answer | Exception]:
+        """What became of each push of the partner: its answer, or why it failed. Raises PartnerChanged, Overloaded."""
+        results = [*await self._group.submit(partner.partner_id, pushes)]
+        for index, result in enumerate(results):
+            if result is _Not.NOW:
+                results[index] = await self._store_patiently(pushes[index])
+        if _Not.VALID in results:
             raise PartnerChanged
-        return taken
+        return [result for result in results if not isinstance(result, _Not)]
 
     async def _store(self, pushes: Sequence[Push]) -> Sequence[Answer | _Not]:
         """Pushes of cooperatives whose gate is held are left out: others must not wait for it with them."""
@@ -89,13 +107,23 @@ class Desk:
             answers = iter(await take_orders(tx, taken, now) if taken else ())
             return [next(answers) if refused is None else refused for refused in refusals]
 
-        return await self._runtime.ledger.transact(work)
+        try:
+            return await self._runtime.ledger.transact(work)
+        except asyncpg.LockNotAvailableError:
+            if len(pushes) > 1:
+                raise _HeldUp from None
+            return [_Not.NOW]
 
-    async def _store_patiently(self, partner: Partner, pushes: Sequence[Push]) -> Sequence[Answer | _Not]:
-        async def work(tx: Transaction) -> list[Answer | _Not]:
-            await enter_gates(tx.conn, [partner.cooperative_id])
-            if await get_partner(tx.conn, partner.partner_id) != partner:
-                return [_Not.VALID] * len(pushes)
-            return [*await take_orders(tx, pushes, self._clock())]
+    async def _store_patiently(self, push: Push) -> Answer | _Not | Exception:
+        async def work(tx: Transaction) -> Answer | _Not:
+            await enter_gates(tx.conn, [push.partner.cooperative_id])
+            if await get_partner(tx.conn, push.partner.partner_id) != push.partner:
+                return _Not.VALID
+            (answer,) = await take_orders(tx, [push], self._clock())
+            return answer
 
-        return await self._runtime.ledger.transact(work)
+        async with self._patient:
+            try:
+                return await self._runtime.ledger.transact(work)
+            except Exception as error:  # noqa: BLE001 - it is this push's, as any other result
+                return error

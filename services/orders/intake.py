@@ -28,10 +28,11 @@ Answer = Decision
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """What a partner has proven to say of one order."""
+    """What a partner has proven to say of one order, and when it came."""
 
     partner: Partner
     command: OrderCommand
+    received_at: datetime
     traceparent: str | None = None
 
     @property
@@ -55,10 +56,10 @@ async def take_orders(tx: Transaction, pushes: Sequence[Push], now: datetime) ->
 
 async def _take(tx: Transaction, pushes: dict[int, Push], now: datetime) -> dict[int, Answer]:
     """Answers all but those whose new order another transaction stored at the same time."""
-    partners = {push.reference: push.partner for push in pushes.values()}
-    known = await order_store.lock_orders_by_reference(tx.conn, sorted(partners))
+    references = sorted({push.reference for push in pushes.values()})
+    known = await order_store.lock_orders_by_reference(tx.conn, references)
     orders = {filed.reference: filed.order for filed in known}
-    new = {reference: Order(uuid7()) for reference in partners if reference not in orders}
+    new = {reference: Order(uuid7()) for reference in references if reference not in orders}
     orders |= new
     wanted = [(push.partner.partner_id, push.command) for push in pushes.values()]
     books = await _load_books(tx.conn, orders.values(), wanted)
@@ -66,7 +67,8 @@ async def _take(tx: Transaction, pushes: dict[int, Push], now: datetime) -> dict
     for index, push in pushes.items():
         decision = decide(orders[push.reference], push.command, books[push.partner.partner_id], now)
         decisions[index], orders[push.reference] = decision, decision.order
-    lost = await _save(tx, partners, orders, set(new), decisions, now)
+    received = {push.reference: push for push in reversed([*pushes.values()])}
+    lost = await _save(tx, received, orders, set(new), decisions)
     decided = {index: one for index, one in decisions.items() if pushes[index].reference not in lost}
     for index, decision in decided.items():
         announce(tx, pushes[index].partner, decision, pushes[index].traceparent)
@@ -90,20 +92,22 @@ async def _load_books(
 
 async def _save(
     tx: Transaction,
-    partners: Mapping[Reference, Partner],
+    first: Mapping[Reference, Push],
     orders: Mapping[Reference, Order],
     new: set[Reference],
     decisions: Mapping[int, Decision],
-    now: datetime,
 ) -> set[Reference]:
-    """Stores the orders; returns the references of new ones that were taken meanwhile."""
+    """Stores the orders, each with its `first` push; returns the references of new ones that were taken meanwhile."""
     changed = {d.order.order_id for d in decisions.values() if d.outcome is not Outcome.REPEATED}
     known = [order for one, order in orders.items() if one not in new and order.order_id in changed]
     if known:
         await order_store.save_orders(tx.conn, known)
     if not new:
         return set()
-    filed = [Filed(orders[one], partners[one].cooperative_id, partners[one].partner_id, now) for one in new]
+    filed = [
+        Filed(orders[one], first[one].partner.cooperative_id, first[one].partner.partner_id, first[one].received_at)
+        for one in new
+    ]
     stored = await order_store.insert_orders(tx.conn, filed)
     return {one for one in new if orders[one].order_id not in stored}
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.chassis.settings import ServiceSettings
@@ -16,7 +16,5 @@ class OrdersSettings(ServiceSettings):
     http_port: Annotated[int, Field(ge=0, le=65_535)] = 8002
     max_order_bytes: Annotated[int, Field(ge=1024)] = 65_536
     """The most that the body of one push may have."""
-    partners_amqp_url: SecretStr | None = None
-    """amqp://user:password@host:port/partners; where partners push over AMQP. Without it they cannot."""
     longest_wait_s: Annotated[int, Field(ge=0, le=300)] = 30
     """The most that `Prefer: wait=N` holds a request."""

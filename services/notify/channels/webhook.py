@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from uuid import UUID
 
 import httpx
@@ -20,8 +21,8 @@ from services.notify.domain.notices import WEBHOOK
 
 AT_ONCE = 50
 """Requests that one process has under way."""
-KEPT_OPEN_S = 5
-"""How long a connection is kept for the next message to the same partner."""
+KEPT_OPEN_S = 3
+"""How long a connection is kept for the next message to the same partner; many servers close theirs after 5 s."""
 MOST_ANSWER_BYTES = 65_536
 """Of an answer; it is read only so that the connection can be used again."""
 
@@ -45,7 +46,9 @@ class WebhookChannel:
         self._clock, self._timeout_s = clock, timeout_s
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=AT_ONCE, keepalive_expiry=KEPT_OPEN_S)
         # Made once: to read the trusted certificates takes longer than to send a batch.
-        self._client = httpx.AsyncClient(follow_redirects=False, timeout=timeout_s, limits=limits, trust_env=False)
+        self._client = httpx.AsyncClient(
+            follow_redirects=False, timeout=timeout_s, limits=limits, trust_env=False, cookies=_no_cookies()
+        )
 
     async def close(self) -> None:
         """Closes the connections that are kept open."""
@@ -88,6 +91,11 @@ class WebhookChannel:
         if 200 <= status <= 299:
             return Accepted(self._clock(), f"http_{status}")
         return Refused("endpoint_gone", gone=True) if status == 410 else Failed(f"http_{status}")
+
+
+def _no_cookies() -> CookieJar:
+    """What one partner's endpoint would have us remember is no business of the others on the same host."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
 
 
 async def _read_some(response: httpx.Response) -> None:

@@ -114,7 +114,7 @@ def verify(secrets: Sequence[str], headers: Mapping[str, str], raw: bytes, now: 
 
 def read(headers: Mapping[str, str], raw: bytes) -> Read:
     """The one order of the body, or the orders of a CloudEvents batch. Raises Malformed."""
-    if headers.get("content-type", "").partition(";")[0].strip().lower() == cloudevents.BATCH:
+    if cloudevents.is_batch(headers):
         return Batch(tuple(Item(event.id, _event_command(event)) for event in cloudevents.read(raw)))
     return _command(parse(CanonicalPush, raw).order)
 

@@ -6,7 +6,9 @@
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md#4-json-batch-format
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -30,6 +32,7 @@ class _Envelope(msgspec.Struct):
     datacontenttype: str | None = None
 
 
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _decoder = msgspec.json.Decoder(list[msgspec.Raw])
 _envelope = msgspec.json.Decoder(_Envelope)
 
@@ -43,11 +46,34 @@ class Event:
     fault: Malformed | None = None
 
 
+def is_batch(headers: Mapping[str, str]) -> bool:
+    """Whether the body says that it is one; header names are in lower case."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower() == BATCH
+
+
+def schema(order: dict[str, Any]) -> dict[str, Any]:
+    """The JSON Schema of a batch whose orders have this one."""
+    text = {"type": "string"}
+    event = {
+        "type": "object",
+        "required": ["specversion", "id", "source", "type", "data"],
+        "properties": {
+            "specversion": {"const": "1.0"},
+            "id": text,
+            "source": text,
+            "type": {"const": ORDER},
+            "datacontenttype": {"const": "application/json"},
+            "data": order,
+        },
+    }
+    return {"type": "array", "minItems": 1, "maxItems": MOST_EVENTS, "items": event}
+
+
 def read(raw: bytes) -> list[Event]:
     """The events of a batch, in its order. Raises Malformed where it is no list of at most MOST_EVENTS."""
     try:
         found = _decoder.decode(raw)
-    except msgspec.MsgspecError as error:
+    except _UNREADABLE as error:
         raise Malformed([("body", f"is no CloudEvents batch: {error}")]) from None
     if not 1 <= len(found) <= MOST_EVENTS:
         raise Malformed([("body", f"has {len(found)} events; a batch has 1 to {MOST_EVENTS}")])
@@ -57,7 +83,7 @@ def read(raw: bytes) -> list[Event]:
 def _event(raw: msgspec.Raw) -> Event:
     try:
         event = _envelope.decode(raw)
-    except msgspec.MsgspecError as error:
+    except _UNREADABLE as error:
         return Event("", b"", Malformed([("event", str(error))]))
     name = event.id[:_MOST_ID]
     faults = _faults(event)

@@ -5,11 +5,15 @@ every order of arrival ends in the same state.
 """
 
 import hashlib
+import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Self
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+"""In ASCII, the same for ever: digests that are stored are compared with those of later pushes."""
 
 UNTIMED = datetime(9999, 12, 31, tzinfo=UTC)
 """When a platform does not say when it deleted an order: after everything else but an explicit restoration."""
@@ -81,7 +85,7 @@ class OrderCommand:
             [(line.line_no, line.sku, decimal_text(line.quantity), line.price_vnd) for line in lines],
             contact and (contact.name, contact.phone, contact.address),
         )
-        digest = hashlib.sha256(repr(content).encode("utf-8", "surrogatepass")).hexdigest()
+        digest = hashlib.sha256(_encode(content).encode()).hexdigest()
         revision = Revision(updated_at, status_rank, digest)
         return cls(partner_ref, revision, kind, delivery_day, lines, contact, restores)
 

@@ -16,10 +16,12 @@ from starlette.requests import ClientDisconnect
 
 from services.chassis import problems, trace
 from services.chassis.direct import DirectRoute
+from services.chassis.faults import is_weather
+from services.chassis.ledger import EventTooLarge
 from services.chassis.problems import Problem
 from services.orders.adapters import ADAPTERS, cloudevents
 from services.orders.adapters.base import BadSignature, Batch, Ignored, Malformed, Ping, Read
-from services.orders.adapters.canonical import CanonicalPush
+from services.orders.adapters.canonical import CanonicalOrder, CanonicalPush
 from services.orders.desk import Desk, PartnerChanged
 from services.orders.domain.command import OrderCommand
 from services.orders.domain.intake import Outcome
@@ -51,7 +53,11 @@ def _without_references(schema: Any, parts: dict[str, Any]) -> Any:
 
 
 _SCHEMA = CanonicalPush.model_json_schema()
-_BODY = {"application/json": {"schema": _without_references(_SCHEMA, _SCHEMA["$defs"])}}
+_EVENTS = cloudevents.schema(_without_references(CanonicalOrder.model_json_schema(), _SCHEMA["$defs"]))
+_BODY = {
+    "application/json": {"schema": _without_references(_SCHEMA, _SCHEMA["$defs"])},
+    cloudevents.BATCH: {"schema": _EVENTS},
+}
 
 _DESCRIPTION = """
 The body is what the partner's platform sends (the schema shown is that of the `canonical` adapter), signed as the
@@ -75,6 +81,7 @@ answered for itself, in the order of the batch, and `Prefer` has no effect.
             "description": "Known already, or promised while waiting (`Preference-Applied: wait`), or not for us.",
         },
         401: {"description": "The partner does not exist, the signature does not fit, or its time is too old."},
+        409: {"description": "The partner's secret is changing just now. Send the same again."},
         413: {"description": "The body is too large."},
         422: {"description": "The body is faulty, or all of a batch; every field is named."},
         503: {"description": "The database is away, or too much is waiting. Send the same again; it counts once."},
@@ -83,6 +90,7 @@ answered for itself, in the order of the batch, and `Prefer` has no effect.
 )
 async def push(partner_id: str, request: Request) -> Response:
     """Stores what the partner says and answers with the order as it stands."""
+    received_at = datetime.now(UTC)
     metrics: OrderMetrics = request.app.state.order_metrics
     desk: Desk = request.app.state.desk
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]}
@@ -91,15 +99,15 @@ async def push(partner_id: str, request: Request) -> Response:
         partner, read = await _read(desk, partner_id, anew, headers, raw, metrics)
         if isinstance(read, Ping | Ignored):
             return _passed(partner, read, metrics)
-        commands = _commands(read)
-        trace_of = trace.current.get()
+        pushes = [Push(partner, command, received_at, trace.current.get()) for command in _commands(read)]
         try:
-            taken = await desk.take(partner, [Push(partner, one, trace_of) for one in commands]) if commands else []
+            results = await desk.take(partner, pushes) if pushes else []
         except PartnerChanged:
             continue
-        for answer in taken:
-            metrics.pushes.labels(partner.adapter, answer.outcome).inc()
-        return _answer_batch(read, taken) if isinstance(read, Batch) else await _answer(request, taken[0])
+        for result in results:
+            outcome = "failed" if isinstance(result, Exception) else result.outcome
+            metrics.pushes.labels(partner.adapter, outcome).inc()
+        return _answer_batch(read, results) if isinstance(read, Batch) else await _answer(request, results[0])
     raise problems.conflict("The partner's secret is changing just now. Send the same again.")
 
 
@@ -153,9 +161,9 @@ def unauthorized() -> Problem:
 
 async def _counted_body(request: Request, headers: Mapping[str, str], metrics: OrderMetrics) -> bytes:
     settings: OrdersSettings = request.app.state.runtime.settings
-    is_batch = headers.get("content-type", "").startswith(cloudevents.BATCH)
+    most_bytes = settings.http_max_body_bytes if cloudevents.is_batch(headers) else settings.max_order_bytes
     try:
-        return await _body(request, settings.http_max_body_bytes if is_batch else settings.max_order_bytes)
+        return await _body(request, most_bytes)
     except Problem as problem:
         metrics.pushes.labels("unknown", problem.kind.replace("-", "_")).inc()
         raise
@@ -178,32 +186,44 @@ async def _body(request: Request, most_bytes: int) -> bytes:
     return b"".join(parts)
 
 
-def _answer_batch(batch: Batch, taken: Sequence[Answer]) -> Response:
-    """Each event's answer; the whole has the best status of them: 202 where anything is new."""
-    left = iter(taken)
-    answers = []
-    for item in batch.items:
-        if isinstance(item.command, Malformed):
-            faults = [FieldFault(field=name, detail=detail) for name, detail in item.command.fields]
-            answers.append(ItemAnswer(id=item.id, status=422, errors=faults))
-        else:
-            answer = next(left)
-            answers.append(
-                ItemAnswer(id=item.id, status=_status(answer), order=of_order(answer.order, answer.late_lines))
-            )
+def _answer_batch(batch: Batch, results: Sequence[Answer | Exception]) -> Response:
+    """Each event's answer; the whole has the best status of them: 202 where anything is new. Raises the weather."""
+    if weather := next((it for it in results if isinstance(it, Exception) and is_weather(it)), None):
+        raise weather  # what was stored is known when the batch comes again
+    left = iter(results)
+    answers = [
+        _of_malformed(item.id, item.command) if isinstance(item.command, Malformed) else _of_result(item.id, next(left))
+        for item in batch.items
+    ]
     statuses = {answer.status for answer in answers}
-    status = next(it for it in (202, 200, 422) if it in statuses)
+    status = next(it for it in (202, 200, 422, 500) if it in statuses)
     return Response(
         BatchAnswer(answers=answers).model_dump_json(exclude_unset=True), status, media_type="application/json"
     )
+
+
+def _of_malformed(name: str, malformed: Malformed) -> ItemAnswer:
+    faults = [FieldFault(field=field, detail=detail) for field, detail in malformed.fields]
+    return ItemAnswer(id=name, status=422, errors=faults)
+
+
+def _of_result(name: str, result: Answer | Exception) -> ItemAnswer:
+    if not isinstance(result, Exception):
+        return ItemAnswer(id=name, status=_status(result), order=of_order(result.order, result.late_lines))
+    if isinstance(result, EventTooLarge):
+        return ItemAnswer(id=name, status=422, errors=[FieldFault(field="lines", detail=problems.too_much().detail)])
+    log.error("an order of a batch failed", exc_info=result)
+    return ItemAnswer(id=name, status=500, errors=[])
 
 
 def _status(answer: Answer) -> int:
     return 200 if answer.outcome is Outcome.REPEATED else 202
 
 
-async def _answer(request: Request, answer: Answer) -> Response:
+async def _answer(request: Request, answer: Answer | Exception) -> Response:
     """202 for what is new, 200 for what was known; with `Prefer: wait`, 200 and the promise if it comes in time."""
+    if isinstance(answer, Exception):
+        raise answer
     order = answer.order
     headers = {}
     status = _status(answer)

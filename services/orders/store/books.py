@@ -14,6 +14,8 @@ from services.chassis.ledger import Connection
 from services.contracts import catalog
 from services.orders.domain.order import Offer
 
+LONGEST_WAIT = "200ms"
+
 
 def _gate(cooperative_id: UUID) -> int:
     return int.from_bytes(cooperative_id.bytes[8:], signed=True)
@@ -26,10 +28,15 @@ async def enter_gates(conn: Connection, cooperative_ids: Iterable[UUID]) -> None
 
 
 async def enter_free_gates(conn: Connection, cooperative_ids: Iterable[UUID]) -> set[UUID]:
-    """Enters the gates that nobody holds alone or waits for; returns the cooperatives whose gates those are."""
+    """Enters the gates that nobody holds alone or waits for; returns the cooperatives whose gates those are.
+
+    From here to its end the transaction waits for no lock longer than LONGEST_WAIT: others share it.
+    """
     wanted = sorted(set(cooperative_ids))
     rows = await conn.fetch(
-        "select id from unnest($1::uuid[], $2::bigint[]) as x (id, gate) where pg_try_advisory_xact_lock_shared(gate)",
+        f"with hurried as materialized (select set_config('lock_timeout', '{LONGEST_WAIT}', true)) "  # noqa: S608
+        "select id from hurried, unnest($1::uuid[], $2::bigint[]) as x (id, gate) "
+        "where pg_try_advisory_xact_lock_shared(gate)",
         wanted,
         [_gate(cooperative_id) for cooperative_id in wanted],
     )

@@ -61,6 +61,27 @@ async def test_what_is_no_batch_is_refused_as_a_whole(orders: Orders) -> None:
         assert fields(await orders.push_raw(raw, None, **{"content-type": cloudevents.BATCH})) == ["body"]
 
 
+async def test_an_envelope_that_is_no_text_is_refused(orders: Orders) -> None:
+    raw = json.dumps([cloud_event("x", order("A-1", line("SU-SU")))]).encode().replace(b"/sap-rau", b"/\xff")
+    answer = await orders.push_raw(raw, None, **{"content-type": cloudevents.BATCH})
+    assert (answer.status_code, answer.json()["answers"][0]["errors"][0]["field"]) == (422, "event")
+    deep = b"[" * 100_000 + b"]" * 100_000
+    assert fields(await orders.push_raw(deep, None, **{"content-type": cloudevents.BATCH})) == ["body"]
+
+
+async def test_a_batch_may_be_larger_than_one_order(orders: Orders) -> None:
+    batch = [order(f"A-{number}", *(line("x" * 100) for _ in range(10))) for number in range(100)]
+    answer = await orders.push_batch(*batch)
+    assert answer.status_code == 202
+    assert len(answer.json()["answers"]) == len(await orders.names()) == 100
+
+
+async def test_the_name_of_the_content_is_read_in_any_case(orders: Orders) -> None:
+    raw = json.dumps([cloud_event("x", order("A-1", line("SU-SU")))]).encode()
+    answer = await orders.push_raw(raw, None, **{"content-type": "Application/CloudEvents-Batch+JSON"})
+    assert answer.status_code == 202
+
+
 async def test_a_batch_is_signed_as_a_whole(orders: Orders) -> None:
     raw = json.dumps([cloud_event("x", order("A-1", line("SU-SU")))]).encode()
     wrong = {"content-type": cloudevents.BATCH, "webhook-signature": "v1,AAAA"}

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 from services.chassis.ledger import Transaction
 from services.orders.app import service
@@ -11,6 +12,7 @@ from services.orders.domain.command import CommandLine, Kind, OrderCommand
 from services.orders.domain.intake import Outcome
 from services.orders.intake import Answer, Push, take_orders
 from services.orders.store.books import enter_gates, hold_gates
+from services.orders.store.orders import lock_orders
 from services.orders.store.partners import Partner, get_partner
 from tests.integration.orders.conftest import TOMORROW, Orders, line, order
 from tests.support.node import until
@@ -31,7 +33,8 @@ async def partner_of(orders: Orders) -> Partner:
 
 async def take(tx: Transaction, partner: Partner, commands: list[OrderCommand]) -> list[Answer]:
     await enter_gates(tx.conn, [partner.cooperative_id])
-    return await take_orders(tx, [Push(partner, command) for command in commands], datetime.now(UTC))
+    now = datetime.now(UTC)
+    return await take_orders(tx, [Push(partner, command, now) for command in commands], now)
 
 
 async def somebody_waits_for_a_lock(orders: Orders) -> bool:
@@ -163,14 +166,44 @@ async def test_a_gate_that_is_held_holds_up_no_other_cooperative(orders: Orders)
 
     holding = asyncio.create_task(orders.running.runtime.ledger.transact(hold))
     await held.wait()
-    waiting = asyncio.create_task(orders.push(order("A-1", line("SU-SU"))))
+    many = 3 * orders.running.runtime.settings.database_connections
+    waiting = [asyncio.create_task(orders.push(order(f"A-{number}", line("SU-SU")))) for number in range(many)]
     await until(lambda: somebody_waits_for_a_lock(orders))
     answer = await orders.push(order("B-1", line("???")), other)
     assert answer.status_code == 202
+    assert not any(task.done() for task in waiting)
+    may_end.set()
+    await holding
+    assert {answer.status_code for answer in await asyncio.gather(*waiting)} == {202}
+
+
+async def test_an_order_that_is_held_holds_up_only_its_own_push(orders: Orders) -> None:
+    other = await orders.register_elsewhere()
+    told = (await orders.push(order("A-1", line("SU-SU")))).json()
+    held, may_end = asyncio.Event(), asyncio.Event()
+
+    async def hold(tx: Transaction) -> None:
+        await lock_orders(tx.conn, [UUID(told["order_id"])])
+        held.set()
+        await may_end.wait()
+
+    holding = asyncio.create_task(orders.running.runtime.ledger.transact(hold))
+    await held.wait()
+    waiting = asyncio.create_task(orders.push(order("A-1", line("SU-SU", 2), minute=1)))
+    others = [orders.push(order(f"B-{number}", line("???")), other) for number in range(8)]
+    assert {answer.status_code for answer in await asyncio.gather(*others)} == {202}
     assert not waiting.done()
     may_end.set()
     await holding
-    assert (await waiting).status_code == 202
+    assert (await waiting).json()["lines"][0]["quantity"] == "2"
+
+
+async def test_a_push_with_the_remembered_secret_is_taken_after_one_rotation(orders: Orders) -> None:
+    async with running(service, orders.dsn) as other:
+        elsewhere = Orders(other, orders.dsn, orders.staff, orders.van_ho)
+        assert (await elsewhere.push(order("A-1", line("SU-SU")), orders.shop)).status_code == 202
+        await orders.ask("POST", f"/v1/partners/{orders.shop.partner_id}/secrets")
+        assert (await elsewhere.push(order("A-2", line("SU-SU")), orders.shop)).status_code == 202
 
 
 async def test_a_secret_that_another_process_ended_is_not_taken_any_more(orders: Orders) -> None:

@@ -1,11 +1,12 @@
-"""Group commit: what waits goes together, senders take turns, and a failure is its own sender's."""
+"""Group commit: what waits goes together, senders take turns, and a failure is its own item's."""
 
 import asyncio
 from collections.abc import Sequence
 
 import pytest
 
-from services.chassis.group import Group, Overloaded
+from services.chassis import trace
+from services.chassis.group import SHARE, Group, Overloaded
 
 
 class Worker:
@@ -13,10 +14,12 @@ class Worker:
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
+        self.traces: list[str | None] = []
         self.may_go_on = asyncio.Event()
 
     async def work(self, items: Sequence[str]) -> Sequence[str]:
         self.batches.append(list(items))
+        self.traces.append(trace.current.get())
         await self.may_go_on.wait()
         for item in items:
             if item.startswith("bad"):
@@ -26,11 +29,13 @@ class Worker:
         return list(items)
 
 
-def group(worker: Worker, most: int = 4, most_waiting: int = 100) -> Group[str, str]:
-    return Group(worker.work, most=most, most_waiting=most_waiting, side_by_side=1)
+def group(worker: Worker, most: int = 4, most_waiting: int = 1000, most_of_one: int = 1000) -> Group[str, str]:
+    return Group(worker.work, most=most, most_waiting=most_waiting, most_of_one=most_of_one, side_by_side=1)
 
 
-async def submitted(it: Group[str, str], *submissions: tuple[str, list[str]]) -> list["asyncio.Task[Sequence[str]]"]:
+async def submitted(
+    it: Group[str, str], *submissions: tuple[str, list[str]]
+) -> list["asyncio.Task[Sequence[str | Exception]]"]:
     """The first is being worked on, the others wait in this order."""
     tasks = []
     for sender, items in submissions:
@@ -48,31 +53,60 @@ async def test_what_waits_goes_together_and_each_gets_its_own_answers() -> None:
     assert worker.batches == [["1"], ["2", "3", "4"]]
 
 
-async def test_senders_take_turns_so_that_a_flood_stands_before_nobody() -> None:
+async def test_one_after_the_other_is_never_left_waiting() -> None:
     worker = Worker()
-    flood = [("flood", [f"f{number}"]) for number in range(9)]
-    tasks = await submitted(group(worker), *flood, ("calm", ["c"]))
+    worker.may_go_on.set()
+    it = group(worker)
+    for number in range(20):
+        assert await asyncio.wait_for(it.submit("a", [str(number)]), 5) == [str(number)]
+
+
+async def test_senders_take_turns_so_that_batches_stand_before_nobody() -> None:
+    worker = Worker()
+    flood = ("flood", [f"f{number}" for number in range(4 * SHARE)])
+    tasks = await submitted(group(worker, most=2 * SHARE), flood, flood, ("calm", ["c1"]), ("calm", ["c2"]))
     worker.may_go_on.set()
     await asyncio.gather(*tasks)
-    assert worker.batches == [["f0"], ["f1", "c", "f2", "f3"], ["f4", "f5", "f6", "f7"], ["f8"]]
+    assert [[item for item in batch if item.startswith("c")] for batch in worker.batches[:2]] == [[], ["c1", "c2"]]
+    assert max(map(len, worker.batches)) < 3 * SHARE
 
 
-async def test_a_failure_is_that_of_its_submission_alone() -> None:
+async def test_heavy_items_count_for_what_they_weigh() -> None:
+    worker = Worker()
+    it = Group[str, str](
+        worker.work, most=SHARE, most_waiting=1000, most_of_one=1000, side_by_side=1, weigh=lambda _: SHARE
+    )
+    tasks = await submitted(it, ("a", ["1"]), ("a", ["2", "3"]), ("b", ["4"]))
+    worker.may_go_on.set()
+    await asyncio.gather(*tasks)
+    assert worker.batches == [["1"], ["2"], ["4"], ["3"]]
+
+
+async def test_a_failure_is_that_of_its_item_alone() -> None:
     worker = Worker()
     tasks = await submitted(group(worker), ("a", ["1"]), ("b", ["bad 2", "3"]), ("c", ["4"]))
     worker.may_go_on.set()
-    found = await asyncio.gather(*tasks, return_exceptions=True)
-    assert (found[0], found[2]) == (["1"], ["4"])
-    assert isinstance(found[1], ValueError)
+    (one, (bad, three), four) = await asyncio.gather(*tasks)
+    assert (one, three, four) == (["1"], "3", ["4"])
+    assert isinstance(bad, ValueError)
 
 
 async def test_weather_is_told_to_all_and_nobody_is_tried_alone() -> None:
     worker = Worker()
     tasks = await submitted(group(worker), ("a", ["1"]), ("b", ["weather"]), ("c", ["4"]))
     worker.may_go_on.set()
-    found = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [type(it) for it in found] == [list, ConnectionError, ConnectionError]
+    found = [results[0] for results in await asyncio.gather(*tasks)]
+    assert [type(it) for it in found] == [str, ConnectionError, ConnectionError]
     assert len(worker.batches) == 2
+
+
+async def test_too_few_answers_are_a_failure_and_no_endless_wait() -> None:
+    async def forgetful(items: Sequence[str]) -> Sequence[str]:
+        return []
+
+    it = Group[str, str](forgetful, most=4, most_waiting=10, most_of_one=10, side_by_side=1)
+    (result,) = await asyncio.wait_for(it.submit("a", ["1"]), 5)
+    assert isinstance(result, ValueError)
 
 
 async def test_whoever_gives_up_while_waiting_is_left_out() -> None:
@@ -85,11 +119,24 @@ async def test_whoever_gives_up_while_waiting_is_left_out() -> None:
     assert worker.batches == [["1"], ["3"]]
 
 
-async def test_more_than_can_be_remembered_is_refused_and_the_rest_goes_on() -> None:
+@pytest.mark.parametrize("limits", [{"most_waiting": 2}, {"most_of_one": 2}])
+async def test_more_than_can_be_remembered_is_refused_and_the_rest_goes_on(limits: dict[str, int]) -> None:
     worker = Worker()
-    it = group(worker, most_waiting=2)
+    it = group(worker, **limits)
     tasks = await submitted(it, ("a", ["1"]), ("b", ["2", "3"]))
     with pytest.raises(Overloaded):
-        await it.submit("c", ["4"])
+        await it.submit("b", ["4"])
     worker.may_go_on.set()
     assert await asyncio.gather(*tasks) == [["1"], ["2", "3"]]
+    assert await it.submit("b", ["4"]) == ["4"]
+
+
+async def test_work_for_many_carries_the_trace_of_nobody() -> None:
+    worker = Worker()
+    worker.may_go_on.set()
+    token = trace.current.set("00-1-2-01")
+    try:
+        await group(worker).submit("a", ["1"])
+    finally:
+        trace.current.reset(token)
+    assert worker.traces == [None]

@@ -169,3 +169,7 @@ def test_a_body_that_is_no_order_is_malformed(raw: bytes) -> None:
     with pytest.raises(Malformed) as caught:
         canonical.read({}, raw)
     assert [name for name, _ in caught.value.fields] == ["body"]
+
+
+def test_the_digest_of_a_push_is_the_same_for_ever() -> None:
+    assert read(body()).revision.digest == "dcd3a4752b4d6bfe00a13b46d918f13e20018cf04675b119ab81715282e2c1e9"
