@@ -2,7 +2,7 @@
 # ARGS is handed on: make test ARGS="tests/unit -k sharing", make down ARGS=--wipe.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chaos up down backup restore lint docs lock
+.PHONY: help setup demo test chaos bench up down backup restore lint docs lock
 
 PYTHON ?= python3
 ARGS ?=
@@ -21,6 +21,9 @@ test: .venv/.synced ## all tests, on private servers
 
 chaos: .venv/.synced ## break everything under load; ARGS="--seed 7 --only broker --minutes 30 --list --jobs 2"
 	$(RUN) tests.chaos $(ARGS)
+
+bench: .venv/.synced ## orders per second against what others would write; ARGS="--rounds 3"
+	$(RUN) tests.perf $(ARGS)
 
 up: .venv/.synced ## start servers and services, seeded, and leave them running
 	$(RUN) infra.local up $(ARGS)

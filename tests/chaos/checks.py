@@ -8,7 +8,6 @@ import json
 from collections import defaultdict
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from infra.demo import invariants
 from infra.demo.day import connect_all

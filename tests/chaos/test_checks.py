@@ -43,8 +43,8 @@ TAMPERINGS = (
     ),
     (
         "allocation",
-        "update event_log set after = 'catalog=1;orders=999999' where (stream, sequence) = (select stream, max(sequence)"
-        " from event_log group by 1 having count(*) > 9 limit 1)",
+        "update event_log set after = 'catalog=1;orders=999999' where (stream, sequence) ="
+        " (select stream, max(sequence) from event_log group by 1 having count(*) > 9 limit 1)",
         "causes had been applied",
     ),
     (
