@@ -94,6 +94,6 @@ service = Service(
     settings=NotifySettings,
     publishes=(NoticeDelivered, NoticeUndeliverable),
     wire=wire,
-    derived=("cooperative", "collection_point", "household", "product", "partner_order", "order_line"),
+    derived=("cooperative", "collection_point", "household", "product", "partner_order"),
     routers=[contacts.router, endpoints.router, notices.router],
 )

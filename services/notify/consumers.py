@@ -90,11 +90,14 @@ class Consumers:
 
     async def on_orders(self, tx: Transaction, received: Sequence[Received[Order]]) -> None:
         """Whose order it is, and what stands behind its lines."""
-        orders = [r.event for r in received]
-        heads = {o.order_id: (o.partner_id, o.partner_ref, _refused(o)) for o in orders}
-        lines = {(o.order_id, li.line_no, li.offer_id): (li.sku, li.product_id) for o in orders for li in o.lines}
-        await books.save_orders(tx.conn, heads)
-        await books.save_order_lines(tx.conn, lines)
+        orders: dict[UUID, books.PlacedOrder] = {}
+        for order in (r.event for r in received):
+            lines = {(line.line_no, line.offer_id): (line.sku, line.product_id) for line in order.lines}
+            before = orders[order.order_id].lines if order.order_id in orders else {}
+            orders[order.order_id] = books.PlacedOrder(
+                order.partner_id, order.partner_ref, _refused(order), {**before, **lines}
+            )
+        await books.save_orders(tx.conn, orders)
 
     async def on_cancelled(self, tx: Transaction, received: Sequence[Received[OrderCancelled]]) -> None:
         """What was refused of a cancelled order waits for nothing any more."""

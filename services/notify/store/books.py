@@ -10,6 +10,7 @@ from services.chassis.ledger import Connection
 from services.notify.domain.facts import Goods, RefusedLine
 
 _REFUSED = msgspec.json.Decoder(tuple[RefusedLine, ...])
+_LINES = msgspec.json.Decoder(dict[str, tuple[str, UUID]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,16 @@ class OrderLine:
 
     sku: str
     goods: Goods
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedOrder:
+    """An order as `orders` tells of it; by (line number, offer) the article number and the product."""
+
+    partner_id: UUID
+    partner_ref: str
+    refused_lines: tuple[RefusedLine, ...]
+    lines: Mapping[tuple[int, UUID], tuple[str, UUID]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,32 +97,23 @@ async def save_products(conn: Connection, products: Mapping[UUID, Goods]) -> Non
     )
 
 
-async def save_orders(conn: Connection, orders: Mapping[UUID, tuple[UUID, str, tuple[RefusedLine, ...]]]) -> None:
-    """Inserts or replaces; each order with its partner, the partner's own number and the refused lines."""
+async def save_orders(conn: Connection, orders: Mapping[UUID, PlacedOrder]) -> None:
+    """Inserts or replaces; lines that an order had before keep their names."""
     await conn.execute(
-        "insert into partner_order (order_id, partner_id, partner_ref, refused_lines) "
-        "select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[]) "
-        "on conflict (order_id) do update "
-        "set partner_ref = excluded.partner_ref, refused_lines = excluded.refused_lines",
+        "insert into partner_order as o (order_id, partner_id, partner_ref, refused_lines, lines) "
+        "select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[], $5::jsonb[]) "
+        "on conflict (order_id) do update set partner_ref = excluded.partner_ref, "
+        "refused_lines = excluded.refused_lines, lines = o.lines || excluded.lines",
         list(orders),
-        [partner_id for partner_id, _, _ in orders.values()],
-        [partner_ref for _, partner_ref, _ in orders.values()],
-        [msgspec.json.encode(refused).decode() for _, _, refused in orders.values()],
-    )
-
-
-async def save_order_lines(conn: Connection, lines: Mapping[tuple[UUID, int, UUID], tuple[str, UUID]]) -> None:
-    """Inserts or replaces; (order, line number, offer) with article number and product."""
-    await conn.execute(
-        "insert into order_line (order_id, line_no, offer_id, sku, product_id) "
-        "select * from unnest($1::uuid[], $2::int[], $3::uuid[], $4::text[], $5::uuid[]) "
-        "on conflict (order_id, line_no, offer_id) do update "
-        "set sku = excluded.sku, product_id = excluded.product_id",
-        [order_id for order_id, _, _ in lines],
-        [line_no for _, line_no, _ in lines],
-        [offer_id for _, _, offer_id in lines],
-        [sku for sku, _ in lines.values()],
-        [product_id for _, product_id in lines.values()],
+        [order.partner_id for order in orders.values()],
+        [order.partner_ref for order in orders.values()],
+        [msgspec.json.encode(order.refused_lines).decode() for order in orders.values()],
+        [
+            msgspec.json.encode(
+                {f"{line_no}/{offer}": names for (line_no, offer), names in order.lines.items()}
+            ).decode()
+            for order in orders.values()
+        ],
     )
 
 
@@ -145,25 +147,28 @@ async def list_products(conn: Connection, ids: Collection[UUID]) -> dict[UUID, G
 
 
 async def list_orders(conn: Connection, ids: Collection[UUID]) -> dict[UUID, Order]:
-    """Those that are known, with all their lines."""
-    heads = await conn.fetch(
-        "select order_id, partner_id, partner_ref, refused_lines from partner_order where order_id = any($1)", list(ids)
-    )
+    """Those that are known, with all lines of which the product is known."""
     rows = await conn.fetch(
-        "select l.order_id, l.line_no, l.offer_id, l.sku, p.name, p.unit, p.step_milliunits "
-        "from order_line l join product p using (product_id) where l.order_id = any($1)",
+        "select order_id, partner_id, partner_ref, refused_lines, lines from partner_order where order_id = any($1)",
         list(ids),
     )
-    lines: dict[UUID, dict[tuple[int, UUID], OrderLine]] = {h["order_id"]: {} for h in heads}
-    for r in rows:
-        goods = Goods(r["name"], r["unit"], r["step_milliunits"])
-        lines[r["order_id"]][r["line_no"], r["offer_id"]] = OrderLine(r["sku"], goods)
+    lines = {row["order_id"]: _LINES.decode(row["lines"]) for row in rows}
+    goods = await list_products(conn, {product_id for own in lines.values() for _, product_id in own.values()})
     return {
-        h["order_id"]: Order(
-            h["partner_id"],
-            h["partner_ref"],
-            lines[h["order_id"]],
-            _REFUSED.decode(h["refused_lines"]),
+        row["order_id"]: Order(
+            row["partner_id"],
+            row["partner_ref"],
+            {
+                _place(name): OrderLine(sku, goods[product_id])
+                for name, (sku, product_id) in lines[row["order_id"]].items()
+                if product_id in goods
+            },
+            _REFUSED.decode(row["refused_lines"]),
         )
-        for h in heads
+        for row in rows
     }
+
+
+def _place(name: str) -> tuple[int, UUID]:
+    line_no, _, offer_id = name.partition("/")
+    return int(line_no), UUID(offer_id)
