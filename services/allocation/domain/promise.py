@@ -139,20 +139,25 @@ class _Batch:
         self._touch(Promised, command.order_id)
 
     def change(self, command: Change) -> None:
-        """First give back everywhere, then ask: so an order never waits behind what it gives back itself."""
+        """First give back everywhere, then ask: so an order never waits behind what it gives back itself.
+
+        Of a closed offer, what is coming stays; what is short may be given up, and what is asked for is short. `orders`
+        asks for neither, except where it was set back by a restore and does not remember that it closed the offer:
+        then too every line must have its answer.
+        """
         wanted_steps: defaultdict[_Key, int] = defaultdict(int)
         for wanted in command.lines:
             wanted_steps[wanted.line_no, wanted.offer_id] += wanted.quantity_steps
-        held = self._held(command.order_id)
+        held = self._lines(command.order_id)
         self._give_back(held, wanted_steps)
         for (line_no, offer_id), steps in wanted_steps.items():
             rise_steps = steps - sum(line.wanted_steps for line in held.get((line_no, offer_id), ()))
-            if rise_steps > 0 and self._queue(offer_id).open:
+            if rise_steps > 0:
                 self._ask(command.order_id, line_no, offer_id, rise_steps)
         self._touch(Promised, command.order_id)
 
     def cancel(self, command: Cancel) -> None:
-        self._give_back(self._held(command.order_id), {})
+        self._give_back(self._lines(command.order_id), {})
 
     def set_supply(self, command: SetSupply) -> None:
         queue = self._queue(command.offer_id)
@@ -203,10 +208,15 @@ class _Batch:
         self._places[order_id].append((queue, position))
 
     def _give_back(self, held: Mapping[_Key, list[Line]], wanted_steps: Mapping[_Key, int]) -> None:
-        """Cut every held line to what is wanted (nothing, if not named); what comes free serves who waits."""
+        """Cut every held line to what is wanted (nothing, if not named); what comes free serves who waits.
+
+        Of a closed offer only what is not coming is cut.
+        """
         cut_offers: dict[UUID, None] = {}
         for key, places in held.items():
             cut_steps = sum(line.wanted_steps for line in places) - wanted_steps.get(key, 0)
+            if not self._queues[key[1]].open:
+                cut_steps = min(cut_steps, sum(line.wanted_steps - line.net_steps for line in places))
             if cut_steps > 0:
                 cut_offers[key[1]] = None
                 for line in _lowered(places, cut_steps):
@@ -217,6 +227,8 @@ class _Batch:
 
     def _serve_waiting(self, queue: _Queue) -> None:
         """Give free supply to the oldest waiting places. What was shorted once does not come back."""
+        if not queue.open:
+            return
         while queue.waiting and queue.free_steps > 0:
             line = queue.lines[queue.waiting[0]]
             given_steps = min(line.short_steps, queue.free_steps)
@@ -263,11 +275,6 @@ class _Batch:
             line = queue.lines[position]
             places.setdefault((line.line_no, line.offer_id), []).append(line)
         return places
-
-    def _held(self, order_id: UUID) -> dict[_Key, list[Line]]:
-        """The lines that can still change: those of open offers."""
-        lines = self._lines(order_id)
-        return {key: places for key, places in lines.items() if self._queues[key[1]].open}
 
     def _net_steps(self, line: Line) -> int:
         return sum(place.net_steps for place in self._lines(line.order_id)[line.line_no, line.offer_id])

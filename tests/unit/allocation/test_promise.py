@@ -165,8 +165,6 @@ class StepByStep:
         )
         rises = []
         for line_no, offer_id in in_order_of_commands:
-            if offer_id in self.closed:
-                continue
             wanted = sum(w.quantity_steps for w in lines if (w.line_no, w.offer_id) == (line_no, offer_id))
             held = [
                 step
@@ -176,7 +174,8 @@ class StepByStep:
             ]
             held.sort(key=lambda step: (["short", "shorted", "promised"].index(step.state), -step.position))
             for step in held[: max(0, len(held) - wanted)]:
-                step.state = "cancelled"
+                if step.state != "promised" or offer_id not in self.closed:
+                    step.state = "cancelled"
             rises.append((line_no, offer_id, max(0, wanted - len(held))))
         self._serve()
         for line_no, offer_id, rise in rises:
@@ -326,14 +325,30 @@ def test_what_was_promised_is_lost_only_by_falling_supply_or_by_giving_it_back(d
 
 @rule
 @given(days, st.data())
-def test_a_closed_offer_keeps_its_supply_and_its_lines(day: list[Command], data: st.DataObject) -> None:
+def test_a_closed_offer_keeps_its_supply_and_all_that_is_coming(day: list[Command], data: st.DataObject) -> None:
     books = Books()
     books.apply(*day, CloseIntake(A))
     supply_steps, lines = books.books[A].supply_steps, books.of_offer(A)
     books.apply(*data.draw(days))
     assert books.books[A].supply_steps == supply_steps
-    assert books.of_offer(A)[: len(lines)] == lines
-    assert all(line.reason == Reason.INTAKE_CLOSED for line in books.of_offer(A)[len(lines) :])
+    assert [line.net_steps for line in books.of_offer(A)[: len(lines)]] == [line.net_steps for line in lines]
+    assert all(line.net_steps == 0 for line in books.of_offer(A)[len(lines) :])
+
+
+@rule
+@given(days, st.lists(st.tuples(st.integers(1, 3), st.sampled_from([A, B]), st.integers(0, 9)), max_size=4))
+def test_every_line_of_a_change_gets_its_answer_whatever_is_closed(
+    day: list[Command], lines: list[tuple[int, UUID, int]]
+) -> None:
+    books = Books()
+    books.apply(*day, CloseIntake(A))
+    asked = {(line_no, offer_id): steps for line_no, offer_id, steps in lines if steps}
+    decision = books.apply(Change(ORDERS[0], tuple(Wanted(*key, steps) for key, steps in asked.items())))
+    (said,) = [x for x in decision.effects if isinstance(x, Promised) and x.order_id == ORDERS[0]]
+    told = {(x.line_no, x.offer_id): x for x in said.lines}
+    for key, steps in asked.items():
+        answered_steps = told[key].ordered_steps - told[key].cancelled_steps
+        assert answered_steps == max(steps, told[key].net_steps if key[1] == A else 0)
 
 
 @rule
