@@ -20,12 +20,9 @@ _DELIVERIES = 20
 @functools.cache
 def queue_of(service: str) -> Queue:
     """The one queue of a service, bound to every event that it reads."""
-    first, *others = _READS[service]
     return Queue(
         f"celery.{service}",
-        EVENTS,
-        first,
-        bindings=[binding(EVENTS, event) for event in others],
+        bindings=[binding(EVENTS, event) for event in _READS[service]],
         durable=True,
         queue_arguments={
             "x-queue-type": "quorum",
