@@ -41,6 +41,11 @@ def lines(event: OrderPromised) -> list[dict[str, Any]]:
     ]
 
 
+def ordered(event: OrderPlaced) -> list[dict[str, Any]]:
+    """The lines of an order, for naming them."""
+    return [line.model_dump(mode="json", exclude={"steps"}) for line in event.lines]
+
+
 def refused(event: OrderPlaced | OrderPromised) -> list[dict[str, Any]]:
     """The refused lines."""
     return [line.model_dump() for line in event.refused_lines]

@@ -1,5 +1,8 @@
 """The worker of `allocation`: reserves supply for each order, first come, first served."""
 
+# Celery and kombu have few types.
+# mypy: disable-error-code="untyped-decorator"
+
 from datetime import UTC, datetime
 
 from tests.perf.peers.celery_.app import make_app

@@ -1,5 +1,8 @@
 """The worker of `orders`: a promise moves an order on."""
 
+# Celery and kombu have few types.
+# mypy: disable-error-code="untyped-decorator"
+
 from tests.perf.peers.celery_.app import make_app
 from tests.perf.peers.celery_.database import execute_many, task_transaction
 from tests.perf.peers.models import OrderPromised

@@ -24,15 +24,13 @@ async def on_order_placed(event: OrderPlaced) -> None:
         if not await mailbox.is_new(conn, event.event_id):
             return
         await conn.execute(
-            "insert into partner_order (order_id, partner_id, partner_ref, refused_lines) values ($1, $2, $3, $4)",
+            "insert into partner_order (order_id, partner_id, partner_ref, refused_lines, lines) "
+            "values ($1, $2, $3, $4, $5)",
             event.order_id,
             event.partner_id,
             event.partner_ref,
             json.dumps(notices.refused(event)),
-        )
-        await conn.executemany(
-            "insert into order_line (order_id, line_no, offer_id, sku, product_id) values ($1, $2, $3, $4, $5)",
-            [(event.order_id, line.line_no, line.offer_id, line.sku, line.product_id) for line in event.lines],
+            json.dumps(notices.ordered(event)),
         )
 
 

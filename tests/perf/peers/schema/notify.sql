@@ -18,16 +18,8 @@ create table partner_order (
     order_id uuid primary key,
     partner_id uuid not null,
     partner_ref text not null,
-    refused_lines jsonb not null
-);
-
-create table order_line (
-    order_id uuid not null references partner_order,
-    line_no int not null,
-    offer_id uuid not null,
-    sku text not null,
-    product_id uuid not null,
-    primary key (order_id, line_no, offer_id)
+    refused_lines jsonb not null,
+    lines jsonb not null
 );
 
 create table notice (
@@ -39,14 +31,14 @@ create table notice (
     facts jsonb not null,
     happened_at timestamptz not null,
     state text not null default 'queued' check (state in ('queued', 'told', 'undeliverable')),
-    told_at timestamptz,
-    unique (order_id, event_id)
+    told_at timestamptz
 );
+create index notice_by_order on notice (order_id);
 create index notice_by_cooperative on notice (cooperative_id, notice_id);
 create index notice_by_state on notice (cooperative_id, state, notice_id);
 
 create table delivery (
-    notice_id uuid not null references notice,
+    notice_id uuid not null,
     channel text not null,
     state text not null default 'queued' check (state in ('queued', 'sending', 'told', 'refused')),
     attempts int not null default 0,

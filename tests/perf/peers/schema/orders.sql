@@ -49,8 +49,9 @@ create table customer_order (
 ) with (fillfactor = 80);
 create index customer_order_by_cooperative on customer_order (cooperative_id, order_id);
 
+-- No foreign keys on what one statement or transaction writes together: looking each row up again costs too much.
 create table order_line (
-    order_id uuid not null references customer_order,
+    order_id uuid not null,
     line_no int not null check (line_no > 0),
     sku text not null,
     sold_quantity numeric not null,

@@ -16,12 +16,8 @@ WIRING = Wiring("tuned")
 _REMEMBER = """
 with fresh as (
     insert into inbox (event_id) values ($1) on conflict do nothing returning event_id
-), known as (
-    insert into partner_order (order_id, partner_id, partner_ref, refused_lines) select $2, $3, $4, $5 from fresh
 )
-insert into order_line (order_id, line_no, offer_id, sku, product_id)
-select $2, l.* from fresh, unnest($6::int[], $7::uuid[], $8::text[], $9::uuid[])
-    as l (line_no, offer_id, sku, product_id)
+insert into partner_order (order_id, partner_id, partner_ref, refused_lines, lines) select $2, $3, $4, $5, $6 from fresh
 """
 _NOTICE = """
 with fresh as (
@@ -55,10 +51,7 @@ async def on_order_placed(event: OrderPlaced) -> None:
         event.partner_id,
         event.partner_ref,
         json.dumps(notices.refused(event)),
-        [line.line_no for line in event.lines],
-        [line.offer_id for line in event.lines],
-        [line.sku for line in event.lines],
-        [line.product_id for line in event.lines],
+        json.dumps(notices.ordered(event)),
     )
 
 
