@@ -79,7 +79,7 @@ class OwnedProcess:
 
     def kill(self) -> None:
         """SIGKILL to it and to everything below it; returns when all of them are gone."""
-        below = [] if not self.alive else [OwnedProcess(self.pid_file, *it) for it in _descendants(self.pid)]
+        below = [] if not self.alive else [OwnedProcess(self.pid_file, *it) for it in descendants(self.pid)]
         for process in (self, *below):
             if process.alive:
                 os.kill(process.pid, signal.SIGKILL)
@@ -156,7 +156,7 @@ def _boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
-def _stat(pid: int) -> list[str]:
+def stat_fields(pid: int) -> list[str]:
     """The fields of /proc/<pid>/stat after the command's name, or nothing if there is no such process."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -165,15 +165,15 @@ def _stat(pid: int) -> list[str]:
 
 
 def _start_ticks(pid: int) -> int | None:
-    fields = _stat(pid)
+    fields = stat_fields(pid)
     return int(fields[19]) if fields and fields[0] not in "ZX" else None
 
 
-def _descendants(pid: int) -> Iterator[tuple[int, int]]:
+def descendants(pid: int) -> Iterator[tuple[int, int]]:
     """(pid, start time) of every process below `pid`."""
     parents: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and (fields := _stat(int(entry.name))):
+        if entry.name.isdigit() and (fields := stat_fields(int(entry.name))):
             parents.setdefault(int(fields[1]), []).append(int(entry.name))
     waiting = [pid]
     while waiting:

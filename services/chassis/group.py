@@ -94,6 +94,8 @@ class Group(Generic[T, R]):
         They need not share a transaction. Raises Overloaded. A caller that is cancelled leaves it open whether its
         values were worked on.
         """
+        if not values:
+            return []
         weights = [self._weigh(value) for value in values]
         queue = self._waiting.get(sender) or _Queue[T, R]()
         own = queue.weight + sum(weights)

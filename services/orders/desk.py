@@ -5,8 +5,7 @@ of date, so the transaction that takes orders reads the partners again, and take
 now has signed; and before a signature is refused, the partner is read again as well.
 """
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Set
 from datetime import datetime
 from enum import Enum, auto
 from uuid import UUID
@@ -30,6 +29,8 @@ MOST_OF_ONE = 10_000
 """Lines of orders that may wait, in all and of one partner."""
 SIDE_BY_SIDE = 2
 """Transactions under way: while one waits for the database, the next one is decided."""
+OF_ONE_PARTNER = 1
+"""So little is enough for a transaction that waits for a gate: it takes the share of one partner and no other's."""
 PATIENT_SIDE_BY_SIDE = 2
 """Transactions that wait for a gate, each with a connection that others could use."""
 
@@ -55,15 +56,8 @@ class Desk:
     def __init__(self, runtime: Runtime[OrdersSettings], clock: Callable[[], datetime]) -> None:
         self._runtime, self._clock = runtime, clock
         self._partners: dict[UUID, Partner] = {}
-        self._group: Group[Push, Answer | _Not] = Group(
-            self._store,
-            most=MOST_AT_ONCE,
-            most_waiting=MOST_WAITING,
-            most_of_one=MOST_OF_ONE,
-            side_by_side=SIDE_BY_SIDE,
-            weigh=lambda push: max(1, len(push.command.lines)),
-        )
-        self._patient = asyncio.Semaphore(PATIENT_SIDE_BY_SIDE)
+        self._hurried = _group(self._store, MOST_AT_ONCE, SIDE_BY_SIDE)
+        self._patient = _group(self._store_patiently, OF_ONE_PARTNER, PATIENT_SIDE_BY_SIDE)
 
     async def partner(self, partner_id: UUID, *, anew: bool) -> Partner | None:
         """The partner as remembered, or read `anew`; None where there is none."""
@@ -81,10 +75,11 @@ class Desk:
 
     async def take(self, partner: Partner, pushes: Sequence[Push]) -> list[Answer | Exception]:
         """What became of each push of the partner: its answer, or why it failed. Raises PartnerChanged, Overloaded."""
-        results = [*await self._group.submit(partner.partner_id, pushes)]
-        for index, result in enumerate(results):
-            if result is _Not.NOW:
-                results[index] = await self._store_patiently(pushes[index])
+        results = [*await self._hurried.submit(partner.partner_id, pushes)]
+        held_up = [index for index, result in enumerate(results) if result is _Not.NOW]
+        later = await self._patient.submit(partner.partner_id, [pushes[index] for index in held_up])
+        for index, result in zip(held_up, later, strict=True):
+            results[index] = result
         if _Not.VALID in results:
             raise PartnerChanged
         return [result for result in results if not isinstance(result, _Not)]
@@ -93,19 +88,7 @@ class Desk:
         """Pushes of cooperatives whose gate is held are left out: others must not wait for it with them."""
 
         async def work(tx: Transaction) -> list[Answer | _Not]:
-            partners = await list_partners(tx.conn, sorted({push.partner.partner_id for push in pushes}))
-            entered = await enter_free_gates(tx.conn, {push.partner.cooperative_id for push in pushes})
-            now = self._clock()
-
-            def refusal(push: Push) -> _Not | None:
-                if partners.get(push.partner.partner_id) != push.partner:
-                    return _Not.VALID
-                return None if push.partner.cooperative_id in entered else _Not.NOW
-
-            refusals = [refusal(push) for push in pushes]
-            taken = [push for push, refused in zip(pushes, refusals, strict=True) if refused is None]
-            answers = iter(await take_orders(tx, taken, now) if taken else ())
-            return [next(answers) if refused is None else refused for refused in refusals]
+            return await self._take(tx, pushes, await enter_free_gates(tx.conn, _cooperatives(pushes)))
 
         try:
             return await self._runtime.ledger.transact(work)
@@ -114,16 +97,41 @@ class Desk:
                 raise _HeldUp from None
             return [_Not.NOW]
 
-    async def _store_patiently(self, push: Push) -> Answer | _Not | Exception:
-        async def work(tx: Transaction) -> Answer | _Not:
-            await enter_gates(tx.conn, [push.partner.cooperative_id])
-            if await get_partner(tx.conn, push.partner.partner_id) != push.partner:
-                return _Not.VALID
-            (answer,) = await take_orders(tx, [push], self._clock())
-            return answer
+    async def _store_patiently(self, pushes: Sequence[Push]) -> Sequence[Answer | _Not]:
+        """Pushes of one partner, which wait for the gate."""
 
-        async with self._patient:
-            try:
-                return await self._runtime.ledger.transact(work)
-            except Exception as error:  # noqa: BLE001 - it is this push's, as any other result
-                return error
+        async def work(tx: Transaction) -> list[Answer | _Not]:
+            await enter_gates(tx.conn, _cooperatives(pushes))
+            return await self._take(tx, pushes, _cooperatives(pushes))
+
+        return await self._runtime.ledger.transact(work)
+
+    async def _take(self, tx: Transaction, pushes: Sequence[Push], entered: Set[UUID]) -> list[Answer | _Not]:
+        partners = await list_partners(tx.conn, sorted({push.partner.partner_id for push in pushes}))
+
+        def refusal(push: Push) -> _Not | None:
+            if partners.get(push.partner.partner_id) != push.partner:
+                return _Not.VALID
+            return None if push.partner.cooperative_id in entered else _Not.NOW
+
+        refusals = [refusal(push) for push in pushes]
+        taken = [push for push, refused in zip(pushes, refusals, strict=True) if refused is None]
+        answers = iter(await take_orders(tx, taken, self._clock()) if taken else ())
+        return [next(answers) if refused is None else refused for refused in refusals]
+
+
+def _group(
+    work: Callable[[Sequence[Push]], Awaitable[Sequence[Answer | _Not]]], most: int, side_by_side: int
+) -> Group[Push, Answer | _Not]:
+    return Group(
+        work,
+        most=most,
+        most_waiting=MOST_WAITING,
+        most_of_one=MOST_OF_ONE,
+        side_by_side=side_by_side,
+        weigh=lambda push: max(1, len(push.command.lines)),
+    )
+
+
+def _cooperatives(pushes: Sequence[Push]) -> set[UUID]:
+    return {push.partner.cooperative_id for push in pushes}

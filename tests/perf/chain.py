@@ -5,9 +5,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice, zip_longest
+from statistics import median
 
 from tests.perf.cpu import used_us
-from tests.perf.figures import Figure, median
+from tests.perf.figures import Figure
 from tests.perf.market import Market, Push, Pusher, make_market
 from tests.perf.ours import Ours
 from tests.perf.peer_subject import PeerSubject
@@ -18,9 +19,7 @@ from tests.perf.subject import Hammering, Servers, Subject, running
 BATCH = 100
 CONNECTIONS = 8
 PATIENCE_S = 300
-
-
-ORDERS = {"ours": 20_000}
+OUR_ORDERS = 20_000
 PEER_ORDERS = 2_000
 SHOPS = 8
 WARES = 10
@@ -34,11 +33,6 @@ class Run:
 
     orders_per_s: float
     cpu_us: dict[str, int]
-
-    @property
-    def cpu_us_per_order(self) -> int:
-        """Of all processes but the load generator."""
-        return sum(used for name, used in self.cpu_us.items() if name != "load")
 
 
 async def measure(servers: Servers, subject: Subject, market: Market, orders: int, run: str, batch: int = BATCH) -> Run:
@@ -91,7 +85,7 @@ async def run(servers: Servers, rounds: int) -> Sequence[Figure]:
         for subject in subjects:
             with running(subject):
                 await measure(servers, subject, market, 5 * BATCH, f"{subject.name}{number}w")
-                orders = ORDERS.get(subject.name, PEER_ORDERS)
+                orders = OUR_ORDERS if isinstance(subject, Ours) else PEER_ORDERS
                 runs[subject.name].append(await measure(servers, subject, market, orders, f"{subject.name}{number}"))
                 wrong = await subject.check()
                 assert not wrong, f"{subject.name}: {'; '.join(wrong)}"

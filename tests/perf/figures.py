@@ -68,15 +68,3 @@ class Report:
 
 def _text(number: float) -> str:
     return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"
-
-
-def median(numbers: Sequence[float]) -> float:
-    """The middle one, or the mean of the two in the middle."""
-    ordered, half = sorted(numbers), len(numbers) // 2
-    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
-
-
-def quantile(numbers: Sequence[float], share: float) -> float:
-    """The smallest of the numbers that no more than 1 - `share` of them exceed."""
-    ordered = sorted(numbers)
-    return ordered[max(0, -(-len(ordered) * round(share * 1000) // 1000) - 1)]

@@ -38,10 +38,10 @@ def raw_request(push: Push) -> bytes:
     return "\r\n".join([*head, "", ""]).encode() + push.body
 
 
-def plan(port: int, connections: int, pushes: Sequence[Push], per_s: float | None = None) -> bytes:
-    """What the hammer reads. `per_s` paces the requests; without it each connection sends as soon as it may."""
+def plan(port: int, connections: int, pushes: Sequence[Push]) -> bytes:
+    """What the hammer reads. Each connection sends as soon as it may."""
     requests = [base64.b64encode(raw_request(push)).decode() for push in pushes]
-    return json.dumps({"port": port, "connections": connections, "per_s": per_s, "requests": requests}).encode()
+    return json.dumps({"port": port, "connections": connections, "requests": requests}).encode()
 
 
 class _Connection(asyncio.Protocol):
@@ -87,12 +87,10 @@ async def _run(found: dict[str, Any]) -> Outcome:
     print("ready", flush=True)
     await loop.run_in_executor(None, sys.stdin.readline)
     statuses, waits_s, began, began_cpu = Counter[int](), [], time.monotonic(), time.process_time()
-    numbered = iter(enumerate(requests))
+    left = iter(requests)
 
     async def work(connection: _Connection) -> None:
-        for number, request in numbered:
-            if found["per_s"]:
-                await asyncio.sleep(max(0.0, began + number / found["per_s"] - time.monotonic()))
+        for request in left:
             sent = time.monotonic()
             statuses[await connection.ask(request)] += 1
             waits_s.append(time.monotonic() - sent)

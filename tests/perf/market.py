@@ -12,9 +12,8 @@ from itertools import count
 from uuid import UUID
 
 from services.chassis import standard_webhooks
+from services.orders.adapters import cloudevents
 
-BATCH_TYPE = "application/cloudevents-batch+json"
-EVENT_TYPE = "vn.chophien.order.v1"
 SUPPLY_STEPS = 1_000_000_000
 """Of every offer: what is measured is the way of an order, and not how it feels to be sold out."""
 STEP_MILLIUNITS = 500
@@ -108,14 +107,14 @@ class Pusher:
                 "specversion": "1.0",
                 "id": str(order["ref"]),
                 "source": f"/shops/{self._shop.partner_id}",
-                "type": EVENT_TYPE,
+                "type": cloudevents.ORDER,
                 "time": order["updated_at"],
                 "datacontenttype": "application/json",
                 "data": order,
             }
             for order in orders
         ]
-        return self._signed(events, BATCH_TYPE, orders)
+        return self._signed(events, cloudevents.BATCH, orders)
 
     def single(self) -> Push:
         """One order as a request of its own."""

@@ -19,12 +19,12 @@ from infra.local.errors import LocalStackError, last_lines
 from infra.local.stack import Stack
 from tests.perf import hammer
 from tests.perf.cpu import cpu_us
+from tests.perf.figures import RESULTS
 from tests.perf.hammer import Outcome
 from tests.perf.market import Push
 from tests.perf.peers.base import Progress
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-LOCAL = CHECKOUT / ".local" / "bench"
 
 
 class Subject(Protocol):
@@ -97,13 +97,13 @@ class Servers:
 
     def cpu(self, subject: Subject) -> dict[str, int]:
         """CPU time so far in µs: of the subject's processes and of the servers."""
-        return {name: cpu_us([pid]) for name, pid in {**subject.pids(), **self.pids()}.items()}
+        return {name: cpu_us(pid) for name, pid in {**subject.pids(), **self.pids()}.items()}
 
 
 @contextmanager
 def servers() -> Iterator[Servers]:
     """Fresh servers that wait for the disk as in production."""
-    root = LOCAL / "stack"
+    root = RESULTS / "stack"
     if root.exists():
         Stack(root).delete()
     with Stack(root, fresh=True, durable=True) as stack:
@@ -113,13 +113,13 @@ def servers() -> Iterator[Servers]:
 class Hammering:
     """The load generator with its requests in hand; `go` lets it send them."""
 
-    def __init__(self, port: int, connections: int, pushes: Sequence[Push], per_s: float | None = None) -> None:
+    def __init__(self, port: int, connections: int, pushes: Sequence[Push]) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.perf.hammer"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=CHECKOUT
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(hammer.plan(port, connections, pushes, per_s) + b"\n")
+        self._process.stdin.write(hammer.plan(port, connections, pushes) + b"\n")
         self._process.stdin.flush()
         if self._process.stdout.readline() != b"ready\n":
             raise LocalStackError("the load generator did not get ready")

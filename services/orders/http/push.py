@@ -101,7 +101,7 @@ async def push(partner_id: str, request: Request) -> Response:
             return _passed(partner, read, metrics)
         pushes = [Push(partner, command, received_at, trace.current.get()) for command in _commands(read)]
         try:
-            results = await desk.take(partner, pushes) if pushes else []
+            results = await desk.take(partner, pushes)
         except PartnerChanged:
             continue
         for result in results:

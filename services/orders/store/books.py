@@ -34,11 +34,12 @@ async def enter_free_gates(conn: Connection, cooperative_ids: Iterable[UUID]) ->
     """
     wanted = sorted(set(cooperative_ids))
     rows = await conn.fetch(
-        f"with hurried as materialized (select set_config('lock_timeout', '{LONGEST_WAIT}', true)) "  # noqa: S608
+        "with hurried as materialized (select set_config('lock_timeout', $3, true)) "
         "select id from hurried, unnest($1::uuid[], $2::bigint[]) as x (id, gate) "
         "where pg_try_advisory_xact_lock_shared(gate)",
         wanted,
         [_gate(cooperative_id) for cooperative_id in wanted],
+        LONGEST_WAIT,
     )
     return {row["id"] for row in rows}
 

@@ -169,12 +169,16 @@ async def test_a_gate_that_is_held_holds_up_no_other_cooperative(orders: Orders)
     many = 3 * orders.running.runtime.settings.database_connections
     waiting = [asyncio.create_task(orders.push(order(f"A-{number}", line("SU-SU")))) for number in range(many)]
     await until(lambda: somebody_waits_for_a_lock(orders))
+    batch = [order(f"C-{number}", line("SU-SU")) for number in range(100)] + [order("C-100")]
+    waiting.append(asyncio.create_task(orders.push_batch(*batch)))
     answer = await orders.push(order("B-1", line("???")), other)
     assert answer.status_code == 202
     assert not any(task.done() for task in waiting)
     may_end.set()
     await holding
-    assert {answer.status_code for answer in await asyncio.gather(*waiting)} == {202}
+    answers = await asyncio.gather(*waiting)
+    assert {answer.status_code for answer in answers} == {202}
+    assert [it["status"] for it in answers[-1].json()["answers"]] == [202] * 100 + [422]
 
 
 async def test_an_order_that_is_held_holds_up_only_its_own_push(orders: Orders) -> None:

@@ -71,6 +71,10 @@ async def test_senders_take_turns_so_that_batches_stand_before_nobody() -> None:
     assert max(map(len, worker.batches)) < 3 * SHARE
 
 
+async def test_nothing_is_answered_at_once() -> None:
+    assert await asyncio.wait_for(group(Worker()).submit("a", []), 5) == []
+
+
 async def test_heavy_items_count_for_what_they_weigh() -> None:
     worker = Worker()
     it = Group[str, str](
