@@ -60,6 +60,8 @@ class Expected:
     """Events still in quarantine when the scenario returns; mostly 0, since a scenario resolves what it caused."""
     forgotten: set[str] = field(default_factory=set)
     """Orders that a restored `orders` cannot name any more; what others remember of them is left out of sight."""
+    all_restored: bool = False
+    """No database remembers what was said between the backups and the end; only the partners who heard it do."""
 
 
 class Arena:
