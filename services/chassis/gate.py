@@ -30,8 +30,6 @@ class Verdict:
     ready: list[Arrival] = field(default_factory=list)
     early: list[Arrival] = field(default_factory=list)
     duplicates: int = 0
-    unparked: list[Arrival] = field(default_factory=list)
-    """The part of `ready`, and of the duplicates, that had been parked."""
     cursors: dict[Place, int] = field(default_factory=dict)
     """Where each stream that moved stands after `ready`."""
     heads: dict[Place, int] = field(default_factory=dict)
@@ -46,6 +44,9 @@ def decide(
 ) -> Verdict:
     """Sorts what arrived and what was parked. `cursors` holds the streams in question for every producer read.
 
+    Of what is parked, any number of the next events of each place will do: what is ready is ready with all the rest as
+    well, and a caller that applied it can come back for more.
+
     Streams keep their order; across streams the order of arrival is kept as far as their gates allow.
     With `at_most`, no more than that many events are ready, and the rest are early.
     """
@@ -57,9 +58,7 @@ def decide(
     for item in parked:
         event = item.arrival
         stored.add((event.stream, event.producer, event.sequence))
-        if event.sequence <= at[event.stream, event.producer]:
-            verdict.unparked.append(event)
-        elif item.blocked:
+        if item.blocked:
             held.add((event.stream, event.producer, event.sequence))
         else:
             waiting.setdefault(event.stream, {})[event.producer, event.sequence] = event
@@ -96,8 +95,6 @@ def _pass_stream(
         event = events.pop(key)
         verdict.ready.append(event)
         at[stream, event.producer] = verdict.cursors[stream, event.producer] = event.sequence
-        if (stream, *key) in stored:
-            verdict.unparked.append(event)
     verdict.early += [event for key, event in events.items() if (stream, *key) not in stored]
 
 

@@ -18,12 +18,15 @@ from services.chassis.cloudevents import Arrival
 from services.chassis.faults import describe, is_weather
 from services.chassis.gate import Place
 from services.chassis.ids import uuid7
-from services.chassis.ledger import Ledger, Transaction
+from services.chassis.ledger import Connection, Ledger, Transaction
 from services.chassis.metrics import Metrics
-from services.chassis.parking import Begun
+from services.chassis.parking import Begun, Cursor
 from services.contracts.base import Event
 
 log = logging.getLogger(__name__)
+
+MOST_AT_ONCE = 200
+"""Of the events parked of a stream, so many are applied by one transaction."""
 
 E = TypeVar("E", bound=Event, covariant=True)
 
@@ -146,9 +149,7 @@ class Inbox:
 
         async def work(tx: Transaction) -> Begun | None:
             before = await parking.lock_cursors(tx.conn, self.reads, [stream])
-            parked = await parking.list_parked(tx.conn, [stream], retried)
-            at = {place: cursor.sequence for place, cursor in before.items()}
-            ready = gate.decide(arrivals, parked, at, at_most=1).ready
+            ready = (await _judge(tx.conn, arrivals, before, retried, at_most=1)).ready
             if not ready:
                 return None
             event = ready[0]
@@ -201,35 +202,31 @@ class Inbox:
         at_most: int | None = None,
         attempt: list[Arrival] | None = None,
     ) -> None:
-        async def work(tx: Transaction) -> gate.Verdict:
+        async def work(tx: Transaction) -> tuple[gate.Verdict, int, bool]:
             before = await parking.lock_cursors(tx.conn, self.reads, streams)
-            behind = any(cursor.head > cursor.sequence for cursor in before.values())
-            parked = await parking.list_parked(tx.conn, streams, retried) if behind else []
-            at = {place: cursor.sequence for place, cursor in before.items()}
-            verdict = gate.decide(arrivals, parked, at, at_most)
+            behind = _is_behind(before)
+            verdict = await _judge(tx.conn, arrivals, before, retried, at_most)
             if attempt is not None:
                 attempt[:] = verdict.ready
             await self._run_handlers(tx, verdict.ready)
-            if verdict.unparked:
-                await parking.unpark(tx.conn, verdict.unparked)
-            if verdict.early:
-                counts: dict[Place, int] = {}
-                for item in parked:
-                    place = (item.arrival.stream, item.arrival.producer)
-                    counts[place] = counts.get(place, 0) + 1
-                await parking.park(tx.conn, verdict.early, counts)
+            if behind and verdict.cursors:
+                await parking.unpark(tx.conn, verdict.cursors)
+            parked = await parking.park(tx.conn, verdict.early) if verdict.early else 0
             begun = turns.changes(verdict.ready, {place: cursor.turn for place, cursor in before.items()})
             if begun:
                 await turns.insert_turns(tx.conn, begun)
             last = {(turn.stream, turn.producer): turn.number for turn in begun}
             await parking.advance(tx.conn, before, verdict.cursors, verdict.heads, last)
-            return verdict
+            more = behind and any(at >= before[place].sequence + MOST_AT_ONCE for place, at in verdict.cursors.items())
+            return verdict, parked, more and at_most is None
 
-        verdict = await self._ledger.transact(work)
+        verdict, parked, more = await self._ledger.transact(work)
         for producer, count in Counter(event.producer for event in verdict.ready).items():
             self._metrics.applied.labels(producer).inc(count)
         self._metrics.duplicates.inc(verdict.duplicates)
-        self._metrics.parked.inc(len(verdict.early))
+        self._metrics.parked.inc(parked)
+        if more:
+            await self._apply(streams, [], retried)
 
     async def _run_handlers(self, tx: Transaction, ready: Sequence[Arrival]) -> None:
         """Calls each handler with the longest run of its own events, so that batches stay batches."""
@@ -249,6 +246,34 @@ class Inbox:
         kind = self._handlers[arrival.type][0]
         event = kind.decode(arrival.body)
         return Received(arrival.stream, arrival.sequence, arrival.id, arrival.time, arrival.traceparent, event)
+
+
+def _is_behind(cursors: Mapping[Place, Cursor]) -> bool:
+    """Whether anything can be parked."""
+    return any(cursor.head > cursor.sequence for cursor in cursors.values())
+
+
+async def _judge(
+    conn: Connection,
+    arrivals: Sequence[Arrival],
+    cursors: Mapping[Place, Cursor],
+    retried: Sequence[Place],
+    at_most: int | None,
+) -> gate.Verdict:
+    """The gate's verdict on what arrived and what is parked.
+
+    Only where the next events let something pass are more of the parked ones read, so that a message costs the same
+    however much waits behind a gap.
+    """
+    at = {place: cursor.sequence for place, cursor in cursors.items()}
+    if not _is_behind(cursors):
+        return gate.decide(arrivals, [], at, at_most)
+    streams = sorted({stream for stream, _ in cursors})
+    verdict = gate.decide(arrivals, await parking.list_parked(conn, streams, retried, 1), at, at_most)
+    if not verdict.ready or at_most is not None:
+        return verdict
+    parked = await parking.list_parked(conn, streams, retried, MOST_AT_ONCE)
+    return gate.decide(arrivals, parked, at)
 
 
 __all__ = ["Handler", "Inbox", "Patience", "Received"]

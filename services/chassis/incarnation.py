@@ -143,7 +143,7 @@ class Incarnation:
                     place = (arrival.stream, producer)
                     if place in before:
                         heads[place] = max(heads.get(place, 0), known)
-            await parking.park(conn, new, await parking.count_parked(conn, streams))
+            await parking.park(conn, new)
             await parking.advance(conn, before, {}, heads)
 
     async def answer(self, producer: str, asked: ReachAsked) -> None:

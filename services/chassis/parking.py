@@ -54,13 +54,19 @@ async def lock_cursors(conn: Connection, producers: Sequence[str], streams: Sequ
     }
 
 
-async def list_parked(conn: Connection, streams: Sequence[UUID], retried: Iterable[Place]) -> list[Parked]:
-    """What is parked of these streams. A failed event is not blocked where it is due and its place is retried."""
+async def list_parked(conn: Connection, streams: Sequence[UUID], retried: Iterable[Place], most: int) -> list[Parked]:
+    """What is parked of the next `most` numbers of these streams.
+
+    A failed event is not blocked where it is due and its place is retried.
+    """
     allowed = set(retried)
     rows = await conn.fetch(
-        "select stream, producer, status, next_at <= now() as due, event from parked_event where stream = any($1) "
-        "order by stream, producer, sequence",
+        "select stream, producer, p.status, p.next_at <= now() as due, p.event "
+        "from consumer_cursor c join parked_event p using (stream, producer) "
+        "where stream = any($1) and p.sequence > c.sequence and p.sequence <= c.sequence + $2 "
+        "order by stream, producer, p.sequence",
         streams,
+        most,
     )
     return [
         Parked(
@@ -72,7 +78,7 @@ async def list_parked(conn: Connection, streams: Sequence[UUID], retried: Iterab
     ]
 
 
-async def count_parked(conn: Connection, streams: Sequence[UUID]) -> dict[Place, int]:
+async def _count_parked(conn: Connection, streams: Sequence[UUID]) -> dict[Place, int]:
     """How many events are parked of each stream and producer."""
     rows = await conn.fetch(
         "select stream, producer, count(*) from parked_event where stream = any($1) group by stream, producer", streams
@@ -80,16 +86,16 @@ async def count_parked(conn: Connection, streams: Sequence[UUID]) -> dict[Place,
     return {(r["stream"], r["producer"]): r["count"] for r in rows}
 
 
-async def park(conn: Connection, early: Sequence[Arrival], counts: Mapping[Place, int]) -> None:
-    """Keeps events that cannot be applied yet; `counts` says how many are parked of each stream already."""
-    room = dict(counts)
+async def park(conn: Connection, early: Sequence[Arrival]) -> int:
+    """Keeps events that cannot be applied yet; returns how many of them were not parked already."""
+    room = await _count_parked(conn, sorted({event.stream for event in early}))
     kept = []
     for event in sorted(early, key=lambda e: e.sequence):
         place = (event.stream, event.producer)
         room[place] = room.get(place, 0) + 1
         if room[place] <= MOST_PARKED:
             kept.append(event)
-    await conn.execute(
+    done = await conn.execute(
         "insert into parked_event (producer, stream, sequence, status, event) "
         "select p, s, q, 'waiting', e from unnest($1::text[], $2::uuid[], $3::bigint[], $4::json[]) as x (p, s, q, e) "
         "on conflict do nothing",
@@ -98,17 +104,18 @@ async def park(conn: Connection, early: Sequence[Arrival], counts: Mapping[Place
         [e.sequence for e in kept],
         [cloudevents.parked_json(e) for e in kept],
     )
+    return int(done.rpartition(" ")[2])
 
 
-async def unpark(conn: Connection, applied: Sequence[Arrival]) -> None:
-    """Removes parked events that have been applied."""
+async def unpark(conn: Connection, applied: Mapping[Place, int]) -> None:
+    """Removes the parked events up to these numbers, which have been applied."""
     await conn.execute(
         "delete from parked_event p "
-        "using unnest($1::text[], $2::uuid[], $3::bigint[]) as x (producer, stream, sequence) "
-        "where p.producer = x.producer and p.stream = x.stream and p.sequence = x.sequence",
-        [e.producer for e in applied],
-        [e.stream for e in applied],
-        [e.sequence for e in applied],
+        "using unnest($1::uuid[], $2::text[], $3::bigint[]) as x (stream, producer, sequence) "
+        "where p.producer = x.producer and p.stream = x.stream and p.sequence <= x.sequence",
+        [stream for stream, _ in applied],
+        [producer for _, producer in applied],
+        list(applied.values()),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -14,7 +15,7 @@ from services.chassis import migrate, parking
 from services.chassis.cloudevents import Arrival
 from services.chassis.database import open_pool
 from services.chassis.ids import uuid7
-from services.chassis.inbox import Handler, Inbox, Patience, Received
+from services.chassis.inbox import MOST_AT_ONCE, Handler, Inbox, Patience, Received
 from services.chassis.ledger import Ledger, Transaction
 from services.chassis.metrics import Metrics
 from services.contracts.catalog import OfferWithdrawn
@@ -90,3 +91,42 @@ async def test_only_the_last_rejected_messages_are_kept(pool: "asyncpg.Pool[asyn
             await parking.save_rejected(conn, "orders.0", str(n), b"rubbish")
     assert await pool.fetchval("select count(*) from rejected_message") == parking.MOST_REJECTED
     assert await pool.fetchval("select max(reason::int) from rejected_message") == parking.MOST_REJECTED + 4
+
+
+def withdrawals(stream: UUID, first: int, last: int) -> list[Arrival]:
+    body, now = OfferWithdrawn(offer_id=uuid7()).encode(), datetime.now(UTC)
+    return [
+        Arrival("catalog", stream, n, uuid7(), OfferWithdrawn.type, now, {}, None, body) for n in range(first, last + 1)
+    ]
+
+
+async def test_however_much_waits_behind_a_gap_it_is_applied_when_the_gap_closes(
+    pool: "asyncpg.Pool[asyncpg.Record]",
+) -> None:
+    stream, last = uuid7(), 2 * MOST_AT_ONCE + 50
+    reader = inbox(Ledger(pool, lambda _: 0, lambda _: None), record)
+    await reader.take_in(withdrawals(stream, 2, last))
+    assert await pool.fetchval("select count(*) from parked_event") == last - 1
+    await reader.take_in(withdrawals(stream, 1, 1))
+    assert await pool.fetchval("select count(*) from parked_event") == 0
+    assert await pool.fetchval("select sequence from consumer_cursor") == last
+    applied = [row["sequence"] for row in await pool.fetch("select sequence from applied order by n")]
+    assert applied == list(range(1, last + 1))
+
+
+async def test_what_comes_again_leaves_nothing_parked(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    stream, last = uuid7(), MOST_AT_ONCE + 50
+    reader = inbox(Ledger(pool, lambda _: 0, lambda _: None), record)
+    await reader.take_in(withdrawals(stream, 2, last))
+    await reader.take_in(withdrawals(stream, 1, last))
+    assert await pool.fetchval("select count(*) from parked_event") == 0
+    assert await pool.fetchval("select count(*) from applied") == last
+
+
+async def test_only_the_next_events_are_read_of_what_is_parked(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    stream = uuid7()
+    await inbox(Ledger(pool, lambda _: 0, lambda _: None), record).take_in(withdrawals(stream, 3, 9))
+    async with pool.acquire() as conn:
+        assert await parking.list_parked(conn, [stream], (), 1) == []
+        near = await parking.list_parked(conn, [stream], (), 4)
+    assert [item.arrival.sequence for item in near] == [3, 4]

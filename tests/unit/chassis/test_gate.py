@@ -70,12 +70,17 @@ def test_everything_that_can_be_applied_is_applied_once_in_order_and_after_its_c
     while rest:
         size = data.draw(st.integers(1, len(rest)))
         message, rest = rest[:size], rest[size:]
-        verdict = gate.decide(message, [Parked(e, blocked=False) for e in parked.values()], cursors)
-        applied += verdict.ready
-        cursors |= verdict.cursors
-        for e in verdict.unparked:
-            del parked[e.id]
-        parked |= {e.id: e for e in verdict.early}
+        most = data.draw(st.integers(1, 3))
+        while True:
+            near = [e for e in parked.values() if e.sequence <= cursors[e.stream, e.producer] + most]
+            verdict = gate.decide(message, [Parked(e, blocked=False) for e in near], cursors)
+            applied += verdict.ready
+            cursors |= verdict.cursors
+            parked |= {e.id: e for e in verdict.early}
+            parked = {e.id: e for e in parked.values() if e.sequence > cursors[e.stream, e.producer]}
+            if not verdict.ready:
+                break
+            message = []
     at = nothing_applied()
     for e in applied:
         assert e.sequence == at[e.stream, e.producer] + 1
