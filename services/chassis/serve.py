@@ -38,6 +38,12 @@ log = logging.getLogger(__name__)
 RELAY_LAG_S = 30
 """Above this age of the oldest event that waits for the broker, a process is not ready."""
 
+KEPT_ALIVE_S = 75
+"""How long an HTTP connection may be idle: longer than partners and proxies keep theirs, so that theirs is the end.
+
+One that the server closes while a request is on its way loses that request.
+"""
+
 
 class _Server(uvicorn.Server):
     """Signals are the process's business, not the HTTP server's."""
@@ -134,6 +140,7 @@ class Process(Generic[S]):
                 server_header=False,
                 lifespan="off",
                 timeout_graceful_shutdown=settings.drain_s,
+                timeout_keep_alive=KEPT_ALIVE_S,
             )
         )
 
