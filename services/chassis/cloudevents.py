@@ -104,6 +104,11 @@ class Content:
     reach_asked: Sequence[tuple[str, ReachAsked]]
     reach_told: Sequence[tuple[str, ReachTold]]
 
+    @property
+    def is_control(self) -> bool:
+        """Whether it says something beside events."""
+        return bool(self.heads or self.resends or self.resent or self.reach_asked or self.reach_told)
+
 
 class Unreadable(ValueError):
     """A message that is no CloudEvents batch of ours."""

@@ -1,7 +1,8 @@
 """The consumer: one FastStream subscriber per lane queue, and one for resend requests.
 
-Messages of a lane are taken in one after the other, although several are prefetched, so order costs nothing.
-A message is acknowledged after its transaction has committed; while the database is away it is held.
+Messages of a lane are taken in in their order, by one transaction after the other; those that came while one was
+under way share the next. A message is acknowledged after its transaction has committed; while the database is away
+it is held.
 A guard declares the topology again and again and replaces the broker's consumers wherever a queue has none, so
 that deleted queues, lost bindings and a wiped broker heal without help.
 """
@@ -9,9 +10,11 @@ that deleted queues, lost bindings and a wiped broker heal without help.
 import asyncio
 import contextlib
 import logging
+import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import groupby
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -22,6 +25,7 @@ from services.chassis import cloudevents, faultpoints, parking, topology
 from services.chassis.broker import Broker, Link, answered
 from services.chassis.cloudevents import Arrival, Content, Unreadable
 from services.chassis.faults import BROKER_WEATHER, Backoff, Unsettled, describe, is_weather
+from services.chassis.group import Group
 from services.chassis.inbox import Inbox
 from services.chassis.incarnation import Incarnation
 from services.chassis.ledger import Ledger, Transaction
@@ -33,6 +37,9 @@ log = logging.getLogger(__name__)
 
 GUARD_EVERY_S = 3.0
 
+MOST_TOGETHER = 500
+"""Of the events of waiting messages, about so many share a transaction."""
+
 T = TypeVar("T")
 
 
@@ -43,6 +50,23 @@ class Delivery:
     body: bytes
     sender: str | None
     redelivered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a message says. `again`: the broker hands it out another time."""
+
+    content: Content
+    again: bool
+
+
+def _goes_alone(message: Message) -> bool:
+    """What the broker hands out again may kill the process; what is no event has its place among the events."""
+    return message.again or message.content.is_control
+
+
+def _events(message: Message) -> int:
+    return max(1, len(message.content.arrivals))
 
 
 async def _decode(message: RabbitMessage) -> Delivery:
@@ -124,7 +148,7 @@ class Consumer:
         )
         for lane in self._wiring.lanes:
             name = topology.lane_queue(self._wiring.service, lane)
-            handler = self._in_turn(name, self._wiring.reads, self._take_in)
+            handler = self._in_turn(name, self._wiring.reads, self._take_in_together)
             broker.subscriber(RabbitQueue(name, declare=False), decoder=_decode)(handler)
         name = topology.control_queue(self._wiring.service)
         handler = self._in_turn(name, self._wiring.readers, self._serve)
@@ -132,24 +156,32 @@ class Consumer:
         return broker
 
     def _in_turn(
-        self, queue: str, senders: Sequence[str], take: Callable[[Content, bool], Awaitable[None]]
+        self, queue: str, senders: Sequence[str], take: Callable[[Sequence[Message]], Awaitable[None]]
     ) -> Callable[[Delivery], Awaitable[None]]:
-        """A subscriber that reads messages of one queue, from these senders, strictly one after the other."""
-        turn = asyncio.Lock()
+        """A subscriber that reads messages of one queue, from these senders, in their order."""
+
+        async def work(messages: Sequence[Message]) -> Sequence[None]:
+            await self._patiently(lambda: take(messages))
+            return [None] * len(messages)
+
+        waiting = Group(
+            work, most=MOST_TOGETHER, most_waiting=sys.maxsize, most_of_one=sys.maxsize, side_by_side=1, weigh=_events
+        )
 
         async def on_message(delivery: Delivery) -> None:
-            async with turn:
-                if delivery.redelivered:
-                    self._metrics.redelivered.inc()
-                try:
-                    content = cloudevents.read_from(delivery.sender, senders, delivery.body)
-                except Unreadable as error:
-                    reason = str(error)
-                    log.error("message rejected", extra={"queue": queue, "reason": reason})
-                    await self._patiently(lambda: self._reject(queue, reason, delivery.body))
-                else:
-                    await self._patiently(lambda: take(content, delivery.redelivered))
-                faultpoints.reach("before_ack")
+            if delivery.redelivered:
+                self._metrics.redelivered.inc()
+            try:
+                content = cloudevents.read_from(delivery.sender, senders, delivery.body)
+            except Unreadable as error:
+                reason = str(error)
+                log.error("message rejected", extra={"queue": queue, "reason": reason})
+                await self._patiently(lambda: self._reject(queue, reason, delivery.body))
+            else:
+                for failure in await waiting.submit(queue, [Message(content, delivery.redelivered)]):
+                    if failure is not None:
+                        raise failure
+            faultpoints.reach("before_ack")
 
         return on_message
 
@@ -159,9 +191,17 @@ class Consumer:
 
         await self._ledger.transact(work)
 
-    async def _take_in(self, content: Content, again: bool) -> None:
-        if content.arrivals:
-            await self._apply_or_park(content.arrivals, again)
+    async def _take_in_together(self, messages: Sequence[Message]) -> None:
+        """Events of messages that follow one another are applied together."""
+        for alone, run in groupby(messages, key=_goes_alone):
+            for some in ([one] for one in run) if alone else [list(run)]:
+                arrivals = [arrival for message in some for arrival in message.content.arrivals]
+                if arrivals:
+                    await self._apply_or_park(arrivals, some[0].again)
+                for message in some:
+                    await self._heed(message.content)
+
+    async def _heed(self, content: Content) -> None:
         for producer, heads in content.heads:
             await self._note_heads(producer, heads)
         for producer, resent in content.resent:
@@ -199,13 +239,14 @@ class Consumer:
                 raise
             log.warning("will ask for what is missing later: %s", describe(error))
 
-    async def _serve(self, content: Content, _: bool) -> None:
+    async def _serve(self, messages: Sequence[Message]) -> None:
         """Answers what readers ask for: a resend; and takes their answers to what this service asked them."""
-        for reader, told in content.reach_told:
-            await self._incarnation.take_answer(reader, told)
-        for reader, asked in content.resends:
-            with contextlib.suppress(Unsettled, *BROKER_WEATHER):  # it asks again
-                await self._relay.resend(asked.stream, asked.sequence, reader, asked.to)
+        for content in (message.content for message in messages):
+            for reader, told in content.reach_told:
+                await self._incarnation.take_answer(reader, told)
+            for reader, asked in content.resends:
+                with contextlib.suppress(Unsettled, *BROKER_WEATHER):  # it asks again
+                    await self._relay.resend(asked.stream, asked.sequence, reader, asked.to)
 
     async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
         """Repeats `work` while the weather is bad. Raises, so that the message goes back, when stopping."""

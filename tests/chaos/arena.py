@@ -229,9 +229,8 @@ class Arena:
 
     async def settle_in(self, client: Client, receiver: WebhookReceiver) -> None:
         """Seeds the world and plans the load."""
-        few, calm = self.scenario.cooperatives, self.scenario.pushes_per_s
-        self.world = await world.make(client, self._operator_key, receiver, self.random, few)
-        self.load = Load(client, self.world, self.seed, calm, self.scenario.load_s)
+        self.world = await world.make(client, self._operator_key, receiver, self.random, self.scenario.cooperatives)
+        self.load = Load(client, self.world, self.seed, self.scenario)
         self._upkeep.append(asyncio.create_task(self.counts.sample_forever()))
 
     async def end(self) -> None:

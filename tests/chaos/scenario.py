@@ -44,6 +44,8 @@ class Scenario:
     cooperatives: int = 6
     pushes_per_s: int = 15
     load_s: float = 6
+    staff_every_s: float = 3
+    """About how often the staff of each cooperative change an offer."""
     durable: bool = False
     """PostgreSQL waits for the disk; needed only where the machine itself is thought to die."""
     environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -79,6 +81,7 @@ def scenario(
     cooperatives: int = 6,
     pushes_per_s: int = 15,
     load_s: float = 6,
+    staff_every_s: float = 3,
     durable: bool = False,
     environment: Mapping[str, Mapping[str, str]] | None = None,
     before_servers: Act | None = None,
@@ -95,8 +98,8 @@ def scenario(
         if name in SCENARIOS:
             raise ValueError(f"two scenarios are called {name!r}")
         SCENARIOS[name] = Scenario(
-            name, act, short, cooperatives, pushes_per_s, load_s, durable, environment or {}, before_servers,
-            before_services, after, cannot_run, limit_s, heal_s, measures,
+            name, act, short, cooperatives, pushes_per_s, load_s, staff_every_s, durable, environment or {},
+            before_servers, before_services, after, cannot_run, limit_s, heal_s, measures,
         )  # fmt: skip
         return act
 

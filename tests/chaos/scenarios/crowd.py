@@ -21,10 +21,12 @@ from tests.chaos.scenario import scenario
 from tests.chaos.world import Member
 
 COOPERATIVES = 40
-CALM_PER_S = 8
+CALM_PER_S = 4
 """Of all together: enough that a p99 stands for several orders, and that the machine is at work before the flood."""
+STAFF_EVERY_S = 30
+"""Each change of an offer can serve or short dozens of orders at once, which is a flood of its own."""
 TIMES = 100
-WINDOW_S = 60
+WINDOW_S = 90
 MOST_TIMES_SLOWER = 2
 LANE = 9
 
@@ -35,8 +37,8 @@ _WAITED = (
 
 
 @scenario(
-    "a cooperative floods", cooperatives=COOPERATIVES, pushes_per_s=CALM_PER_S, load_s=WINDOW_S, limit_s=600,
-    heal_s=120, measures=True,
+    "a cooperative floods", cooperatives=COOPERATIVES, pushes_per_s=CALM_PER_S, load_s=WINDOW_S,
+    staff_every_s=STAFF_EVERY_S, limit_s=600, heal_s=120, measures=True,
 )  # fmt: skip
 async def floods(arena: Arena) -> None:
     """One pushes a hundred times what each of the others does; their p99 from push to promise stays within twice."""
