@@ -49,15 +49,7 @@ def _plan(names: Sequence[str], seed: int, until: float) -> Iterator[tuple[str, 
 
 
 def _run_all(names: Sequence[str], seed: int, minutes: float, jobs: int, patience: float, small: bool) -> Counter[str]:
-    """Those that measure come first, each by itself; then the others side by side."""
-    measuring = [name for name in names if find_all()[name].measures]
-    others = [name for name in names if name not in measuring]
-    until = time.monotonic() + 60 * minutes
-    verdicts = _run_planned(_plan(measuring, seed, 0.0 if others else until), 1, patience, small)
-    return verdicts + _run_planned(_plan(others, seed, until), jobs, patience, small)
-
-
-def _run_planned(plan: Iterator[tuple[str, int]], jobs: int, patience: float, small: bool) -> Counter[str]:
+    plan = _plan(names, seed, time.monotonic() + 60 * minutes)
     verdicts, said = Counter[str](), threading.Lock()
 
     def work() -> None:

@@ -229,8 +229,9 @@ class Arena:
 
     async def settle_in(self, client: Client, receiver: WebhookReceiver) -> None:
         """Seeds the world and plans the load."""
-        self.world = await world.make(client, self._operator_key, receiver, self.random, self.scenario.cooperatives)
-        self.load = Load(client, self.world, self.seed, self.scenario)
+        few, calm = self.scenario.cooperatives, self.scenario.pushes_per_s
+        self.world = await world.make(client, self._operator_key, receiver, self.random, few)
+        self.load = Load(client, self.world, self.seed, calm, self.scenario.load_s)
         self._upkeep.append(asyncio.create_task(self.counts.sample_forever()))
 
     async def end(self) -> None:

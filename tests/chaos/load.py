@@ -18,7 +18,6 @@ import httpx
 
 from infra.demo.client import Client
 from infra.demo.pushes import Plan, Push, Script
-from tests.chaos.scenario import Scenario
 from tests.chaos.world import LiveOffer, Member, World
 
 SIDE_BY_SIDE = 64
@@ -63,10 +62,10 @@ async def patiently(
 class Load:
     """A paced random day. `acknowledged` holds, by (partner, order number), the newest push that was answered."""
 
-    def __init__(self, client: Client, world: World, seed: int, scenario: Scenario) -> None:
+    def __init__(self, client: Client, world: World, seed: int, pushes_per_s: int, duration_s: float) -> None:
         self._client, self._world = client, world
         self._random = random.Random(f"load {seed}")
-        self._pushes_per_s, self._staff_every_s = scenario.pushes_per_s, scenario.staff_every_s
+        self._pushes_per_s, self._duration_s = pushes_per_s, duration_s
         self.acknowledged: dict[tuple[str, str], Push] = {}
         self.order_ids: dict[tuple[str, str], str] = {}
         self.unanswered: set[int] = set()
@@ -74,7 +73,7 @@ class Load:
         self.answers: Counter[str] = Counter()
         self.faults: list[str] = []
         self.answered = 0
-        self.planned = round(scenario.pushes_per_s * scenario.load_s)
+        self.planned = round(pushes_per_s * duration_s)
         self._scripts = self._plan(seed)
         self._progress = asyncio.Event()
         self._finish, self._finished = asyncio.Event(), asyncio.Event()
@@ -168,7 +167,7 @@ class Load:
         """Pledges change; now and then an offer is withdrawn and another one posted. Ends with the load."""
         while not self._finish.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._finish.wait(), self._random.uniform(1 / 3, 5 / 3) * self._staff_every_s)
+                await asyncio.wait_for(self._finish.wait(), self._random.uniform(1, 5))
             async with self._staff_rooms[member.seeded.slug]:
                 if self._closing:
                     return

@@ -44,8 +44,6 @@ class Scenario:
     cooperatives: int = 6
     pushes_per_s: int = 15
     load_s: float = 6
-    staff_every_s: float = 3
-    """About how often the staff of each cooperative change an offer."""
     durable: bool = False
     """PostgreSQL waits for the disk; needed only where the machine itself is thought to die."""
     environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -59,8 +57,6 @@ class Scenario:
     limit_s: float = 240
     heal_s: float = 90
     """The longest that everything may take to be settled again."""
-    measures: bool = False
-    """It compares times, so no other scenario runs beside it."""
 
     def small(self) -> "Scenario":
         """The same with fewer cooperatives and a short, calm day, for a quick look and for `make test`."""
@@ -81,7 +77,6 @@ def scenario(
     cooperatives: int = 6,
     pushes_per_s: int = 15,
     load_s: float = 6,
-    staff_every_s: float = 3,
     durable: bool = False,
     environment: Mapping[str, Mapping[str, str]] | None = None,
     before_servers: Act | None = None,
@@ -90,7 +85,6 @@ def scenario(
     cannot_run: Callable[[], str | None] = lambda: None,
     limit_s: float = 240,
     heal_s: float = 90,
-    measures: bool = False,
 ) -> Callable[[Act], Act]:
     """Registers the function under this name; see Scenario for the options."""
 
@@ -98,8 +92,8 @@ def scenario(
         if name in SCENARIOS:
             raise ValueError(f"two scenarios are called {name!r}")
         SCENARIOS[name] = Scenario(
-            name, act, short, cooperatives, pushes_per_s, load_s, staff_every_s, durable, environment or {},
-            before_servers, before_services, after, cannot_run, limit_s, heal_s, measures,
+            name, act, short, cooperatives, pushes_per_s, load_s, durable, environment or {}, before_servers,
+            before_services, after, cannot_run, limit_s, heal_s,
         )  # fmt: skip
         return act
 

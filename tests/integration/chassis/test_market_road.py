@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -261,3 +262,32 @@ async def test_an_effect_never_overtakes_its_cause(stack: Stack, vhost: str, pro
         await until(all_seen)
     position = seen.index(OrderCancelled.type)
     assert OfferWithdrawn.type in seen[:position]
+
+
+async def test_messages_that_came_while_one_was_handled_share_the_next_transaction(
+    stack: Stack, vhost: str, producer: Node
+) -> None:
+    begun, go_on, calls = asyncio.Event(), asyncio.Event(), list[int]()
+
+    async def handle(tx: Transaction, received: Sequence[Received[Any]]) -> None:
+        calls.append(len(received))
+        begun.set()
+        await go_on.wait()
+        await record(tx, received)
+
+    async def relayed(count: int) -> bool:
+        rows = await producer.fetch("select coalesce(sum(sequence), 0) as relayed from relay_cursor")
+        return int(rows[0]["relayed"]) == count
+
+    async with node(stack, "orders", vhost, {OfferWithdrawn: handle}) as reader:
+        await reader.until_ready()
+        await producer.append(*events(1, stream := uuid7()))
+        await begun.wait()
+        for count in range(2, 12):
+            await producer.append(*events(1, stream))
+            await until(partial(relayed, count))
+        go_on.set()
+        await caught_up(reader, 11)
+        assert_once_in_order(await reader.applied(), 11)
+        assert len(calls) < 11
+        assert sum(calls) == 11
