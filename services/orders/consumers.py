@@ -14,18 +14,12 @@ from services.contracts import allocation, catalog
 from services.contracts.base import Event
 from services.contracts.orders import OrderCancelled
 from services.orders import closing
-from services.orders.domain.order import (
-    LineLoss,
-    LinePromise,
-    Order,
-    OrderState,
-    apply_losses,
-    apply_promise,
-)
+from services.orders.domain.order import OrderState
+from services.orders.domain.promised import OrderPromise
 from services.orders.metrics import OrderMetrics
 from services.orders.store import books
-from services.orders.store import orders as order_store
-from services.orders.store.orders import Filed
+from services.orders.store import promises as promise_store
+from services.orders.store.promises import FiledPromise
 from services.orders.waiting import PromiseBoard
 
 log = logging.getLogger(__name__)
@@ -84,25 +78,21 @@ async def apply_promises(
     A promise for an order that is not here means that these books were restored from a time before it. Nobody can
     deliver what nobody can name: it is cancelled, so that its goods are free when the partner pushes it again.
     """
-    filed = await order_store.lock_orders(tx.conn, sorted({received.event.order_id for received in events}))
-    before = {one.order.order_id: one for one in filed}
-    orders = {order_id: one.order for order_id, one in before.items()}
+    known = await promise_store.lock_promises(tx.conn, sorted({received.event.order_id for received in events}))
     unknown: dict[UUID, UUID] = {}
     for received in events:
-        order_id = received.event.order_id
-        if order_id in orders:
-            orders[order_id] = _told(orders[order_id], received.event)
+        filed = known.get(received.event.order_id)
+        if filed:
+            _tell(filed.promise, received.event)
         elif isinstance(received.event, allocation.OrderPromised) and _holds_goods(received.event):
-            unknown[order_id] = received.stream
+            unknown[received.event.order_id] = received.stream
     for order_id, stream in unknown.items():
         log.error("a promise for an order that is not in the books; cancelled", extra={"order": str(order_id)})
         tx.append(stream, OrderCancelled(order_id=order_id))
-    first = [before[order_id] for order_id, order in orders.items() if _is_first(before[order_id], order)]
-    promised_now = {one.order.order_id for one in first}
-    moments = [now if order_id in promised_now else None for order_id in orders]
-    if orders:
-        await order_store.save_promises(tx.conn, list(orders.values()), moments)
-    decided = [order_id for order_id, order in orders.items() if order.state is not OrderState.PLACED]
+    told = [(filed, filed.promise.state) for filed in known.values()]
+    first = [filed for filed, state in told if filed.is_first(state)]
+    await promise_store.save_promises(tx.conn, told, now)
+    decided = [filed.promise.order_id for filed, state in told if state is not OrderState.PLACED]
     tx.after_commit(lambda: board.wake(decided))
     tx.after_commit(lambda: _observe(metrics, first, now))
 
@@ -111,29 +101,17 @@ def _holds_goods(event: allocation.OrderPromised) -> bool:
     return any(line.promised_steps > line.shorted_steps or line.short_steps > 0 for line in event.lines)
 
 
-def _told(order: Order, event: allocation.OrderPromised | allocation.OrderShorted) -> Order:
-    if isinstance(event, allocation.OrderShorted):
-        losses = (LineLoss(line.line_no, line.offer_id, line.after_steps, line.reason) for line in event.lines)
-        return apply_losses(order, losses)
-    return apply_promise(order, (_promise(line) for line in event.lines))
-
-
-def _promise(line: allocation.PromisedLine) -> LinePromise:
+def _tell(promise: OrderPromise, event: allocation.OrderPromised | allocation.OrderShorted) -> None:
     """What was taken back of a promise is short."""
-    return LinePromise(
-        line.line_no,
-        line.offer_id,
-        line.promised_steps - line.shorted_steps,
-        line.short_steps + line.shorted_steps,
-        line.reason,
-    )
+    if isinstance(event, allocation.OrderShorted):
+        for lost in event.lines:
+            promise.take_back(lost.line_no, lost.offer_id, lost.after_steps, lost.reason)
+        return
+    for line in event.lines:
+        coming, short = line.promised_steps - line.shorted_steps, line.short_steps + line.shorted_steps
+        promise.give(line.line_no, line.offer_id, coming, short, line.reason)
 
 
-def _is_first(before: Filed, order: Order) -> bool:
-    """Whether the order has its first whole promise now; what was cancelled while it waited never gets one."""
-    return before.promised_at is None and order.state not in (OrderState.PLACED, OrderState.CANCELLED)
-
-
-def _observe(metrics: OrderMetrics, filed: Iterable[Filed], now: datetime) -> None:
+def _observe(metrics: OrderMetrics, filed: Iterable[FiledPromise], now: datetime) -> None:
     for one in filed:
         metrics.push_to_promise.observe((now - one.received_at).total_seconds())

@@ -57,6 +57,8 @@ class Scenario:
     limit_s: float = 240
     heal_s: float = 90
     """The longest that everything may take to be settled again."""
+    patience: float = 1
+    """How many times as long everything may take as on a quiet machine; the limits count it already."""
 
     def small(self) -> "Scenario":
         """The same with fewer cooperatives and a short, calm day, for a quick look and for `make test`."""
@@ -64,7 +66,7 @@ class Scenario:
 
     def patient(self, factor: float) -> "Scenario":
         """The same with its limits so many times as long."""
-        return replace(self, limit_s=self.limit_s * factor, heal_s=self.heal_s * factor)
+        return replace(self, limit_s=self.limit_s * factor, heal_s=self.heal_s * factor, patience=factor)
 
 
 SCENARIOS: dict[str, Scenario] = {}

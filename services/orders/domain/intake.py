@@ -128,6 +128,9 @@ def _revise(
     order: Order, command: OrderCommand, books: Books, now: datetime
 ) -> tuple[tuple[Line, ...], frozenset[int]]:
     """The lines that the push asks for, beside those that can no longer change."""
+    if not order.lines:
+        asked = sorted(command.lines, key=lambda line: line.line_no)
+        return tuple(_bind(line.line_no, line, command.delivery_day, None, books, now) for line in asked), frozenset()
     kept = _bound_for_good(order, books, now)
     answered = _match(kept.values(), command.lines)
     late_lines = frozenset(

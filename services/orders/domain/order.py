@@ -10,6 +10,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from typing import Protocol
 from uuid import UUID
 
 from services.orders.domain.command import Kind, OrderCommand
@@ -118,69 +119,35 @@ class Order:
 
     @property
     def state(self) -> OrderState:
-        """What the customer can be told. Refused lines make a promise partial."""
-        ordered = self.ordered
-        if not ordered and self.command is not None and self.command.kind is Kind.CANCEL:
-            return OrderState.CANCELLED
-        if not all(line.is_decided for line in ordered):
+        """What the customer can be told."""
+        is_cancelled = self.command is not None and self.command.kind is Kind.CANCEL
+        return state_of(self.ordered, bool(self.refused), is_cancelled)
+
+
+class _Promised(Protocol):
+    """What the state is read off: an ordered line, in steps."""
+
+    @property
+    def quantity_steps(self) -> int: ...
+
+    @property
+    def promised_steps(self) -> int: ...
+
+    @property
+    def short_steps(self) -> int: ...
+
+
+def state_of(ordered: Iterable[_Promised], has_refused: bool, is_cancelled: bool) -> OrderState:
+    """The state of an order with these ordered lines. Refused lines make a promise partial."""
+    some = promised = short = False
+    for line in ordered:
+        if line.promised_steps + line.short_steps != line.quantity_steps:
             return OrderState.PLACED
-        if not any(line.promised_steps for line in ordered):
-            return OrderState.NOT_PROMISED
-        if self.refused or any(line.short_steps for line in ordered):
-            return OrderState.PART_PROMISED
-        return OrderState.PROMISED
-
-
-@dataclass(frozen=True, slots=True)
-class LinePromise:
-    """What `allocation` says of one line: what is coming, and what is not."""
-
-    line_no: int
-    offer_id: UUID
-    promised_steps: int
-    short_steps: int
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class LineLoss:
-    """A promise that was reduced to `after_steps`."""
-
-    line_no: int
-    offer_id: UUID
-    after_steps: int
-    reason: str
-
-
-def apply_promise(order: Order, promises: Iterable[LinePromise]) -> Order:
-    """The order with its promise. What is said of lines that were cancelled or moved since is passed over."""
-    said = {(promise.line_no, promise.offer_id): promise for promise in promises}
-
-    def told(line: Line) -> Line:
-        promise = said.get((line.line_no, line.offer_id)) if line.offer_id else None
-        if promise is None or line.state is not LineState.ORDERED:
-            return line
-        return replace(
-            line, promised_steps=promise.promised_steps, short_steps=promise.short_steps, reason=promise.reason
-        )
-
-    return replace(order, lines=tuple(told(line) for line in order.lines))
-
-
-def apply_losses(order: Order, losses: Iterable[LineLoss]) -> Order:
-    """The order with less promised: what is lost becomes short."""
-    said = {(loss.line_no, loss.offer_id): loss for loss in losses}
-
-    def told(line: Line) -> Line:
-        loss = said.get((line.line_no, line.offer_id)) if line.offer_id else None
-        if loss is None or line.state is not LineState.ORDERED or loss.after_steps >= line.promised_steps:
-            return line
-        lost_steps = line.promised_steps - loss.after_steps
-        return replace(
-            line,
-            promised_steps=loss.after_steps,
-            short_steps=line.short_steps + lost_steps,
-            reason=loss.reason,
-        )
-
-    return replace(order, lines=tuple(told(line) for line in order.lines))
+        some = True
+        promised = promised or line.promised_steps > 0
+        short = short or line.short_steps > 0
+    if not some and is_cancelled:
+        return OrderState.CANCELLED
+    if not promised:
+        return OrderState.NOT_PROMISED
+    return OrderState.PART_PROMISED if has_refused or short else OrderState.PROMISED

@@ -1,16 +1,23 @@
-"""What the routes say of an order, in the units of its products; steps are our own business."""
+"""What the routes say of an order, in the units of its products; steps are our own business.
 
+Plain dataclasses: hundreds of them are made and encoded for one batch.
+"""
+
+from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel
+import msgspec
+from fastapi import Response
 
 from services.orders.domain.command import decimal_text
 from services.orders.domain.intake import Reason
 from services.orders.domain.order import Line, LineState, Order, OrderState
 
 
-class PromiseAnswer(BaseModel):
+@dataclass
+class PromiseAnswer:
     """In the unit of the line. `reason` says why some of it is short, if it is."""
 
     promised: str
@@ -18,7 +25,8 @@ class PromiseAnswer(BaseModel):
     reason: str | None
 
 
-class LineAnswer(BaseModel):
+@dataclass
+class LineAnswer:
     """`sold_quantity` is as pushed; `quantity` is in `unit` and stands where the line is in whole steps.
 
     `promise` stands as soon as it is known. `too_late` in `reason`: the offer is closed, the line stays as it was.
@@ -36,7 +44,8 @@ class LineAnswer(BaseModel):
     promise: PromiseAnswer | None
 
 
-class OrderAnswer(BaseModel):
+@dataclass
+class OrderAnswer:
     """An order as it stands."""
 
     order_id: UUID
@@ -46,7 +55,8 @@ class OrderAnswer(BaseModel):
     lines: list[LineAnswer]
 
 
-class Customer(BaseModel):
+@dataclass
+class Customer:
     """The customer as the partner gave it; shown to the cooperative's staff only."""
 
     name: str | None
@@ -54,6 +64,7 @@ class Customer(BaseModel):
     address: str | None
 
 
+@dataclass(kw_only=True)
 class OrderDetail(OrderAnswer):
     """One order, as its partner or the cooperative's staff may see it."""
 
@@ -63,14 +74,16 @@ class OrderDetail(OrderAnswer):
     contact: Customer | None = None
 
 
-class FieldFault(BaseModel):
+@dataclass
+class FieldFault:
     """What is wrong with one field."""
 
     field: str
     detail: str
 
 
-class ItemAnswer(BaseModel):
+@dataclass
+class ItemAnswer:
     """What became of one order of a batch: `status` is what it would have been answered with by itself."""
 
     id: str
@@ -79,17 +92,24 @@ class ItemAnswer(BaseModel):
     errors: list[FieldFault] | None = None
 
 
-class BatchAnswer(BaseModel):
+@dataclass
+class BatchAnswer:
     """One answer for each event of a batch, in its order."""
 
     answers: list[ItemAnswer]
 
 
-class Passed(BaseModel):
+@dataclass
+class Passed:
     """A push that concerns no order: a ping, or a topic or status that means nothing here."""
 
     answer: str
     reason: str | None = None
+
+
+def response(answer: Any, status: int, headers: dict[str, str] | None = None) -> Response:
+    """The answer as JSON."""
+    return Response(msgspec.json.encode(answer), status, headers, media_type="application/json")
 
 
 def url_of(order_id: UUID) -> str:

@@ -113,7 +113,7 @@ def _detail(filed: Filed, with_contact: bool) -> OrderDetail:
     answer = answers.of_order(filed.order)
     told = filed.order.command.contact if filed.order.command and with_contact else None
     return OrderDetail(
-        **dict(answer),
+        **vars(answer),
         partner_id=filed.partner_id,
         received_at=filed.received_at,
         promised_at=filed.promised_at,
@@ -124,7 +124,7 @@ def _detail(filed: Filed, with_contact: bool) -> OrderDetail:
 def _summary(filed: Filed) -> OrderSummary:
     answer = answers.of_order(filed.order)
     return OrderSummary(
-        **dict(answer),
+        **vars(answer),
         partner_id=filed.partner_id,
         received_at=filed.received_at,
         promised_at=filed.promised_at,

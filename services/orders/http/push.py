@@ -26,7 +26,7 @@ from services.orders.desk import Desk, PartnerChanged
 from services.orders.domain.command import OrderCommand
 from services.orders.domain.intake import Outcome
 from services.orders.domain.order import OrderState
-from services.orders.http.answers import BatchAnswer, FieldFault, ItemAnswer, OrderAnswer, Passed, of_order
+from services.orders.http.answers import BatchAnswer, FieldFault, ItemAnswer, OrderAnswer, Passed, of_order, response
 from services.orders.intake import Answer, Push
 from services.orders.metrics import OrderMetrics
 from services.orders.settings import OrdersSettings
@@ -150,7 +150,7 @@ def _commands(read: OrderCommand | Batch) -> list[OrderCommand]:
 def _passed(partner: Partner, read: Ping | Ignored, metrics: OrderMetrics) -> Response:
     passed = Passed(answer="pong") if isinstance(read, Ping) else Passed(answer="ignored", reason=read.reason)
     metrics.pushes.labels(partner.adapter, passed.answer).inc()
-    return Response(passed.model_dump_json(), media_type="application/json")
+    return response(passed, 200)
 
 
 def unauthorized() -> Problem:
@@ -197,9 +197,7 @@ def _answer_batch(batch: Batch, results: Sequence[Answer | Exception]) -> Respon
     ]
     statuses = {answer.status for answer in answers}
     status = next(it for it in (202, 200, 422, 500) if it in statuses)
-    return Response(
-        BatchAnswer(answers=answers).model_dump_json(exclude_unset=True), status, media_type="application/json"
-    )
+    return response(BatchAnswer(answers), status)
 
 
 def _of_malformed(name: str, malformed: Malformed) -> ItemAnswer:
@@ -237,7 +235,7 @@ async def _answer(request: Request, answer: Answer | Exception) -> Response:
             status, headers["Preference-Applied"] = 200, "wait"
     body = of_order(order, answer.late_lines)
     headers["Location"] = body.url
-    return Response(body.model_dump_json(), status, headers, media_type="application/json")
+    return response(body, status, headers)
 
 
 def _wait_s(request: Request) -> int:

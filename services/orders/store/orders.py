@@ -142,31 +142,6 @@ async def save_orders(conn: Connection, orders: Sequence[Order]) -> None:
     await _save_lines(conn, orders)
 
 
-async def save_promises(conn: Connection, orders: Sequence[Order], promised_at: Sequence[datetime | None]) -> None:
-    """Stores what is promised of the orders; `promised_at` is kept where it stands already."""
-    await conn.execute(
-        "update customer_order o set state = x.state, promised_at = coalesce(o.promised_at, x.promised_at) "
-        "from unnest($1::uuid[], $2::text[], $3::timestamptz[]) as x (order_id, state, promised_at) "
-        "where o.order_id = x.order_id",
-        [order.order_id for order in orders],
-        [order.state for order in orders],
-        promised_at,
-    )
-    lines = [(order.order_id, line) for order in orders for line in order.ordered]
-    await conn.execute(
-        "update order_line l set promised_steps = x.promised_steps, short_steps = x.short_steps, reason = x.reason "
-        "from unnest($1::uuid[], $2::int[], $3::bigint[], $4::bigint[], $5::text[]) "
-        "  as x (order_id, line_no, promised_steps, short_steps, reason) "
-        "where l.order_id = x.order_id and l.line_no = x.line_no and (l.promised_steps, l.short_steps, l.reason) "
-        "  is distinct from (x.promised_steps, x.short_steps, x.reason)",
-        [order_id for order_id, _ in lines],
-        [line.line_no for _, line in lines],
-        [line.promised_steps for _, line in lines],
-        [line.short_steps for _, line in lines],
-        [line.reason for _, line in lines],
-    )
-
-
 async def _save_lines(conn: Connection, orders: Sequence[Order]) -> None:
     await conn.execute(
         "insert into order_line as l (order_id, line_no, sku, sold_quantity, price_vnd, state, product_id, offer_id, "

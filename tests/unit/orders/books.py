@@ -1,5 +1,6 @@
 """A small world for the rules of intake: two products, their offers, and a partner's SKU map."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -7,7 +8,8 @@ from uuid import UUID
 
 from services.orders.domain.command import CommandLine, Kind, OrderCommand
 from services.orders.domain.intake import Books, Decision, Offers, decide
-from services.orders.domain.order import Line, Offer, Order, Product, SkuMapping
+from services.orders.domain.order import Line, LineState, Offer, Order, Product, SkuMapping
+from services.orders.domain.promised import OrderedLine, OrderPromise
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 TOMORROW, NEXT_DAY = date(2026, 11, 24), date(2026, 11, 25)
@@ -73,3 +75,37 @@ def live(order: Order) -> list[tuple[object, ...]]:
 
 def _told(line: Line) -> tuple[object, ...]:
     return (line.line_no, line.sku, line.sold_quantity, line.state, line.offer_id, line.quantity_steps, line.reason)
+
+
+def promise_of(order: Order) -> OrderPromise:
+    """What is promised of the order, as it is loaded apart from the rest."""
+    lines = {
+        (one.line_no, one.offer_id): OrderedLine(
+            one.line_no, one.offer_id, one.quantity_steps, one.promised_steps, one.short_steps, one.reason
+        )
+        for one in order.ordered
+        if one.offer_id
+    }
+    is_cancelled = order.command is not None and order.command.kind is Kind.CANCEL
+    return OrderPromise(order.order_id, lines, bool(order.refused), is_cancelled)
+
+
+def promised(order: Order, *said: tuple[int, UUID, int, int]) -> Order:
+    """The order once it was told (line number, offer, promised steps, short steps)."""
+    promise = promise_of(order)
+    for line_no, offer_id, promised_steps, short_steps in said:
+        promise.give(line_no, offer_id, promised_steps, short_steps, "sold_out" if short_steps else None)
+    return with_promise(order, promise)
+
+
+def with_promise(order: Order, promise: OrderPromise) -> Order:
+    """The order as it is read again after its promise was stored."""
+    told = {line.line_no: line for line in promise.lines.values()}
+    lines = tuple(
+        replace(one, promised_steps=now.promised_steps, short_steps=now.short_steps, reason=now.reason)
+        if one.state is LineState.ORDERED and (now := told.get(one.line_no))
+        else one
+        for one in order.lines
+    )
+    assert promise.state is replace(order, lines=lines).state
+    return replace(order, lines=lines)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.orders.domain.command import CommandLine, OrderCommand
 from services.orders.domain.intake import MOST_STEPS, Books, Decision, Offers, Outcome, decide, decide_again
-from services.orders.domain.order import LinePromise, LineState, OrderState, Product, SkuMapping, apply_promise
+from services.orders.domain.order import LineState, OrderState, Product, SkuMapping
 from tests.unit.orders.books import (
     CAI_MEO,
     CAI_MEO_NEXT_DAY,
@@ -27,6 +27,7 @@ from tests.unit.orders.books import (
     live,
     new,
     offer,
+    promised,
     push,
 )
 
@@ -149,7 +150,7 @@ def test_any_order_and_any_repetition_of_pushes_ends_in_the_same_state(
 
 def test_asking_for_the_day_that_serves_already_keeps_the_promise() -> None:
     placed = after(new(), push(0, line(1, "SU-SU", "2"))).order
-    told = apply_promise(placed, [LinePromise(1, SU_SU_TOMORROW, 1, 1, "sold_out")])
+    told = promised(placed, (1, SU_SU_TOMORROW, 1, 1))
     again = after(told, push(1, line(1, "SU-SU", "2"), day=TOMORROW))
     assert again.outcome is Outcome.UNCHANGED
     assert again.order.state is OrderState.PART_PROMISED
@@ -169,8 +170,8 @@ def test_an_order_waits_for_a_promise_only_while_one_is_to_come(
         order, to_come = decision.order, to_come or decision.outcome in (Outcome.PLACED, Outcome.CHANGED)
         if answered and to_come:
             ordered = [(one.line_no, one.offer_id, one.quantity_steps) for one in order.ordered if one.offer_id]
-            whole = [LinePromise(no, offer_id, quantity, 0, None) for no, offer_id, quantity in ordered]
-            order, to_come = apply_promise(order, whole), False
+            order = promised(order, *((no, offer_id, quantity, 0) for no, offer_id, quantity in ordered))
+            to_come = False
         assert to_come or not order.announced or order.state is not OrderState.PLACED
 
 

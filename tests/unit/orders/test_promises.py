@@ -4,25 +4,23 @@ from uuid import UUID
 
 import pytest
 
-from services.orders.domain.order import (
-    LineLoss,
-    LinePromise,
-    Order,
-    OrderState,
-    Product,
-    apply_losses,
-    apply_promise,
+from services.orders.domain.order import Order, OrderState, Product
+from tests.unit.orders.books import (
+    CAI_MEO_TOMORROW,
+    SU_SU_TOMORROW,
+    after,
+    line,
+    new,
+    promise_of,
+    promised,
+    push,
+    with_promise,
 )
-from tests.unit.orders.books import CAI_MEO_TOMORROW, SU_SU_TOMORROW, after, line, new, push
 
 
 def placed() -> Order:
     """4 steps of cải mèo and 3 bunches of su su."""
     return after(new(), push(0, line(1, "CAI-KG", "2"), line(2, "SU-SU", "3"))).order
-
-
-def promise(line_no: int, offer_id: UUID, promised_steps: int, short_steps: int) -> LinePromise:
-    return LinePromise(line_no, offer_id, promised_steps, short_steps, "sold_out" if short_steps else None)
 
 
 @pytest.mark.parametrize(
@@ -37,42 +35,53 @@ def promise(line_no: int, offer_id: UUID, promised_steps: int, short_steps: int)
 def test_the_state_says_how_much_is_promised(
     cai_meo: tuple[int, int], su_su: tuple[int, int], state: OrderState
 ) -> None:
-    told = apply_promise(placed(), [promise(1, CAI_MEO_TOMORROW, *cai_meo), promise(2, SU_SU_TOMORROW, *su_su)])
+    told = promised(placed(), (1, CAI_MEO_TOMORROW, *cai_meo), (2, SU_SU_TOMORROW, *su_su))
     assert told.state is state
 
 
 def test_an_order_is_placed_until_every_line_has_its_promise() -> None:
     assert placed().state is OrderState.PLACED
-    assert apply_promise(placed(), [promise(1, CAI_MEO_TOMORROW, 4, 0)]).state is OrderState.PLACED
+    assert promised(placed(), (1, CAI_MEO_TOMORROW, 4, 0)).state is OrderState.PLACED
 
 
 def test_a_refused_line_makes_the_promise_partial_and_alone_none() -> None:
     both = after(new(), push(0, line(1, "SU-SU"), line(2, "???"))).order
-    assert apply_promise(both, [promise(1, SU_SU_TOMORROW, 1, 0)]).state is OrderState.PART_PROMISED
+    assert promised(both, (1, SU_SU_TOMORROW, 1, 0)).state is OrderState.PART_PROMISED
     assert after(new(), push(0, line(1, "???"))).order.state is OrderState.NOT_PROMISED
 
 
 def test_a_changed_line_waits_for_a_new_promise_and_an_older_one_does_not_end_the_wait() -> None:
-    told = apply_promise(placed(), [promise(1, CAI_MEO_TOMORROW, 4, 0), promise(2, SU_SU_TOMORROW, 3, 0)])
+    told = promised(placed(), (1, CAI_MEO_TOMORROW, 4, 0), (2, SU_SU_TOMORROW, 3, 0))
     more = after(told, push(1, line(1, "CAI-KG", "2"), line(2, "SU-SU", "5"))).order
     assert more.state is OrderState.PLACED
-    assert apply_promise(more, [promise(2, SU_SU_TOMORROW, 3, 0)]).state is OrderState.PLACED
-    assert apply_promise(more, [promise(2, SU_SU_TOMORROW, 4, 1)]).state is OrderState.PART_PROMISED
+    assert promised(more, (2, SU_SU_TOMORROW, 3, 0)).state is OrderState.PLACED
+    assert promised(more, (2, SU_SU_TOMORROW, 4, 1)).state is OrderState.PART_PROMISED
 
 
 def test_a_promise_for_a_line_that_was_cancelled_or_moved_is_passed_over() -> None:
     cancelled = after(placed(), push(1, cancel=True)).order
-    assert apply_promise(cancelled, [promise(1, CAI_MEO_TOMORROW, 4, 0)]) == cancelled
-    assert apply_promise(placed(), [promise(1, SU_SU_TOMORROW, 4, 0)]) == placed()
+    assert promised(cancelled, (1, CAI_MEO_TOMORROW, 4, 0)) == cancelled
+    assert promised(placed(), (1, SU_SU_TOMORROW, 4, 0)) == placed()
 
 
 def test_what_is_shorted_moves_from_promised_to_short() -> None:
-    told = apply_promise(placed(), [promise(1, CAI_MEO_TOMORROW, 4, 0), promise(2, SU_SU_TOMORROW, 3, 0)])
-    shorted = apply_losses(told, [LineLoss(1, CAI_MEO_TOMORROW, 1, "pledges_reduced")])
+    told = promised(placed(), (1, CAI_MEO_TOMORROW, 4, 0), (2, SU_SU_TOMORROW, 3, 0))
+    promise = promise_of(told)
+    promise.take_back(1, CAI_MEO_TOMORROW, 1, "pledges_reduced")
+    shorted = with_promise(told, promise)
     line = shorted.ordered[0]
     assert (line.promised_steps, line.short_steps, line.reason) == (1, 3, "pledges_reduced")
     assert shorted.state is OrderState.PART_PROMISED
-    assert apply_losses(shorted, [LineLoss(1, CAI_MEO_TOMORROW, 1, "pledges_reduced")]) == shorted
+    again = promise_of(shorted)
+    again.take_back(1, CAI_MEO_TOMORROW, 1, "pledges_reduced")
+    assert again == promise_of(shorted)
+
+
+def test_only_lines_that_were_told_something_new_have_changed() -> None:
+    promise = promise_of(promised(placed(), (1, CAI_MEO_TOMORROW, 4, 0)))
+    promise.give(1, CAI_MEO_TOMORROW, 4, 0, None)
+    promise.give(2, SU_SU_TOMORROW, 0, 3, "sold_out")
+    assert [line.changed for line in promise.lines.values()] == [False, True]
 
 
 @pytest.mark.parametrize(
