@@ -23,17 +23,22 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @dataclass
 class ServiceProcess:
-    """One `python -m services.<service> serve`; a second one of a service needs its own name and port."""
+    """One `python -m services.<service> serve`; a second one of a service needs its own name and port.
+
+    `module` is run instead, by those who measure a variant of the service.
+    """
 
     stack: Stack
     service: str
     name: str = ""
+    module: str = ""
     arguments: Sequence[str] = ()
     http_port: int = 0
     extra_environment: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.name = self.name or self.service
+        self.module = self.module or f"services.{self.service}"
         self.http_port = self.http_port or self.stack.http_ports[self.service]
 
     @property
@@ -159,7 +164,7 @@ def _spawn(service: ServiceProcess, name: str, arguments: Sequence[str]) -> owne
     }
     return owned.spawn(
         name,
-        [sys.executable, "-m", f"services.{service.service}", *arguments],
+        [sys.executable, "-m", service.module, *arguments],
         run_directory=stack.run_directory,
         log_path=service.log_path,
         environment=environment,

@@ -28,14 +28,8 @@ class Ours:
     async def prepare(self) -> None:
         """Migrates and seeds."""
         self._services.migrate()
-        for service, statements in _SEED.items():
-            connection = await asyncpg.connect(self._stack.dsn(service))
-            try:
-                for statement, columns in statements:
-                    await connection.execute(statement, *_columns(self._market, columns))
-                await connection.execute("analyze")
-            finally:
-                await connection.close()
+        for service in _SEED:
+            await seed(self._stack, service, self._market)
 
     def start(self) -> None:
         """Starts all and waits."""
@@ -87,6 +81,17 @@ class Ours:
             await connection.close()
         assert row is not None
         return tuple(row)
+
+
+async def seed(stack: Stack, service: str, market: Market) -> None:
+    """Tells the market to the migrated database of one service."""
+    connection = await asyncpg.connect(stack.dsn(service))
+    try:
+        for statement, columns in _SEED[service]:
+            await connection.execute(statement, *_columns(market, columns))
+        await connection.execute("analyze")
+    finally:
+        await connection.close()
 
 
 _WRONG = (

@@ -1,0 +1,101 @@
+"""Our `orders` alone as a subject, and the same without its storing."""
+
+import aio_pika
+import asyncpg
+
+from infra.local.processes import ServiceProcess, ServiceProcesses
+from infra.local.stack import Stack
+from services.chassis import topology
+from services.chassis.settings import ServiceSettings
+from services.chassis.topology import Wiring
+from services.contracts.flow import READS, read_by
+from tests.perf.market import Market
+from tests.perf.ours import seed
+from tests.perf.peers.base import Progress
+
+
+class OurDoor:
+    """`orders` with all that belongs to it, its relay too. The queues of its readers are there and fill up."""
+
+    name = "ours"
+
+    def __init__(self, stack: Stack, market: Market) -> None:
+        self._stack, self._market = stack, market
+        self._process = ServiceProcess(stack, "orders")
+
+    @property
+    def http_port(self) -> int:
+        """That of `orders`."""
+        return self._process.http_port
+
+    async def prepare(self) -> None:
+        """Migrates and seeds, and declares the readers' queues as they would."""
+        ServiceProcesses(self._stack, ["orders"]).migrate()
+        await seed(self._stack, "orders", self._market)
+        lanes = range(ServiceSettings.model_fields["shared_lanes"].default)
+        for reader in read_by("orders"):
+            async with await aio_pika.connect(self._stack.rabbit.amqp_url(reader)) as connection:
+                await topology.declare(connection, Wiring(reader, READS[reader], read_by(reader), lanes))
+
+    def start(self) -> None:
+        """Starts it and waits."""
+        self._process.start()
+        self._process.wait_until_ready()
+
+    def stop(self) -> None:
+        """Drains it."""
+        self._process.stop()
+
+    def pids(self) -> dict[str, int]:
+        """The one process."""
+        return {"orders": self._process.pid} if self._process.pid else {}
+
+    async def progress(self) -> Progress:
+        """An order counts as stored when it is stored, logged and relayed."""
+        return Progress(stored=await self._count(_RELAYED))
+
+    async def check(self) -> list[str]:
+        """Whether every order stands in the log exactly once, with the lines it should have."""
+        found = [(await self._count(query), what) for what, query in _WRONG]
+        return [f"{count} {what}" for count, what in found if count]
+
+    async def _count(self, query: str) -> int:
+        connection = await asyncpg.connect(self._stack.dsn("orders"))
+        try:
+            return int(await connection.fetchval(query))
+        finally:
+            await connection.close()
+
+
+class Storeless(OurDoor):
+    """The same process on the same database, which it leaves as it is. Never runs beside ours."""
+
+    name = "storeless"
+
+    def __init__(self, stack: Stack, market: Market) -> None:
+        super().__init__(stack, market)
+        self._process = ServiceProcess(stack, "orders", name="storeless", module="tests.perf.storeless")
+
+    async def prepare(self) -> None:
+        """Ours has."""
+
+
+_RELAYED = """
+select least((select count(*) from customer_order), (select coalesce(sum(sequence), 0) from relay_cursor))::bigint
+"""
+
+_WRONG = (
+    (
+        "orders are not logged exactly once",
+        "select count(*) from customer_order o full join (select data->>'order_id' as order_id, count(*) as times "
+        "from event_log where type = 'orders.order_placed.v1' group by 1) e on e.order_id = o.order_id::text "
+        "where o.order_id is null or e.times is distinct from 1",
+    ),
+    ("events are no new orders", "select count(*) from event_log where type <> 'orders.order_placed.v1'"),
+    (
+        "orders have no lines",
+        "select count(*) from customer_order o "
+        "where not exists (select from order_line l where l.order_id = o.order_id)",
+    ),
+    ("lines are refused", "select count(*) from order_line where state <> 'ordered'"),
+)
