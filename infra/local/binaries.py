@@ -51,6 +51,11 @@ class PostgresBinaries:
         """Copies a running server's data directory."""
         return self.directory / "pg_basebackup"
 
+    @property
+    def pg_test_fsync(self) -> Path:
+        """Measures how long the disk takes to store for good."""
+        return self.directory / "pg_test_fsync"
+
 
 @dataclass(frozen=True)
 class RabbitBinaries:

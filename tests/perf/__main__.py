@@ -10,7 +10,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 
 from infra.local.errors import LocalStackError
-from tests.perf import chain, door
+from tests.perf import chain, door, isolation, latency
 from tests.perf.figures import Figure, Report
 from tests.perf.subject import Servers, servers
 
@@ -20,6 +20,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "chain": chain.run,
     "http_single": door.run_single,
     "http_batch": door.run_batch,
+    "latency": latency.run,
+    "isolation": isolation.run,
 }
 
 
@@ -36,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exits 1 where a goal is missed."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--only", action="append", choices=BENCHMARKS, help="repeatable; default: all")
-    parser.add_argument("--rounds", type=int, default=3, help="of each figure; the median counts")
+    parser.add_argument("--rounds", type=int, default=3, help="of each figure")
     options = parser.parse_args(arguments)
     try:
         return asyncio.run(_run(options.only or [*BENCHMARKS], options.rounds))

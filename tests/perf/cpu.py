@@ -1,7 +1,8 @@
-"""CPU time of processes, as the kernel counts it."""
+"""CPU time of processes and of the machine, as the kernel counts it."""
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from infra.local.owned import descendants, stat_fields
 
@@ -19,3 +20,22 @@ def cpu_us(pid: int) -> int:
 def used_us(before: Mapping[str, int], after: Mapping[str, int], per: int) -> dict[str, int]:
     """CPU time of each group between two looks, in µs per `per`."""
     return {name: round((after[name] - before[name]) / per) for name in after}
+
+
+class MachineUse:
+    """How busy the machine is from the making of this on."""
+
+    def __init__(self) -> None:
+        self._used, self._whole = _machine_ticks()
+
+    def share(self) -> float:
+        """1.0 = all cores were busy all the time, with whatever ran on them."""
+        used, whole = _machine_ticks()
+        return (used - self._used) / (whole - self._whole)
+
+
+def _machine_ticks() -> tuple[int, int]:
+    """What was used of the CPU time so far, and the whole of it."""
+    user, nice, system, idle, iowait, irq, softirq, steal = map(int, Path("/proc/stat").read_text().split()[1:9])
+    used = user + nice + system + irq + softirq + steal
+    return used, used + idle + iowait

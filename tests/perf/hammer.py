@@ -23,11 +23,16 @@ from tests.perf.market import Push
 
 @dataclass
 class Outcome:
-    """`waits_s` holds the seconds from sending each request to its whole answer, in no order."""
+    """`waits_s` holds the seconds from sending each request to its whole answer, in no order.
+
+    `late_s` holds how long after its time each request was sent, where the plan is paced: a server that keeps every
+    connection busy holds up what is sent to it, and measures the less for it.
+    """
 
     seconds: float = 0.0
     statuses: dict[str, int] = field(default_factory=dict)
     waits_s: list[float] = field(default_factory=list)
+    late_s: list[float] = field(default_factory=list)
     cpu_us: int = 0
 
 
@@ -38,10 +43,10 @@ def raw_request(push: Push) -> bytes:
     return "\r\n".join([*head, "", ""]).encode() + push.body
 
 
-def plan(port: int, connections: int, pushes: Sequence[Push]) -> bytes:
-    """What the hammer reads. Each connection sends as soon as it may."""
+def plan(port: int, connections: int, pushes: Sequence[Push], per_s: float | None = None) -> bytes:
+    """What the hammer reads. Each connection sends as soon as it may; with `per_s`, request i after i / per_s s."""
     requests = [base64.b64encode(raw_request(push)).decode() for push in pushes]
-    return json.dumps({"port": port, "connections": connections, "requests": requests}).encode()
+    return json.dumps({"port": port, "connections": connections, "requests": requests, "per_s": per_s}).encode()
 
 
 class _Connection(asyncio.Protocol):
@@ -86,11 +91,16 @@ async def _run(found: dict[str, Any]) -> Outcome:
     ]
     print("ready", flush=True)
     await loop.run_in_executor(None, sys.stdin.readline)
-    statuses, waits_s, began, began_cpu = Counter[int](), [], time.monotonic(), time.process_time()
-    left = iter(requests)
+    per_s, left = found["per_s"], enumerate(requests)
+    statuses, waits_s, late_s = Counter[int](), [], []
+    began, began_cpu = time.monotonic(), time.process_time()
 
     async def work(connection: _Connection) -> None:
-        for request in left:
+        for number, request in left:
+            if per_s:
+                due = began + number / per_s
+                await asyncio.sleep(max(0.0, due - time.monotonic()))  # to the millisecond
+                late_s.append(max(0.0, time.monotonic() - due))
             sent = time.monotonic()
             statuses[await connection.ask(request)] += 1
             waits_s.append(time.monotonic() - sent)
@@ -100,6 +110,7 @@ async def _run(found: dict[str, Any]) -> Outcome:
         time.monotonic() - began,
         {str(status): count for status, count in statuses.items()},
         waits_s,
+        late_s,
         round(1_000_000 * (time.process_time() - began_cpu)),
     )
 

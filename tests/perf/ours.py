@@ -25,6 +25,11 @@ class Ours:
         """That of `orders`."""
         return self._services["orders"].http_port
 
+    @property
+    def orders_dsn(self) -> str:
+        """That of `orders`."""
+        return self._stack.dsn("orders")
+
     async def prepare(self) -> None:
         """Migrates and seeds."""
         self._services.migrate()

@@ -30,6 +30,11 @@ class PeerSubject:
         """Where it takes pushes."""
         return self._where.http_port
 
+    @property
+    def orders_dsn(self) -> str:
+        """That of its service `orders`."""
+        return self._where.dsns["orders"]
+
     async def prepare(self) -> None:
         """Makes its databases and its virtual host."""
         stack, vhost = self._stack, f"peer-{self.name}"

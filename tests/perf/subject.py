@@ -38,6 +38,10 @@ class Subject(Protocol):
     def http_port(self) -> int:
         """Where it takes pushes."""
 
+    @property
+    def orders_dsn(self) -> str:
+        """Its database with the orders."""
+
     async def prepare(self) -> None:
         """Makes its databases anew."""
 
@@ -111,15 +115,15 @@ def servers() -> Iterator[Servers]:
 
 
 class Hammering:
-    """The load generator with its requests in hand; `go` lets it send them."""
+    """The load generator with its requests in hand; `go` lets it send them, `per_s` of them or as fast as it can."""
 
-    def __init__(self, port: int, connections: int, pushes: Sequence[Push]) -> None:
+    def __init__(self, port: int, connections: int, pushes: Sequence[Push], per_s: float | None = None) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.perf.hammer"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=CHECKOUT
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(hammer.plan(port, connections, pushes) + b"\n")
+        self._process.stdin.write(hammer.plan(port, connections, pushes, per_s) + b"\n")
         self._process.stdin.flush()
         if self._process.stdout.readline() != b"ready\n":
             raise LocalStackError("the load generator did not get ready")

@@ -17,8 +17,8 @@ def on_order_promised(event: OrderPromised) -> None:
         if conn is None:
             return
         conn.execute(
-            "update customer_order set state = %s, promised_at = coalesce(promised_at, %s) where order_id = %s",
-            [event.state, event.occurred_at, event.order_id],
+            "update customer_order set state = %s, promised_at = coalesce(promised_at, now()) where order_id = %s",
+            [event.state, event.order_id],
         )
         execute_many(
             conn,

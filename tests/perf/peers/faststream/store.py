@@ -98,10 +98,9 @@ async def _insert(conn: Connection, orders: Sequence[NewOrder]) -> None:
 async def apply_promise(conn: Connection, event: OrderPromised) -> None:
     """Moves the order on. Its row is locked first, then its lines are told."""
     await conn.execute(
-        "update customer_order set state = $2, promised_at = coalesce(promised_at, $3) where order_id = $1",
+        "update customer_order set state = $2, promised_at = coalesce(promised_at, now()) where order_id = $1",
         event.order_id,
         event.state,
-        event.occurred_at,
     )
     await conn.executemany(
         "update order_line set promised_steps = $3, short_steps = $4, reason = $5 where order_id = $1 and line_no = $2",

@@ -44,7 +44,7 @@ create table customer_order (
     contact_address text,
     state text not null check (state in ('placed', 'promised', 'part_promised', 'not_promised')),
     received_at timestamptz not null,
-    promised_at timestamptz,
+    promised_at timestamptz,                             -- when the promise was applied
     unique (partner_id, partner_ref)
 ) with (fillfactor = 80);
 create index customer_order_by_cooperative on customer_order (cooperative_id, order_id);

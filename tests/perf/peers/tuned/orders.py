@@ -50,12 +50,12 @@ _APPLY = """
 with fresh as (
     insert into inbox (event_id) values ($1) on conflict do nothing returning event_id
 ), moved as (
-    update customer_order set state = $3, promised_at = coalesce(promised_at, $4)
+    update customer_order set state = $3, promised_at = coalesce(promised_at, now())
     where order_id = $2 and exists (select from fresh)
     returning order_id
 )
 update order_line l set promised_steps = x.promised_steps, short_steps = x.short_steps, reason = x.reason
-from moved, unnest($5::int[], $6::bigint[], $7::bigint[], $8::text[])
+from moved, unnest($4::int[], $5::bigint[], $6::bigint[], $7::text[])
     as x (line_no, promised_steps, short_steps, reason)
 where l.order_id = $2 and l.line_no = x.line_no
 """
@@ -144,7 +144,6 @@ async def on_order_promised(event: OrderPromised) -> None:
         event.event_id,
         event.order_id,
         event.state,
-        event.occurred_at,
         [line.line_no for line in event.lines],
         [line.promised_steps for line in event.lines],
         [line.short_steps for line in event.lines],

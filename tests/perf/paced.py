@@ -1,0 +1,59 @@
+"""Single orders offered at a steady rate, whatever becomes of those before."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tests.perf.chain import until_done
+from tests.perf.cpu import MachineUse
+from tests.perf.hammer import Outcome
+from tests.perf.market import Market, Push, Pusher, Shop
+from tests.perf.subject import Hammering, Subject
+
+MOST_CONNECTIONS = 64
+_TURN_S = 2
+"""How long a connection idles between two requests at the most: servers close those that idle for longer."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """So many single orders of the shops in turn, named after `run`; as fast as they are answered without `per_s`.
+
+    They are signed before the first is sent, and a signature is good for five minutes.
+    """
+
+    run: str
+    shops: Sequence[Shop]
+    orders: int
+    per_s: float | None = None
+
+    @property
+    def connections(self) -> int:
+        """Over how many it is sent."""
+        return MOST_CONNECTIONS if self.per_s is None else min(MOST_CONNECTIONS, max(1, round(_TURN_S * self.per_s)))
+
+    def pushes(self, market: Market) -> list[Push]:
+        """The requests."""
+        pushers = [Pusher(market, shop, self.run) for shop in self.shops]
+        return [pushers[number % len(pushers)].single() for number in range(self.orders)]
+
+
+@dataclass(frozen=True)
+class Offered:
+    """What came of each load, and how busy the machine was until all was answered (1.0 = all cores)."""
+
+    outcomes: list[Outcome]
+    cpu_share: float
+
+
+async def offer(subject: Subject, market: Market, *loads: Load) -> Offered:
+    """Offers the loads side by side; returns when every order has gone the whole way."""
+    before = await subject.progress()
+    hammerings = [Hammering(subject.http_port, load.connections, load.pushes(market), load.per_s) for load in loads]
+    use = MachineUse()
+    for hammering in hammerings:
+        hammering.go()
+    outcomes = [await asyncio.to_thread(hammering.outcome) for hammering in hammerings]
+    cpu_share = round(use.share(), 2)
+    await until_done(subject, before, sum(load.orders for load in loads))
+    return Offered(outcomes, cpu_share)

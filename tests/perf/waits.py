@@ -1,0 +1,50 @@
+"""How long orders waited for their promise, by the subject's own books."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+
+from tests.perf.subject import Subject
+
+_PROMISED = (
+    "select extract(epoch from promised_at - received_at)::float8 as waited_s, received_at, promised_at "
+    "from customer_order where starts_with(partner_ref, $1) and cooperative_id is distinct from $2"
+)
+
+
+@dataclass(frozen=True)
+class Promises:
+    """`waits_s` from push to promise; `seconds` from the first push to the last promise."""
+
+    waits_s: list[float]
+    seconds: float
+
+
+async def promises(subject: Subject, run: str, but: UUID | None = None) -> Promises:
+    """Those of the orders that were named after `run`, without the cooperative `but`. All of them are promised."""
+    connection = await asyncpg.connect(subject.orders_dsn)
+    try:
+        rows = await connection.fetch(_PROMISED, f"{run}-", but)
+    finally:
+        await connection.close()
+    began, ended = min(row["received_at"] for row in rows), max(row["promised_at"] for row in rows)
+    return Promises([row["waited_s"] for row in rows], (ended - began).total_seconds())
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The smallest value that so large a share of the values does not exceed."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
+
+
+def quantile_ms(values_s: Sequence[float], share: float) -> float:
+    """Of seconds, in milliseconds."""
+    return round(1000 * quantile(values_s, share), 2)
+
+
+def summary_ms(waits_s: Sequence[float]) -> dict[str, float]:
+    """What is reported of waits, and on how many orders it stands."""
+    shares = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
+    return {name: quantile_ms(waits_s, share) for name, share in shares.items()} | {"orders": len(waits_s)}
