@@ -28,6 +28,11 @@ class OurDoor:
         """That of `orders`."""
         return self._process.http_port
 
+    @property
+    def orders_dsn(self) -> str:
+        """Its database."""
+        return self._stack.dsn("orders")
+
     async def prepare(self) -> None:
         """Migrates and seeds, and declares the readers' queues as they would."""
         ServiceProcesses(self._stack, ["orders"]).migrate()
@@ -60,7 +65,7 @@ class OurDoor:
         return [f"{count} {what}" for count, what in found if count]
 
     async def _count(self, query: str) -> int:
-        connection = await asyncpg.connect(self._stack.dsn("orders"))
+        connection = await asyncpg.connect(self.orders_dsn)
         try:
             return int(await connection.fetchval(query))
         finally:
