@@ -1,11 +1,11 @@
 """What staff see of allocation: the day's baskets and why, how an offer stands, what an order was promised."""
 
-from dataclasses import asdict
 from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
+from msgspec.structs import asdict
 from pydantic import BaseModel, Field
 
 from services.allocation.domain.baskets import Item, ShareLevel

@@ -6,13 +6,13 @@ costs a few microseconds however large its data is. Extensions: `partitionkey` (
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import msgspec
+from msgspec import Struct
 
 CONTENT_TYPE = "application/cloudevents-batch+json"
 
@@ -43,8 +43,7 @@ _decoder = msgspec.json.Decoder(list[_Envelope])
 _one_decoder = msgspec.json.Decoder(_Envelope)
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(Struct, frozen=True):
     """One event as it came over the wire; `body` is its JSON, not yet read."""
 
     producer: str
@@ -90,8 +89,7 @@ class ReachTold(msgspec.Struct, frozen=True):
     reach: dict[UUID, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Struct, frozen=True):
     """What one message holds, in its order. Heads and resend requests stand outside of any stream."""
 
     senders: frozenset[str]

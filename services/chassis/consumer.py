@@ -12,7 +12,6 @@ import contextlib
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
 from typing import Any, TypeVar
@@ -20,6 +19,7 @@ from uuid import UUID
 
 from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
+from msgspec import Struct
 
 from services.chassis import cloudevents, faultpoints, parking, topology
 from services.chassis.broker import Broker, Link, answered
@@ -43,8 +43,7 @@ MOST_TOGETHER = 500
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """One message as it came, with the broker's word for who sent it."""
 
     body: bytes
@@ -52,8 +51,7 @@ class Delivery:
     redelivered: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """What a message says. `again`: the broker hands it out another time."""
 
     content: Content

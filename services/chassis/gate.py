@@ -9,14 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from msgspec import Struct
+
 from services.chassis.cloudevents import Arrival
 
 Place = tuple[UUID, str]
 """One stream of one producer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parked:
+class Parked(Struct, frozen=True):
     """An event that came before it could be applied. `blocked`: it failed and waits for a retry or an operator."""
 
     arrival: Arrival

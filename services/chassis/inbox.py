@@ -13,6 +13,8 @@ from itertools import groupby
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+from msgspec import Struct
+
 from services.chassis import faultpoints, gate, parking, trace, turns
 from services.chassis.cloudevents import Arrival
 from services.chassis.faults import describe, is_weather
@@ -31,8 +33,7 @@ MOST_AT_ONCE = 200
 E = TypeVar("E", bound=Event, covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Received(Generic[E]):
+class Received(Struct, Generic[E], frozen=True):
     """An event to be applied, with the stream it belongs to and when its producer wrote it."""
 
     stream: UUID

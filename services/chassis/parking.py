@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
+from msgspec import Struct
 
 from services.chassis import cloudevents
 from services.chassis.cloudevents import Arrival
@@ -22,8 +23,7 @@ MOST_MARKED_DEATHS = 2
 """Processes that may die over a marked event before an operator has to decide; one died before there was a mark."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(Struct, frozen=True):
     """How far a stream is applied here, and how far it is known to reach."""
 
     sequence: int

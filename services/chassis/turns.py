@@ -6,18 +6,17 @@ same producer goes on, nothing is written.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 import asyncpg
+from msgspec import Struct
 
 from services.chassis.cloudevents import Arrival
 from services.chassis.gate import Place
 from services.chassis.ledger import Connection
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """From `first_sequence` on, events of this producer, until the stream's next turn."""
 
     stream: UUID

@@ -5,10 +5,11 @@ unique reference decides between two transactions that see the same new order: t
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from uuid import UUID
+
+from msgspec import Struct
 
 from services.chassis.ids import uuid7
 from services.chassis.ledger import Connection, Transaction
@@ -26,8 +27,7 @@ Answer = Decision
 """What a push came to: the order as it stands, what became of the push, and the lines that were too late."""
 
 
-@dataclass(frozen=True, slots=True)
-class Push:
+class Push(Struct, frozen=True):
     """What a partner has proven to say of one order, and when it came."""
 
     partner: Partner

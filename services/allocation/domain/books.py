@@ -11,10 +11,11 @@ and on an open offer the net promises never add up to more than the supply.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 from uuid import UUID
+
+from msgspec import Struct
 
 
 class Reason(StrEnum):
@@ -30,8 +31,7 @@ class Reason(StrEnum):
 # -- The books -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class OfferBook:
+class OfferBook(Struct, frozen=True):
     """One offer's totals. `promised_net_steps` is the sum of promised - shorted over all its lines.
 
     An offer that orders name before it is known, or that was withdrawn, is not `listed`: it has no supply,
@@ -56,8 +56,7 @@ class OfferBook:
         return self.free_steps if self.open else 0
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One place in an offer's queue: an order line, or the difference by which it was raised later.
 
     (offer_id, position) names it. `reason` is None exactly when nothing is short or shorted.
@@ -88,8 +87,7 @@ class Line:
 # -- Commands ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """The quantity of one line; 0 asks for nothing. Raises ValueError below 0."""
 
     line_no: int
@@ -101,31 +99,27 @@ class Wanted:
             raise ValueError(f"line {self.line_no}: quantity_steps is {self.quantity_steps}, must be 0 or more")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A new order. One that is in the books already changes nothing."""
 
     order_id: UUID
     lines: tuple[Wanted, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """The order as it shall be now; a line left out is cancelled. Lines of closed offers stay as they are."""
 
     order_id: UUID
     lines: tuple[Wanted, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Cancel:
+class Cancel(Struct, frozen=True):
     """The whole order is given back, except lines of closed offers."""
 
     order_id: UUID
 
 
-@dataclass(frozen=True, slots=True)
-class SetSupply:
+class SetSupply(Struct, frozen=True):
     """A new offer, or its pledges have changed, or (with `withdrawn` and a supply of 0) it is withdrawn.
 
     A closed offer stays as it is. Raises ValueError for a supply below 0, or above 0 when withdrawn.
@@ -142,8 +136,7 @@ class SetSupply:
             raise ValueError(f"offer {self.offer_id}: withdrawn, but with a supply of {self.supply_steps} steps")
 
 
-@dataclass(frozen=True, slots=True)
-class CloseIntake:
+class CloseIntake(Struct, frozen=True):
     """The cut-off: from here on the offer's lines and supply stay as they are."""
 
     offer_id: UUID
@@ -155,8 +148,7 @@ Command: TypeAlias = Place | Change | Cancel | SetSupply | CloseIntake
 # -- What comes of it ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class LinePromise:
+class LinePromise(Struct, frozen=True):
     """One order line as it stands, all its places in the queue taken together."""
 
     line_no: int
@@ -174,8 +166,7 @@ class LinePromise:
         return self.promised_steps - self.shorted_steps
 
 
-@dataclass(frozen=True, slots=True)
-class LineShortage:
+class LineShortage(Struct, frozen=True):
     """What a line lost: its net promise before the first loss and after the last one of the batch."""
 
     line_no: int
@@ -185,16 +176,14 @@ class LineShortage:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Promised:
+class Promised(Struct, frozen=True):
     """The whole order as it stands after the batch: placed, changed, or served after waiting."""
 
     order_id: UUID
     lines: tuple[LinePromise, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Shorted:
+class Shorted(Struct, frozen=True):
     """Lines of the order lost what they had been promised."""
 
     order_id: UUID
@@ -204,8 +193,7 @@ class Shorted:
 Effect: TypeAlias = Promised | Shorted
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What to save (only what differs from what was loaded, in key order) and what to say.
 
     At most one effect of each kind per order, in the order in which the commands first touched the orders; what an
@@ -259,8 +247,7 @@ def offers_named(commands: Iterable[Command]) -> set[UUID]:
     return offers
 
 
-@dataclass(frozen=True, slots=True)
-class QueueEnds:
+class QueueEnds(Struct, frozen=True):
     """How much of the offers' queues a batch can reach, in steps per offer; offers not named are not reached.
 
     `waiting_steps`: the oldest places with something short, until their short steps add up to so many.

@@ -8,9 +8,10 @@ newest places lose first.
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TypeAlias
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from services.allocation.domain.books import (
     Cancel,

@@ -5,13 +5,13 @@ Names, units and zones are those of the moment in which the books changed.
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Goods:
+
+class Goods(Struct, frozen=True):
     """A product as one names and measures it: a step is `step_milliunits` thousandths of `unit`."""
 
     name: str
@@ -19,8 +19,7 @@ class Goods:
     step_milliunits: int
 
 
-@dataclass(frozen=True, slots=True)
-class BasketItem:
+class BasketItem(Struct, frozen=True):
     """What to bring, where and by when."""
 
     product_id: UUID
@@ -30,8 +29,7 @@ class BasketItem:
     arrive_by_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class BasketFacts:
+class BasketFacts(Struct, frozen=True):
     """One household's basket; without items there is nothing to bring this time."""
 
     cooperative: str
@@ -40,8 +38,7 @@ class BasketFacts:
     items: tuple[BasketItem, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PromisedLine:
+class PromisedLine(Struct, frozen=True):
     """One line as the books of `allocation` have it; `shorted` is the part of promised that was taken back."""
 
     line_no: int
@@ -55,8 +52,7 @@ class PromisedLine:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class RefusedLine:
+class RefusedLine(Struct, frozen=True):
     """A line that reserves nothing, and why."""
 
     line_no: int
@@ -64,8 +60,7 @@ class RefusedLine:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class PromiseFacts:
+class PromiseFacts(Struct, frozen=True):
     """The whole promise of an order; a greater `sequence` is the newer word about it."""
 
     order_id: UUID
@@ -75,8 +70,7 @@ class PromiseFacts:
     refused_lines: tuple[RefusedLine, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ShortedLine:
+class ShortedLine(Struct, frozen=True):
     """A promise that was reduced."""
 
     line_no: int
@@ -87,8 +81,7 @@ class ShortedLine:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class ShortageFacts:
+class ShortageFacts(Struct, frozen=True):
     """What will not come of an order, although it was promised."""
 
     order_id: UUID
@@ -100,16 +93,14 @@ class ShortageFacts:
 Facts = BasketFacts | PromiseFacts | ShortageFacts
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(Struct, frozen=True):
     """All of one product that goes to one collection point."""
 
     goods: Goods
     quantity_steps: int
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Struct, frozen=True):
     """One collection point, by when to be there, and what to bring."""
 
     collection_point: str

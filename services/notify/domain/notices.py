@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
+from msgspec import Struct
+
 from services.notify.domain.facts import BasketFacts, Facts, PromiseFacts, ShortageFacts
 
 BASKET, ORDER_PROMISED, ORDER_SHORTED = "basket", "order_promised", "order_shorted"
@@ -26,8 +28,7 @@ FACTS: dict[str, type[BasketFacts] | type[PromiseFacts] | type[ShortageFacts]] =
 """What each kind of notice says."""
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Struct, frozen=True):
     """`notice_id` is the id of the event that told of it, so that after a restore a receiver knows the notice again.
 
     `happened_at` is when the books changed. A partner's notice has partner, order, event and sequence; a household's

@@ -1,10 +1,10 @@
 """What notify has learned from the other services' events; each save carries the whole new state of its rows."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 import msgspec
+from msgspec import Struct
 
 from services.chassis.ledger import Connection
 from services.notify.domain.facts import Goods, RefusedLine
@@ -13,24 +13,21 @@ _REFUSED = msgspec.json.Decoder(tuple[RefusedLine, ...])
 _LINES = msgspec.json.Decoder(dict[str, tuple[str, UUID]])
 
 
-@dataclass(frozen=True, slots=True)
-class Cooperative:
+class Cooperative(Struct, frozen=True):
     """`timezone` is an IANA name."""
 
     name: str
     timezone: str
 
 
-@dataclass(frozen=True, slots=True)
-class OrderLine:
+class OrderLine(Struct, frozen=True):
     """What stands behind a line: the partner's article number and our product."""
 
     sku: str
     goods: Goods
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedOrder:
+class PlacedOrder(Struct, frozen=True):
     """An order as `orders` tells of it; by (line number, offer) the article number and the product."""
 
     partner_id: UUID
@@ -39,8 +36,7 @@ class PlacedOrder:
     lines: Mapping[tuple[int, UUID], tuple[str, UUID]]
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """A partner's order; `lines` by line number and offer."""
 
     partner_id: UUID

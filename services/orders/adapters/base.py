@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from msgspec import Struct
 from pydantic import BaseModel, ValidationError
 
 from services.chassis import problems
@@ -18,13 +19,11 @@ MOST_LINES = 200
 MOST_TEXT = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Ping:
+class Ping(Struct, frozen=True):
     """The platform tries whether we are there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
+class Ignored(Struct, frozen=True):
     """A push that says nothing about an order for us; answered 200, so that the platform is content."""
 
     reason: str

@@ -7,10 +7,10 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from services.orders.adapters.base import Malformed
 
@@ -37,8 +37,7 @@ _decoder = msgspec.json.Decoder(list[msgspec.Raw])
 _envelope = msgspec.json.Decoder(_Envelope)
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """One event of a batch: the JSON of its order, or what is wrong with the event. `id` may be empty then."""
 
     id: str

@@ -12,6 +12,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Self
 
+from msgspec import Struct
+
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 """In ASCII, the same for ever: digests that are stored are compared with those of later pushes."""
 
@@ -35,8 +37,7 @@ class Revision:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class CommandLine:
+class CommandLine(Struct, frozen=True):
     """One line as sold: `quantity` counts what the SKU names (bags, boxes, kilograms)."""
 
     line_no: int
@@ -54,8 +55,7 @@ class Contact:
     address: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class OrderCommand:
+class OrderCommand(Struct, frozen=True):
     """One push. `delivery_day` None asks for the earliest day that takes orders; `restores` undoes a deletion."""
 
     partner_ref: str

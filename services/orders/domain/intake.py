@@ -5,11 +5,13 @@ offer has closed is kept as it was, whatever the push says: households may be ha
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Self
 from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from services.orders.domain.command import CommandLine, Kind, OrderCommand
 from services.orders.domain.order import Line, LineState, Offer, Order, OrderState, SkuMapping
@@ -39,8 +41,7 @@ class Outcome(StrEnum):
     REPEATED = "repeated"
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """The order as it is now. `late_lines`: numbers of lines that could not follow the push."""
 
     order: Order
@@ -48,8 +49,7 @@ class Decision:
     late_lines: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Offers:
+class Offers(Struct, frozen=True):
     """Every offer that a line is or could be bound to."""
 
     by_id: Mapping[UUID, Offer]
@@ -65,8 +65,7 @@ class Offers:
         return cls(by_id, by_product)
 
 
-@dataclass(frozen=True, slots=True)
-class Books:
+class Books(Struct, frozen=True):
     """What a decision looks at: the partner's SKU map, and the offers."""
 
     skus: Mapping[str, SkuMapping]

@@ -5,13 +5,15 @@ each ordered line, the answer of `allocation` to the newest change is still to c
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 from typing import Protocol
 from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from services.orders.domain.command import Kind, OrderCommand
 
@@ -34,8 +36,7 @@ class OrderState(StrEnum):
     CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True, slots=True)
-class Product:
+class Product(Struct, frozen=True):
     """One step is `step_milliunits` thousandths of `unit`."""
 
     product_id: UUID
@@ -48,16 +49,14 @@ class Product:
         return f"{whole}.{rest:03d}".rstrip("0") if rest else str(whole)
 
 
-@dataclass(frozen=True, slots=True)
-class SkuMapping:
+class SkuMapping(Struct, frozen=True):
     """What a partner's SKU is: so many units of the product per sold item (a 300 g bag: 3/10 of kg)."""
 
     product: Product
     factor: Fraction
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Struct, frozen=True):
     """What `orders` needs to know of an offer. `state` is open, closed or withdrawn; only open can change."""
 
     offer_id: UUID
@@ -71,8 +70,7 @@ class Offer:
         return self.state == "open" and now < self.cut_off_at
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """`sold_quantity` is the partner's; `quantity_steps` ours. `promised_steps` is what is still coming."""
 
     line_no: int
@@ -98,8 +96,7 @@ class Line:
         return replace(self, state=LineState.CANCELLED, promised_steps=0, short_steps=0, reason=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """`command` is the push that made it so; None before the first. `announced`: readers know of the order."""
 
     order_id: UUID

@@ -1,7 +1,6 @@
 """Orders and their lines. Rows are locked in the order of their ids everywhere, so that nobody waits crosswise."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -9,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
+from msgspec import Struct
 
 from services.chassis.ledger import Connection
 from services.orders.domain.command import CommandLine, Contact, Kind, OrderCommand, Revision, decimal_text
@@ -29,8 +29,7 @@ Reference = tuple[UUID, str]
 """How a partner names an order: (partner_id, partner_ref)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Filed:
+class Filed(Struct, frozen=True):
     """An order with where it belongs and when it came; `promised_at` is when its first promise was applied."""
 
     order: Order

@@ -1,10 +1,11 @@
 """A small world for the rules of intake: two products, their offers, and a partner's SKU map."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from services.orders.domain.command import CommandLine, Kind, OrderCommand
 from services.orders.domain.intake import Books, Decision, Offers, decide
