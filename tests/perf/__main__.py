@@ -10,7 +10,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 
 from infra.local.errors import LocalStackError
-from tests.perf import chain, floor, lanes
+from tests.perf import chain, floor, growth, lanes
 from tests.perf.figures import Figure, Report
 from tests.perf.subject import Servers, servers
 
@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "chain": chain.run,
     "floor": floor.run,
     "lanes": lanes.run,
+    "growth": growth.run,
 }
 
 
