@@ -5,9 +5,10 @@ per figure as it comes and a table at the end; keeps the lines in .local/bench.
 """
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+
+import uvloop
 
 from infra.local.errors import LocalStackError
 from tests.perf import chain, floor, growth, lanes
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3, help="of each figure; the median counts")
     options = parser.parse_args(arguments)
     try:
-        return asyncio.run(_run(options.only or [*BENCHMARKS], options.rounds))
+        return uvloop.run(_run(options.only or [*BENCHMARKS], options.rounds))
     except LocalStackError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
