@@ -5,12 +5,13 @@ per figure as it comes and a table at the end; keeps the lines in .local/bench.
 """
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 
+import uvloop
+
 from infra.local.errors import LocalStackError
-from tests.perf import chain, door, isolation, latency
+from tests.perf import chain, door, floor, growth, isolation, lanes, latency
 from tests.perf.figures import Figure, Report
 from tests.perf.subject import Servers, servers
 
@@ -18,10 +19,13 @@ Benchmark = Callable[[Servers, int], Awaitable[Sequence[Figure]]]
 
 BENCHMARKS: dict[str, Benchmark] = {
     "chain": chain.run,
+    "floor": floor.run,
     "http_single": door.run_single,
     "http_batch": door.run_batch,
     "latency": latency.run,
     "isolation": isolation.run,
+    "growth": growth.run,
+    "lanes": lanes.run,
 }
 
 
@@ -41,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3, help="of each figure")
     options = parser.parse_args(arguments)
     try:
-        return asyncio.run(_run(options.only or [*BENCHMARKS], options.rounds))
+        return uvloop.run(_run(options.only or [*BENCHMARKS], options.rounds))
     except LocalStackError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -34,6 +34,11 @@ class Run:
     orders_per_s: float
     cpu_us: dict[str, int]
 
+    @property
+    def orders_per_cpu_s(self) -> float:
+        """Orders per second of CPU time of the services and the servers together."""
+        return 1_000_000 / sum(us for name, us in self.cpu_us.items() if name != "load")
+
 
 async def measure(servers: Servers, subject: Subject, market: Market, orders: int, run: str, batch: int = BATCH) -> Run:
     """Pushes so many orders; the clock stops when the last of them has its notice job."""
@@ -49,8 +54,8 @@ async def measure(servers: Servers, subject: Subject, market: Market, orders: in
 
 
 async def until_done(subject: Subject, before: Progress, orders: int) -> None:
-    """Returns when so many more orders have gone the whole way."""
-    deadline = time.monotonic() + PATIENCE_S
+    """Returns when so many more orders have gone the whole way. Looks the more often the nearer the end is."""
+    began = time.monotonic()
     while True:
         now = await subject.progress()
         done = min(
@@ -61,16 +66,20 @@ async def until_done(subject: Subject, before: Progress, orders: int) -> None:
         )
         if done >= orders:
             return
-        assert time.monotonic() < deadline, f"{subject.name} does not get on: {now}, {before} before"
-        await asyncio.sleep(0.05)
+        elapsed_s = time.monotonic() - began
+        assert elapsed_s < PATIENCE_S, f"{subject.name} does not get on: {now}, {before} before"
+        left_s = elapsed_s * (orders - done) / max(done, 1)
+        await asyncio.sleep(min(max(0.05, left_s / 4), 0.5))
 
 
 def make_pushes(market: Market, orders: int, run: str, batch: int) -> list[Push]:
     """Batches of all shops in turn; `run` names the orders, so that each is new."""
-    each = -(-orders // (batch * len(market.shops)))
-    shops = [islice(Pusher(market, shop, run).batches(batch), each) for shop in market.shops]
-    in_turn = [push for turn in zip_longest(*shops) for push in turn if push is not None]
-    return in_turn[: orders // batch]
+    pushes = orders // batch
+    shops = market.shops[:pushes]
+    each = -(-pushes // len(shops))
+    batches = [islice(Pusher(market, shop, run).batches(batch), each) for shop in shops]
+    in_turn = [push for turn in zip_longest(*batches) for push in turn if push is not None]
+    return in_turn[:pushes]
 
 
 async def run(servers: Servers, rounds: int) -> Sequence[Figure]:

@@ -36,7 +36,7 @@ class OurDoor:
     async def prepare(self) -> None:
         """Migrates and seeds, and declares the readers' queues as they would."""
         ServiceProcesses(self._stack, ["orders"]).migrate()
-        await seed(self._stack, "orders", self._market)
+        await seed(self.orders_dsn, "orders", self._market)
         lanes = range(ServiceSettings.model_fields["shared_lanes"].default)
         for reader in read_by("orders"):
             async with await aio_pika.connect(self._stack.rabbit.amqp_url(reader)) as connection:

@@ -1,0 +1,104 @@
+"""`lanes.2`, `lanes.4`: what it costs to share the lanes of each service among several worker processes."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from statistics import median
+
+from infra.local.ports import choose_ports
+from infra.local.processes import ServiceProcess
+from infra.local.stack import Stack
+from infra.rabbitmq.definitions import SERVICES
+from services.chassis.lanes import shared_lane
+from services.chassis.settings import ServiceSettings
+from tests.perf.chain import BATCH, OUR_ORDERS, WARES, Run, measure
+from tests.perf.figures import Figure
+from tests.perf.market import Market, make_market
+from tests.perf.ours import ENVIRONMENT, Ours
+from tests.perf.subject import Servers, running
+
+LANES: int = ServiceSettings.model_fields["shared_lanes"].default
+WORKERS = (1, 2, 4)
+CONNECTIONS = 4
+"""Of each process to its database: those of 17 processes are within what PostgreSQL allows."""
+GOAL = ">= 0.85"
+
+
+class InLanes(Ours):
+    """So many workers of each service, each with its part of the lanes; one more process of `orders` answers HTTP."""
+
+    def __init__(self, stack: Stack, market: Market, workers: int) -> None:
+        super().__init__(stack, market)
+        self.name = f"lanes-{workers}"
+        self._door = _process(stack, "orders", "orders-http", "--role", "http")
+        self._processes = [self._door]
+        for number in range(workers):
+            lanes = ",".join(map(str, range(number, LANES, workers)))
+            for service in SERVICES:
+                name = f"{service}-worker-{number}"
+                self._processes.append(_process(stack, service, name, "--role", "worker", "--lanes", lanes))
+
+    @property
+    def http_port(self) -> int:
+        """That of the process that answers HTTP."""
+        return self._door.http_port
+
+    def start(self) -> None:
+        """Starts all and waits."""
+        for process in self._processes:
+            process.start()
+        for process in self._processes:
+            process.wait_until_ready()
+
+    def stop(self) -> None:
+        """Drains all."""
+        with ThreadPoolExecutor(max_workers=len(self._processes)) as pool:
+            list(pool.map(ServiceProcess.stop, self._processes))
+
+    def pids(self) -> dict[str, int]:
+        """By process."""
+        return {process.name: process.pid for process in self._processes if process.pid}
+
+
+async def run(servers: Servers, rounds: int) -> Sequence[Figure]:
+    """All numbers of workers in turn, on the same databases."""
+    market = spread_market()
+    subjects = {workers: InLanes(servers.stack, market, workers) for workers in WORKERS}
+    runs: dict[int, list[Run]] = {workers: [] for workers in WORKERS}
+    await subjects[1].prepare()
+    for number in range(rounds):
+        for workers, subject in subjects.items():
+            with running(subject):
+                await measure(servers, subject, market, 5 * BATCH, f"{subject.name}-{number}w")
+                runs[workers].append(await measure(servers, subject, market, OUR_ORDERS, f"{subject.name}-{number}"))
+            wrong = await subject.check()
+            assert not wrong, f"{subject.name}: {'; '.join(wrong)}"
+    per_cpu_s = {workers: median(run.orders_per_cpu_s for run in found) for workers, found in runs.items()}
+    return [
+        Figure(
+            f"lanes.{workers}",
+            "orders/CPU s",
+            round(per_cpu_s[workers]),
+            round(per_cpu_s[1]),
+            round(per_cpu_s[workers] / per_cpu_s[1], 2),
+            GOAL,
+            {
+                "orders_per_s": {one: round(median(run.orders_per_s for run in runs[one])) for one in (1, workers)},
+                "cpu_us": {one: runs[one][-1].cpu_us for one in (1, workers)},
+            },
+        )
+        for workers in WORKERS[1:]
+    ]
+
+
+def spread_market() -> Market:
+    """A market with one cooperative on each lane."""
+    market = make_market(100 * LANES, WARES, seed=1)
+    shops = {shared_lane(shop.cooperative_id, LANES): shop for shop in market.shops}
+    return replace(market, shops=tuple(shops[lane] for lane in range(LANES)))
+
+
+def _process(stack: Stack, service: str, name: str, *arguments: str) -> ServiceProcess:
+    environment = {**ENVIRONMENT.get(service, {}), f"{service.upper()}_DATABASE_CONNECTIONS": str(CONNECTIONS)}
+    (port,) = choose_ports([None])
+    return ServiceProcess(stack, service, name, arguments=arguments, http_port=port, extra_environment=environment)
