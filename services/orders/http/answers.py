@@ -84,7 +84,10 @@ class FieldFault:
 
 @dataclass
 class ItemAnswer:
-    """What became of one order of a batch: `status` is what it would have been answered with by itself."""
+    """What became of one order of a batch: `status` is what it would have been answered with by itself.
+
+    `order` stands where it was taken, `errors` where it was not.
+    """
 
     id: str
     status: int
