@@ -16,7 +16,7 @@ from services.orders.domain.intake import Reason
 from services.orders.domain.order import Line, LineState, Order, OrderState
 
 
-@dataclass
+@dataclass(slots=True)
 class PromiseAnswer:
     """In the unit of the line. `reason` says why some of it is short, if it is."""
 
@@ -25,7 +25,7 @@ class PromiseAnswer:
     reason: str | None
 
 
-@dataclass
+@dataclass(slots=True)
 class LineAnswer:
     """`sold_quantity` is as pushed; `quantity` is in `unit` and stands where the line is in whole steps.
 
@@ -44,7 +44,7 @@ class LineAnswer:
     promise: PromiseAnswer | None
 
 
-@dataclass
+@dataclass(slots=True)
 class OrderAnswer:
     """An order as it stands."""
 
@@ -55,7 +55,7 @@ class OrderAnswer:
     lines: list[LineAnswer]
 
 
-@dataclass
+@dataclass(slots=True)
 class Customer:
     """The customer as the partner gave it; shown to the cooperative's staff only."""
 
@@ -64,7 +64,7 @@ class Customer:
     address: str | None
 
 
-@dataclass(kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class OrderDetail(OrderAnswer):
     """One order, as its partner or the cooperative's staff may see it."""
 
@@ -74,7 +74,7 @@ class OrderDetail(OrderAnswer):
     contact: Customer | None = None
 
 
-@dataclass
+@dataclass(slots=True)
 class FieldFault:
     """What is wrong with one field."""
 
@@ -82,7 +82,7 @@ class FieldFault:
     detail: str
 
 
-@dataclass
+@dataclass(slots=True)
 class ItemAnswer:
     """What became of one order of a batch: `status` is what it would have been answered with by itself.
 
@@ -95,14 +95,14 @@ class ItemAnswer:
     errors: list[FieldFault] | None = None
 
 
-@dataclass
+@dataclass(slots=True)
 class BatchAnswer:
     """One answer for each event of a batch, in its order."""
 
     answers: list[ItemAnswer]
 
 
-@dataclass
+@dataclass(slots=True)
 class Passed:
     """A push that concerns no order: a ping, or a topic or status that means nothing here."""
 

@@ -3,8 +3,9 @@
 A partner signs the path of its request as the body of a Standard Webhooks message, with the secret it pushes with.
 """
 
+from dataclasses import fields
 from datetime import UTC, date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -17,7 +18,7 @@ from services.chassis.runtime import Runtime
 from services.chassis.standard_webhooks import BadSignature
 from services.orders.domain.order import OrderState
 from services.orders.http import answers
-from services.orders.http.answers import Customer, LineAnswer, OrderDetail
+from services.orders.http.answers import Customer, LineAnswer, OrderAnswer, OrderDetail
 from services.orders.http.push import unauthorized
 from services.orders.settings import OrdersSettings
 from services.orders.store.orders import Filed, get_order, list_orders
@@ -109,11 +110,15 @@ async def _for_partner(runtime: Runtime[OrdersSettings], order_id: UUID, request
     return filed
 
 
+def _fields(answer: OrderAnswer) -> dict[str, Any]:
+    return {field.name: getattr(answer, field.name) for field in fields(answer)}
+
+
 def _detail(filed: Filed, with_contact: bool) -> OrderDetail:
     answer = answers.of_order(filed.order)
     told = filed.order.command.contact if filed.order.command and with_contact else None
     return OrderDetail(
-        **vars(answer),
+        **_fields(answer),
         partner_id=filed.partner_id,
         received_at=filed.received_at,
         promised_at=filed.promised_at,
@@ -124,7 +129,7 @@ def _detail(filed: Filed, with_contact: bool) -> OrderDetail:
 def _summary(filed: Filed) -> OrderSummary:
     answer = answers.of_order(filed.order)
     return OrderSummary(
-        **vars(answer),
+        **_fields(answer),
         partner_id=filed.partner_id,
         received_at=filed.received_at,
         promised_at=filed.promised_at,
