@@ -16,6 +16,9 @@ from services.chassis.cloudevents import Arrival
 Place = tuple[UUID, str]
 """One stream of one producer."""
 
+_Key = tuple[str, int]
+"""Producer and sequence number, within a stream."""
+
 
 class Parked(Struct, frozen=True):
     """An event that came before it could be applied. `blocked`: it failed and waits for a retry or an operator."""
@@ -37,6 +40,22 @@ class Verdict:
     """How far each stream is known to reach, where that is beyond its cursor."""
 
 
+class _Stream:
+    """One cooperative while a message is sorted. What waits is kept in the order in which it came."""
+
+    __slots__ = ("at", "held", "stored", "stream", "waiting")
+
+    def __init__(self, stream: UUID) -> None:
+        self.stream = stream
+        self.at: dict[str, int] = {}
+        """How far each producer's events are applied."""
+        self.waiting: dict[_Key, Arrival] = {}
+        self.stored: set[_Key] = set()
+        """What is parked."""
+        self.held: set[_Key] = set()
+        """What of it is blocked."""
+
+
 def decide(
     arrivals: Sequence[Arrival],
     parked: Iterable[Parked],
@@ -47,79 +66,68 @@ def decide(
 
     Of what is parked, any number of the next events of each place will do: what is ready is ready with all the rest as
     well, and a caller that applied it can come back for more.
-
     Streams keep their order; across streams the order of arrival is kept as far as their gates allow.
     With `at_most`, no more than that many events are ready, and the rest are early.
     """
     verdict = Verdict()
-    at = dict(cursors)
-    waiting: dict[UUID, dict[tuple[str, int], Arrival]] = {}
-    held: set[tuple[UUID, str, int]] = set()
-    stored: set[tuple[UUID, str, int]] = set()
+    streams: dict[UUID, _Stream] = {}
+    for (stream, producer), sequence in cursors.items():
+        streams.setdefault(stream, _Stream(stream)).at[producer] = sequence
+    touched: dict[int, _Stream] = {}
     for item in parked:
-        event = item.arrival
-        stored.add((event.stream, event.producer, event.sequence))
+        found, key = streams[item.arrival.stream], (item.arrival.producer, item.arrival.sequence)
+        touched[id(found)] = found
+        found.stored.add(key)
         if item.blocked:
-            held.add((event.stream, event.producer, event.sequence))
+            found.held.add(key)
         else:
-            waiting.setdefault(event.stream, {})[event.producer, event.sequence] = event
+            found.waiting[key] = item.arrival
     for event in arrivals:
-        key = (event.producer, event.sequence)
-        known = waiting.setdefault(event.stream, {})
-        if event.sequence <= at[event.stream, event.producer] or key in known or (event.stream, *key) in stored:
+        found, key = streams[event.stream], (event.producer, event.sequence)
+        touched[id(found)] = found
+        if event.sequence <= found.at[event.producer] or key in found.waiting or key in found.stored:
             verdict.duplicates += 1
         else:
-            known[key] = event
-    for stream, events in waiting.items():
-        _pass_stream(stream, events, at, stored, verdict, at_most)
-    _note_heads(waiting, held, at, verdict)
+            found.waiting[key] = event
+    for found in touched.values():
+        _pass_stream(found, verdict, at_most)
+        _note_heads(found, verdict)
     return verdict
 
 
-def _pass_stream(
-    stream: UUID,
-    events: dict[tuple[str, int], Arrival],
-    at: dict[Place, int],
-    stored: set[tuple[UUID, str, int]],
-    verdict: Verdict,
-    at_most: int | None,
-) -> None:
+def _pass_stream(found: _Stream, verdict: Verdict, at_most: int | None) -> None:
     """Lets through what may pass of one stream: of each producer's next event, always the first that came."""
-    came = {key: index for index, key in enumerate(events)}
-    producers = {producer for producer, _ in events}
+    at, waiting = found.at, found.waiting
+    came = {key: index for index, key in enumerate(waiting)}
+    producers, moved = {producer for producer, _ in waiting}, set[str]()
     while at_most is None or len(verdict.ready) < at_most:
-        next_keys = [key for p in producers if (key := (p, at[stream, p] + 1)) in events]
-        passing = [key for key in next_keys if _causes_applied(events[key], at)]
-        if not passing:
+        first = None
+        for producer in producers:
+            key = (producer, at[producer] + 1)
+            event = waiting.get(key)
+            if event and _causes_applied(event, at) and (first is None or came[key] < came[first]):
+                first = key
+        if first is None:
             break
-        key = min(passing, key=came.__getitem__)
-        event = events.pop(key)
-        verdict.ready.append(event)
-        at[stream, event.producer] = verdict.cursors[stream, event.producer] = event.sequence
-    verdict.early += [event for key, event in events.items() if (stream, *key) not in stored]
+        verdict.ready.append(waiting.pop(first))
+        at[first[0]] = first[1]
+        moved.add(first[0])
+    for producer in moved:
+        verdict.cursors[found.stream, producer] = at[producer]
+    verdict.early += [event for key, event in waiting.items() if key not in found.stored]
 
 
-def _causes_applied(event: Arrival, at: Mapping[Place, int]) -> bool:
+def _causes_applied(event: Arrival, at: Mapping[str, int]) -> bool:
     """Causes from producers that this service does not read do not hold the event."""
-    return all(at.get((event.stream, cause), needed) >= needed for cause, needed in event.after.items())
+    return all(at.get(cause, needed) >= needed for cause, needed in event.after.items())
 
 
-def _note_heads(
-    waiting: Mapping[UUID, Mapping[tuple[str, int], Arrival]],
-    held: set[tuple[UUID, str, int]],
-    at: Mapping[Place, int],
-    verdict: Verdict,
-) -> None:
+def _note_heads(found: _Stream, verdict: Verdict) -> None:
     """What is still waiting proves how far the streams reach, also those of its causes."""
-
-    def note(place: Place, sequence: int) -> None:
-        if place in at and sequence > max(at[place], verdict.heads.get(place, 0)):
-            verdict.heads[place] = sequence
-
-    for stream, producer, sequence in held:
-        note((stream, producer), sequence)
-    for stream, events in waiting.items():
-        for event in events.values():
-            note((stream, event.producer), event.sequence)
-            for cause, needed in event.after.items():
-                note((stream, cause), needed)
+    heads: dict[str, int] = {}
+    seen = [*found.held, *found.waiting, *(cause for event in found.waiting.values() for cause in event.after.items())]
+    for producer, sequence in seen:
+        if producer in found.at and sequence > max(found.at[producer], heads.get(producer, 0)):
+            heads[producer] = sequence
+    for producer, sequence in heads.items():
+        verdict.heads[found.stream, producer] = sequence
