@@ -215,6 +215,12 @@ def line_promises(places: Iterable[Line]) -> tuple[LinePromise, ...]:
 
 def _line_promise(places: Sequence[Line]) -> LinePromise:
     """Add up the places of one line. A loss is told before a shortage, the newer before the older."""
+    if len(places) == 1:  # nearly always
+        (one,) = places
+        return LinePromise(
+            one.line_no, one.offer_id, one.ordered_steps, one.promised_steps, one.short_steps, one.shorted_steps,
+            one.cancelled_steps, one.reason,
+        )  # fmt: skip
     telling = max(places, key=lambda line: (line.shorted_steps > 0, line.short_steps > 0, line.position))
     return LinePromise(
         places[0].line_no,

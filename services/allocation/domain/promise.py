@@ -283,7 +283,7 @@ class _Batch:
     def _effect(self, kind: type[Effect], order_id: UUID) -> Effect:
         if kind is Shorted:
             return Shorted(order_id, tuple(self._losses[order_id].values()))
-        return Promised(order_id, line_promises(line for places in self._lines(order_id).values() for line in places))
+        return Promised(order_id, line_promises(queue.lines[position] for queue, position in self._places[order_id]))
 
 
 def _short_reason(queue: _Queue) -> Reason:
