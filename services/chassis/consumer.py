@@ -85,6 +85,9 @@ class Consumer:
         self._gap_patience = timedelta(seconds=gap_patience_s)
         self._broker: RabbitBroker | None = None
         self._stopping = asyncio.Event()
+        self._waiting: dict[str, Group[Message, None]] = {}
+        """By queue, whatever connection the messages came over: work goes on while a connection is replaced."""
+        self._rejecting = asyncio.Lock()
         self.waits_for: list[str] = ["the consumer has not started"]
         """What keeps this process from consuming, in words; empty while all its queues are consumed."""
 
@@ -162,8 +165,10 @@ class Consumer:
             await self._patiently(lambda: take(messages))
             return [None] * len(messages)
 
-        waiting = Group(
-            work, most=MOST_TOGETHER, most_waiting=sys.maxsize, most_of_one=sys.maxsize, side_by_side=1, weigh=_events
+        most = sys.maxsize  # prefetch limits what waits
+        waiting = self._waiting.setdefault(
+            queue,
+            Group(work, most=MOST_TOGETHER, most_waiting=most, most_of_one=most, side_by_side=1, weigh=_events),
         )
 
         async def on_message(delivery: Delivery) -> None:
@@ -187,7 +192,8 @@ class Consumer:
         async def work(tx: Transaction) -> None:
             await parking.save_rejected(tx.conn, queue, reason, body)
 
-        await self._ledger.transact(work)
+        async with self._rejecting:
+            await self._ledger.transact(work)
 
     async def _take_in_together(self, messages: Sequence[Message]) -> None:
         """Events of messages that follow one another are applied together."""

@@ -155,3 +155,7 @@ class Group(Generic[T, R]):
                 return
             for item in batch:
                 item.answer(error)
+        except BaseException:
+            for item in batch:
+                item.answer(ConnectionError("the work was broken off"))
+            raise

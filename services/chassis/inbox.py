@@ -1,4 +1,6 @@
-"""The inbox: one message, one transaction. Lock cursors, let the gate decide, apply, advance, commit.
+"""The inbox: a transaction for one message, or for several that waited together.
+
+Lock cursors, let the gate decide, apply, advance, commit.
 
 A failure is narrowed down to the one event that causes it: that one is parked for a retry and its stream waits
 behind it, while the other streams of the message go on. Weather (database away) is raised to the caller.
@@ -142,6 +144,7 @@ class Inbox:
                 continue
             if not attempt:
                 return
+            arrivals = ()  # the rest is parked by now
 
     async def _begin_next(
         self, stream: UUID, arrivals: Sequence[Arrival], retried: Sequence[Place], deaths: int
@@ -263,18 +266,20 @@ async def _judge(
 ) -> gate.Verdict:
     """The gate's verdict on what arrived and what is parked.
 
-    Only where the next events let something pass are more of the parked ones read, so that a message costs the same
-    however much waits behind a gap.
+    Only of streams in which something passes are more of the parked ones read, so that a message costs the same however
+    much waits behind a gap.
     """
     at = {place: cursor.sequence for place, cursor in cursors.items()}
     if not _is_behind(cursors):
         return gate.decide(arrivals, [], at, at_most)
     streams = sorted({stream for stream, _ in cursors})
-    verdict = gate.decide(arrivals, await parking.list_parked(conn, streams, retried, 1), at, at_most)
-    if not verdict.ready or at_most is not None:
+    nearest = await parking.list_parked(conn, streams, retried, 1)
+    verdict = gate.decide(arrivals, nearest, at, at_most)
+    moving = {stream for stream, _ in verdict.cursors}
+    if not moving or at_most is not None:
         return verdict
-    parked = await parking.list_parked(conn, streams, retried, MOST_AT_ONCE)
-    return gate.decide(arrivals, parked, at)
+    parked = await parking.list_parked(conn, sorted(moving), retried, MOST_AT_ONCE)
+    return gate.decide(arrivals, [*(one for one in nearest if one.arrival.stream not in moving), *parked], at)
 
 
 __all__ = ["Handler", "Inbox", "Patience", "Received"]

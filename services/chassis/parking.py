@@ -89,13 +89,18 @@ async def _count_parked(conn: Connection, streams: Sequence[UUID]) -> dict[Place
 async def park(conn: Connection, early: Sequence[Arrival]) -> int:
     """Keeps events that cannot be applied yet; returns how many of them were not parked already."""
     room = await _count_parked(conn, sorted({event.stream for event in early}))
+    known = await _list_known(conn, early) if room else set()
     kept = []
     for event in sorted(early, key=lambda e: e.sequence):
         place = (event.stream, event.producer)
+        if (*place, event.sequence) in known:
+            continue
         room[place] = room.get(place, 0) + 1
         if room[place] <= MOST_PARKED:
             kept.append(event)
-    done = await conn.execute(
+    if not kept:
+        return 0
+    await conn.execute(
         "insert into parked_event (producer, stream, sequence, status, event) "
         "select p, s, q, 'waiting', e from unnest($1::text[], $2::uuid[], $3::bigint[], $4::json[]) as x (p, s, q, e) "
         "on conflict do nothing",
@@ -104,7 +109,20 @@ async def park(conn: Connection, early: Sequence[Arrival]) -> int:
         [e.sequence for e in kept],
         [cloudevents.parked_json(e) for e in kept],
     )
-    return int(done.rpartition(" ")[2])
+    return len(kept)
+
+
+async def _list_known(conn: Connection, early: Sequence[Arrival]) -> set[tuple[UUID, str, int]]:
+    """(stream, producer, sequence) of those that are parked already."""
+    rows = await conn.fetch(
+        "select stream, producer, sequence from parked_event "
+        "join unnest($1::uuid[], $2::text[], $3::bigint[]) as x (stream, producer, sequence) "
+        "using (stream, producer, sequence)",
+        [e.stream for e in early],
+        [e.producer for e in early],
+        [e.sequence for e in early],
+    )
+    return {(r["stream"], r["producer"], r["sequence"]) for r in rows}
 
 
 async def unpark(conn: Connection, applied: Mapping[Place, int]) -> None:

@@ -39,7 +39,7 @@ RELAY_LAG_S = 30
 """Above this age of the oldest event that waits for the broker, a process is not ready."""
 
 KEPT_ALIVE_S = 75
-"""How long an HTTP connection may be idle: longer than partners and proxies keep theirs, so that theirs is the end.
+"""How long an HTTP connection may be idle: longer than most partners and proxies keep theirs.
 
 One that the server closes while a request is on its way loses that request.
 """
