@@ -21,7 +21,7 @@ from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
 from msgspec import Struct
 
-from services.chassis import cloudevents, faultpoints, parking, topology
+from services.chassis import cloudevents, cursors, faultpoints, parking, topology
 from services.chassis.broker import Broker, Link, answered
 from services.chassis.cloudevents import Arrival, Content, Unreadable
 from services.chassis.faults import BROKER_WEATHER, Backoff, Unsettled, describe, is_weather
@@ -222,14 +222,14 @@ class Consumer:
 
     async def _note_heads(self, producer: str, heads: Mapping[UUID, int]) -> None:
         async def work(tx: Transaction) -> None:
-            await parking.note_heads(tx.conn, producer, heads)
+            await cursors.note_heads(tx.conn, producer, heads)
 
         with contextlib.suppress(Unsettled):  # they are told again and again
             await self._ledger.transact(work)
 
     async def _note_resent(self, producer: str, stream: UUID) -> None:
         async def work(tx: Transaction) -> None:
-            await parking.note_resent(tx.conn, producer, [stream])
+            await cursors.note_resent(tx.conn, producer, [stream])
 
         with contextlib.suppress(Unsettled):
             await self._ledger.transact(work)
@@ -237,7 +237,7 @@ class Consumer:
     async def _forget_requests(self) -> None:
         try:
             async with self._ledger.pool.acquire(timeout=5) as conn:
-                await parking.forget_requests(conn)
+                await cursors.forget_requests(conn)
         except Exception as error:
             if not is_weather(error):
                 raise
@@ -290,7 +290,7 @@ class Consumer:
             return False
 
         async def claim(tx: Transaction) -> list[tuple[str, UUID, int]]:
-            return await parking.claim_gaps(tx.conn, self._gap_patience, limit=200)
+            return await cursors.claim_gaps(tx.conn, self._gap_patience, limit=200)
 
         gaps = await self._ledger.transact(claim)
         away: set[str] = set()

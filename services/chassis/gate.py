@@ -72,7 +72,10 @@ def decide(
     verdict = Verdict()
     streams: dict[UUID, _Stream] = {}
     for (stream, producer), sequence in cursors.items():
-        streams.setdefault(stream, _Stream(stream)).at[producer] = sequence
+        found = streams.get(stream)
+        if found is None:
+            found = streams[stream] = _Stream(stream)
+        found.at[producer] = sequence
     touched: dict[int, _Stream] = {}
     for item in parked:
         found, key = streams[item.arrival.stream], (item.arrival.producer, item.arrival.sequence)

@@ -41,17 +41,21 @@ class _Submission(Generic[R]):
 
 
 class _Item(Generic[T, R]):
-    __slots__ = ("_index", "_submission", "value", "weight")
+    __slots__ = ("_answered", "_index", "_submission", "value", "weight")
 
     def __init__(self, value: T, weight: int, submission: _Submission[R], index: int) -> None:
         self.value, self.weight, self._submission, self._index = value, weight, submission, index
+        self._answered = False
 
     @property
     def is_wanted(self) -> bool:
         return not self._submission.done.done()
 
     def answer(self, result: R | Exception) -> None:
-        self._submission.answer(self._index, result)
+        """The first answer counts."""
+        if not self._answered:
+            self._answered = True
+            self._submission.answer(self._index, result)
 
 
 class _Queue(Generic[T, R]):
@@ -143,19 +147,23 @@ class Group(Generic[T, R]):
         return batch
 
     async def _work_on(self, batch: Sequence[_Item[T, R]]) -> None:
+        """Answers every item, also where this task is cancelled on the way."""
+        try:
+            await self._try(batch)
+        finally:
+            for item in batch:
+                item.answer(ConnectionError("the work was broken off"))
+
+    async def _try(self, batch: Sequence[_Item[T, R]]) -> None:
         """A failure that is no weather is the fault of one item; the others do not fail with it."""
         try:
             answers = await self._work([item.value for item in batch])
-            for item, answer in zip(batch, answers, strict=True):
-                item.answer(answer)
+            answered: list[tuple[_Item[T, R], R | Exception]] = list(zip(batch, answers, strict=True))
         except Exception as error:  # noqa: BLE001 - those who submitted get it
             if len(batch) > 1 and not is_weather(error):
                 for item in batch:
-                    await self._work_on([item])
+                    await self._try([item])
                 return
-            for item in batch:
-                item.answer(error)
-        except BaseException:
-            for item in batch:
-                item.answer(ConnectionError("the work was broken off"))
-            raise
+            answered = [(item, error) for item in batch]
+        for item, answer in answered:
+            item.answer(answer)

@@ -17,14 +17,15 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from services.chassis import faultpoints, gate, parking, trace, turns
+from services.chassis import cursors, faultpoints, gate, parking, trace, turns
 from services.chassis.cloudevents import Arrival
+from services.chassis.cursors import Cursor
 from services.chassis.faults import describe, is_weather
 from services.chassis.gate import Place
 from services.chassis.ids import uuid7
 from services.chassis.ledger import Connection, Ledger, Transaction
 from services.chassis.metrics import Metrics
-from services.chassis.parking import Begun, Cursor
+from services.chassis.parking import Begun
 from services.contracts.base import Event
 
 log = logging.getLogger(__name__)
@@ -152,12 +153,12 @@ class Inbox:
         """Marks the event that would be applied next; None where none may pass."""
 
         async def work(tx: Transaction) -> Begun | None:
-            before = await parking.lock_cursors(tx.conn, self.reads, [stream])
+            before = await cursors.lock_cursors(tx.conn, self.reads, [stream])
             ready = (await _judge(tx.conn, arrivals, before, retried, at_most=1)).ready
             if not ready:
                 return None
             event = ready[0]
-            await parking.advance(tx.conn, before, {}, {(stream, event.producer): event.sequence})
+            await cursors.advance(tx.conn, before, {}, {(stream, event.producer): event.sequence})
             return await parking.begin(tx.conn, event, self._holder, deaths)
 
         begun = await self._ledger.transact(work)
@@ -172,10 +173,10 @@ class Inbox:
 
         async def record(tx: Transaction) -> tuple[int, bool] | None:
             place = (event.stream, event.producer)
-            before = await parking.lock_cursors(tx.conn, self.reads, [event.stream])
+            before = await cursors.lock_cursors(tx.conn, self.reads, [event.stream])
             if before[place].sequence >= event.sequence:
                 return None  # another process has applied it meanwhile
-            await parking.advance(tx.conn, before, {}, {place: event.sequence})
+            await cursors.advance(tx.conn, before, {}, {place: event.sequence})
             return await parking.park_failed(
                 tx.conn, event, describe(error), p.max_attempts, p.retry_first_s, p.retry_most_s
             )
@@ -207,7 +208,7 @@ class Inbox:
         attempt: list[Arrival] | None = None,
     ) -> None:
         async def work(tx: Transaction) -> tuple[gate.Verdict, int, bool]:
-            before = await parking.lock_cursors(tx.conn, self.reads, streams)
+            before = await cursors.lock_cursors(tx.conn, self.reads, streams)
             behind = _is_behind(before)
             verdict = await _judge(tx.conn, arrivals, before, retried, at_most)
             if attempt is not None:
@@ -220,7 +221,7 @@ class Inbox:
             if begun:
                 await turns.insert_turns(tx.conn, begun)
             last = {(turn.stream, turn.producer): turn.number for turn in begun}
-            await parking.advance(tx.conn, before, verdict.cursors, verdict.heads, last)
+            await cursors.advance(tx.conn, before, verdict.cursors, verdict.heads, last)
             more = behind and any(at >= before[place].sequence + MOST_AT_ONCE for place, at in verdict.cursors.items())
             return verdict, parked, more and at_most is None
 
@@ -252,15 +253,15 @@ class Inbox:
         return Received(arrival.stream, arrival.sequence, arrival.id, arrival.time, arrival.traceparent, event)
 
 
-def _is_behind(cursors: Mapping[Place, Cursor]) -> bool:
+def _is_behind(known: Mapping[Place, Cursor]) -> bool:
     """Whether anything can be parked."""
-    return any(cursor.head > cursor.sequence for cursor in cursors.values())
+    return any(cursor.head > cursor.sequence for cursor in known.values())
 
 
 async def _judge(
     conn: Connection,
     arrivals: Sequence[Arrival],
-    cursors: Mapping[Place, Cursor],
+    known: Mapping[Place, Cursor],
     retried: Sequence[Place],
     at_most: int | None,
 ) -> gate.Verdict:
@@ -269,10 +270,10 @@ async def _judge(
     Only of streams in which something passes are more of the parked ones read, so that a message costs the same however
     much waits behind a gap.
     """
-    at = {place: cursor.sequence for place, cursor in cursors.items()}
-    if not _is_behind(cursors):
+    at = {place: cursor.sequence for place, cursor in known.items()}
+    if not _is_behind(known):
         return gate.decide(arrivals, [], at, at_most)
-    streams = sorted({stream for stream, _ in cursors})
+    streams = sorted({stream for stream, _ in known})
     nearest = await parking.list_parked(conn, streams, retried, 1)
     verdict = gate.decide(arrivals, nearest, at, at_most)
     moving = {stream for stream, _ in verdict.cursors}

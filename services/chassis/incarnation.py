@@ -15,7 +15,7 @@ from uuid import UUID
 import asyncpg
 from pydantic import SecretStr
 
-from services.chassis import cloudevents, parking, topology
+from services.chassis import cloudevents, cursors, parking, topology
 from services.chassis.cloudevents import Arrival, ReachAsked, ReachTold
 from services.chassis.database import open_pool
 from services.chassis.faults import BROKER_WEATHER, Unsettled, describe, is_weather
@@ -135,7 +135,7 @@ class Incarnation:
         """Keeps what arrives while the database is not settled; it is applied afterwards."""
         streams = sorted({arrival.stream for arrival in arrivals})
         async with self._pool.acquire(timeout=5) as conn, conn.transaction():
-            before = await parking.lock_cursors(conn, reads, streams)
+            before = await cursors.lock_cursors(conn, reads, streams)
             new = [a for a in arrivals if a.sequence > before[a.stream, a.producer].sequence]
             heads: dict[tuple[UUID, str], int] = {}
             for arrival in new:
@@ -144,7 +144,7 @@ class Incarnation:
                     if place in before:
                         heads[place] = max(heads.get(place, 0), known)
             await parking.park(conn, new)
-            await parking.advance(conn, before, {}, heads)
+            await cursors.advance(conn, before, {}, heads)
 
     async def answer(self, producer: str, asked: ReachAsked) -> None:
         """Tells a producer how far its streams are known here."""

@@ -23,12 +23,11 @@ from services.chassis.faults import BROKER_WEATHER, Backoff, describe, is_weathe
 from services.chassis.ids import uuid7
 from services.chassis.ledger import Connection
 from services.chassis.metrics import Metrics
+from services.chassis.packing import MOST_PER_STREAM, Batch, Bodies
 
 log = logging.getLogger(__name__)
 
 MOST_EVENTS = 500
-MOST_PER_STREAM = 100
-MOST_BYTES = 524_288
 HEADS_PER_MESSAGE = 1000
 POLL_S = 1.0
 CONFIRM_S = 10
@@ -101,51 +100,6 @@ class _Lane:
     heads_from: UUID | None = None
     """The round of all streams goes on behind this one with the next heads message; None: from the first."""
     heads_due: float = 0.0
-
-
-class _Bodies:
-    """Message bodies of at most MOST_BYTES, filled with envelopes in order."""
-
-    def __init__(self) -> None:
-        self.size = 0
-        self._parts: list[list[str]] = [[]]
-        self._room = MOST_BYTES
-
-    def add(self, envelope: str) -> None:
-        if len(envelope) > self._room and self._parts[-1]:
-            self._parts.append([])
-            self._room = MOST_BYTES
-        self._parts[-1].append(envelope)
-        self._room -= len(envelope)
-        self.size += len(envelope)
-
-    def messages(self) -> list[bytes]:
-        return [f"[{','.join(texts)}]".encode() for texts in self._parts if texts]
-
-
-class _Batch:
-    """What one read of the log sends, and how far each stream gets."""
-
-    def __init__(self) -> None:
-        self.begun: dict[UUID, int] = {}
-        self.reached: dict[UUID, int] = {}
-        self.cut: set[UUID] = set()
-        """Streams of which more may wait than was read."""
-        self.events = 0
-        self.bodies = _Bodies()
-
-    def add(self, row: asyncpg.Record, service: str) -> None:
-        """Takes a row of the log; one that does not follow its stream's last is left for the next read."""
-        stream, sequence, relayed = row["stream"], row["sequence"], row["relayed"]
-        self.begun.setdefault(stream, relayed)
-        if sequence != self.reached.get(stream, relayed) + 1:
-            self.cut.add(stream)
-            return
-        self.reached[stream] = sequence
-        if sequence - relayed >= MOST_PER_STREAM:
-            self.cut.add(stream)
-        self.bodies.add(cloudevents.envelope(service, row))
-        self.events += 1
 
 
 class Relay:
@@ -225,7 +179,7 @@ class Relay:
         time, so that a reader that has everything to learn is not drowned. The stream itself goes on meanwhile.
         """
         rows = await self._pool.fetch(_RESEND, stream, sequence, MOST_RESENT)
-        bodies = _Bodies()
+        bodies = Bodies()
         for row in rows:
             bodies.add(cloudevents.envelope(self._service, row))
             if bodies.size > MOST_RESENT_BYTES:
@@ -330,7 +284,7 @@ class Relay:
             return False
         streams = None if everywhere else sorted(hints)
         rows = await self._pool.fetch(_READ, lane.number, streams, MOST_PER_STREAM, MOST_EVENTS)
-        batch = _Batch()
+        batch = Batch()
         for row in rows:
             batch.add(row, self._service)
         if rows:
@@ -348,7 +302,7 @@ class Relay:
             lane.hints |= batch.cut
         return bool(lane.hints) or lane.look_everywhere
 
-    async def _advance(self, lane: _Lane, batch: "_Batch") -> bool:
+    async def _advance(self, lane: _Lane, batch: Batch) -> bool:
         """Moves the cursors to what was sent; False where none moved."""
         streams = sorted(batch.reached)
         done = await self._pool.execute(

@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 
 from infra.local.stack import Stack
-from services.chassis import migrate, parking
+from services.chassis import cursors, migrate, parking
 from services.chassis.cloudevents import Arrival
 from services.chassis.ids import uuid7
 from services.chassis.inbox import Inbox, Patience, Received
@@ -119,8 +119,8 @@ async def test_a_parked_event_that_kills_the_process_is_set_aside_too(pool: "asy
     message = arrivals(stream, 3)
     await process(pool, killer).take_in(message[1:])
     async with pool.acquire() as conn, conn.transaction():
-        before = await parking.lock_cursors(conn, ("catalog",), [stream])
-        await parking.advance(conn, before, {(stream, "catalog"): 1}, {})
+        before = await cursors.lock_cursors(conn, ("catalog",), [stream])
+        await cursors.advance(conn, before, {(stream, "catalog"): 1}, {})
     killer.victim = message[2].id
     for _ in range(2):
         with pytest.raises(Died):

@@ -113,6 +113,28 @@ async def test_too_few_answers_are_a_failure_and_no_endless_wait() -> None:
     assert isinstance(result, ValueError)
 
 
+async def test_a_worker_that_is_broken_off_leaves_nobody_waiting() -> None:
+    workers: list[asyncio.Task[object] | None] = []
+
+    async def broken_off(items: Sequence[str]) -> Sequence[str]:
+        if len(items) > 1:
+            raise ValueError("somebody is to blame")
+        if items == ["2"]:
+            worker = asyncio.current_task()
+            workers.append(worker)
+            assert worker
+            worker.cancel()
+            await asyncio.sleep(0)
+        return list(items)
+
+    it = Group[str, str](broken_off, most=4, most_waiting=10, most_of_one=10, side_by_side=1)
+    one, *others = await asyncio.wait_for(it.submit("a", ["1", "2", "3"]), 5)
+    assert one == "1"
+    assert [type(other) for other in others] == [ConnectionError, ConnectionError]
+    assert workers
+    assert await it.submit("a", ["4"]) == ["4"]
+
+
 async def test_whoever_gives_up_while_waiting_is_left_out() -> None:
     worker = Worker()
     tasks = await submitted(group(worker), ("a", ["1"]), ("b", ["2"]), ("c", ["3"]))

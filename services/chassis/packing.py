@@ -1,0 +1,58 @@
+"""Packing: what one read of the event log becomes on its way to the broker."""
+
+from uuid import UUID
+
+import asyncpg
+
+from services.chassis import cloudevents
+
+MOST_PER_STREAM = 100
+"""Events of one stream in a batch, so that the flood of one cooperative does not stand before the others."""
+MOST_BYTES = 524_288
+"""Of a message body."""
+
+
+class Bodies:
+    """Message bodies of at most MOST_BYTES, filled with envelopes in order."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._parts: list[list[bytes]] = [[]]
+        self._room = MOST_BYTES
+
+    def add(self, text: str) -> None:
+        envelope = text.encode()
+        if len(envelope) > self._room and self._parts[-1]:
+            self._parts.append([])
+            self._room = MOST_BYTES
+        self._parts[-1].append(envelope)
+        self._room -= len(envelope)
+        self.size += len(envelope)
+
+    def messages(self) -> list[bytes]:
+        return [b"[" + b",".join(part) + b"]" for part in self._parts if part]
+
+
+class Batch:
+    """What one read of the log sends, and how far each stream gets."""
+
+    def __init__(self) -> None:
+        self.begun: dict[UUID, int] = {}
+        self.reached: dict[UUID, int] = {}
+        self.cut: set[UUID] = set()
+        """Streams of which more may wait than was read."""
+        self.events = 0
+        self.bodies = Bodies()
+
+    def add(self, row: asyncpg.Record, service: str) -> None:
+        """Takes a row of the log; one that does not follow its stream's last is left for the next read."""
+        stream, sequence, relayed = row["stream"], row["sequence"], row["relayed"]
+        self.begun.setdefault(stream, relayed)
+        if sequence != self.reached.get(stream, relayed) + 1:
+            self.cut.add(stream)
+            return
+        self.reached[stream] = sequence
+        if sequence - relayed >= MOST_PER_STREAM:
+            self.cut.add(stream)
+        self.bodies.add(cloudevents.envelope(service, row))
+        self.events += 1
