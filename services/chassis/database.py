@@ -40,6 +40,9 @@ async def open_pool(
             "tcp_keepalives_idle": "60",  # a connection that a firewall has dropped is found out while it is idle
             "tcp_keepalives_interval": "10",
             "jit": "off",
+            # Statements are short and take arrays: one plan for all is found once, by the indexes, and stays good while
+            # a table grows. Planned for each call, `= any($1)` reads a whole table that was never analysed.
+            "plan_cache_mode": "force_generic_plan",
             "idle_in_transaction_session_timeout": "30s",
             "lock_timeout": "20s",
         },

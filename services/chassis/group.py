@@ -72,7 +72,7 @@ class Group(Generic[T, R]):
     """Hands what was submitted to `work`, at most about `most` at a time, counted by `weigh`.
 
     `work` answers each item, in their order, or raises and has changed nothing. At most `side_by_side` calls of it
-    are under way. More than `most_waiting` in all, or `most_of_one` of one sender, is refused.
+    are under way. More than `most_waiting` in all, or `most_of_one` of one sender, is refused, except by itself.
     """
 
     def __init__(
@@ -102,16 +102,15 @@ class Group(Generic[T, R]):
             return []
         weights = [self._weigh(value) for value in values]
         queue = self._waiting.get(sender) or _Queue[T, R]()
-        own = queue.weight + sum(weights)
-        if own > self._most_of_one or self._weight + sum(weights) > self._most_waiting:
+        own, all_in_all = queue.weight + sum(weights), self._weight + sum(weights)
+        if (queue.weight and own > self._most_of_one) or (self._weight and all_in_all > self._most_waiting):
             raise Overloaded(f"{queue.weight} of this sender and {self._weight} in all are waiting")
         submission = _Submission[R](len(values))
         queue.items.extend(
             _Item(value, weight, submission, index)
             for index, (value, weight) in enumerate(zip(values, weights, strict=True))
         )
-        queue.weight = own
-        self._weight += sum(weights)
+        queue.weight, self._weight = own, all_in_all
         self._waiting[sender] = queue
         if len(self._workers) < self._places:
             # Of nobody's trace: the worker goes on for others.

@@ -4,10 +4,13 @@ import os
 import time
 from uuid import UUID
 
+from asyncpg.pgproto import pgproto
+
 
 def uuid7() -> UUID:
     """A new identifier: 48 bits of Unix milliseconds, then 74 random bits."""
-    stamp = (time.time_ns() // 1_000_000) & ((1 << 48) - 1)
-    random = int.from_bytes(os.urandom(10), "big")
-    value = (stamp << 80) | (0x7 << 76) | ((random >> 68 & 0xFFF) << 64) | (0b10 << 62) | (random & ((1 << 62) - 1))
-    return UUID(int=value)
+    raw = bytearray((time.time_ns() // 1_000_000).to_bytes(6, "big") + os.urandom(10))
+    raw[6] = 0x70 | raw[6] & 0x0F
+    raw[8] = 0x80 | raw[8] & 0x3F
+    made: UUID = pgproto.UUID(bytes(raw))  # a UUID like others, but compared and written faster
+    return made

@@ -72,9 +72,6 @@ def make_market(cooperatives: int, wares: int, seed: int) -> Market:
     return Market(shops, tomorrow.date(), tomorrow)
 
 
-def _ware(number: int, rng: random.Random) -> Ware:
-    return Ware(f"RAU-{number}", _uuid(rng), _uuid(rng), 1000 * rng.randint(5, 30))
-
 
 @dataclass(frozen=True)
 class Push:

@@ -5,9 +5,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
+import pytest
+
 from services.chassis.ledger import Transaction
 from services.orders.app import service
 from services.orders.closing import close_due
+from services.orders.desk import MOST_OF_ONE, Desk
 from services.orders.domain.command import CommandLine, Kind, OrderCommand
 from services.orders.domain.intake import Outcome
 from services.orders.intake import Answer, Push, take_orders
@@ -179,6 +182,52 @@ async def test_a_gate_that_is_held_holds_up_no_other_cooperative(orders: Orders)
     answers = await asyncio.gather(*waiting)
     assert {answer.status_code for answer in answers} == {202}
     assert [it["status"] for it in answers[-1].json()["answers"]] == [202] * 100 + [422]
+
+
+async def test_a_partner_of_whom_too_much_waits_is_asked_to_come_again(orders: Orders) -> None:
+    other = await orders.register_elsewhere()
+    held, may_end = asyncio.Event(), asyncio.Event()
+
+    async def hold(tx: Transaction) -> None:
+        await hold_gates(tx.conn, [orders.van_ho])
+        held.set()
+        await may_end.wait()
+
+    holding = asyncio.create_task(orders.running.runtime.ledger.transact(hold))
+    await held.wait()
+    lines_of_one = [line("SU-SU") for _ in range(200)]
+    much = [order(f"A-{number}", *lines_of_one) for number in range(MOST_OF_ONE // 200 + 3)]
+    waiting = asyncio.create_task(orders.push_batch(*much))
+    await until(lambda: somebody_waits_for_a_lock(orders))
+    refused = await orders.push(order("B-1", line("SU-SU")))
+    assert (refused.status_code, refused.json()["type"].rpartition(":")[2]) == (503, "overloaded")
+    assert int(refused.headers["retry-after"]) > 0
+    assert (await orders.push(order("C-1", line("???")), other)).status_code == 202
+    may_end.set()
+    await holding
+    answers = (await waiting).json()["answers"]
+    assert [it["status"] for it in answers] == [202] * len(much)
+    assert (await orders.push(order("B-1", line("SU-SU")))).status_code == 202
+
+
+async def test_a_partner_who_changes_all_the_time_is_asked_to_send_again(
+    orders: Orders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, partner_id = orders.running.parts.state["desk"], orders.shop.partner_id
+    assert isinstance(desk, Desk)
+    remembered = desk.partner
+
+    async def out_of_date(_: UUID, *, anew: bool) -> Partner | None:
+        """Its secrets as they were read a moment before they were changed once more."""
+        found = await remembered(partner_id, anew=anew)
+        await orders.ask("POST", f"/v1/partners/{partner_id}/secrets")
+        return found
+
+    monkeypatch.setattr(desk, "partner", out_of_date)
+    answer = await orders.push(order("A-1", line("SU-SU")))
+    assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (409, "conflict")
+    monkeypatch.undo()
+    assert await orders.names() == []
 
 
 async def test_an_order_that_is_held_holds_up_only_its_own_push(orders: Orders) -> None:

@@ -157,6 +157,13 @@ async def test_more_than_can_be_remembered_is_refused_and_the_rest_goes_on(limit
     assert await it.submit("b", ["4"]) == ["4"]
 
 
+@pytest.mark.parametrize("limits", [{"most_waiting": 2}, {"most_of_one": 2}])
+async def test_what_is_more_than_the_limit_by_itself_can_still_be_sent(limits: dict[str, int]) -> None:
+    worker = Worker()
+    worker.may_go_on.set()
+    assert await asyncio.wait_for(group(worker, **limits).submit("a", ["1", "2", "3"]), 5) == ["1", "2", "3"]
+
+
 async def test_work_for_many_carries_the_trace_of_nobody() -> None:
     worker = Worker()
     worker.may_go_on.set()
