@@ -72,7 +72,6 @@ def make_market(cooperatives: int, wares: int, seed: int) -> Market:
     return Market(shops, tomorrow.date(), tomorrow)
 
 
-
 @dataclass(frozen=True)
 class Push:
     """One signed request with so many orders."""
