@@ -102,7 +102,6 @@ async def seed(dsn: str, service: str, market: Market) -> None:
     try:
         for statement, columns in _SEED[service]:
             await connection.execute(statement, *_columns(market, columns))
-        await connection.execute("analyze")
     finally:
         await connection.close()
 

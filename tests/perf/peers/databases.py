@@ -21,7 +21,6 @@ async def prepare(addresses: Addresses, market: Market) -> None:
             async with conn.transaction():
                 for table, columns, rows in _seed(service, market):
                     await conn.copy_records_to_table(table, records=rows, columns=columns)
-            await conn.execute("analyze")
         finally:
             await conn.close()
 
