@@ -56,13 +56,14 @@ class Receiver:
         self._stopping.set()
 
     async def know_accounts(self) -> frozenset[UUID]:
-        """Reads which partners have AMQP access now; while the database is away, as it was before."""
+        """Reads which partners have AMQP access now; while they cannot be read, it is as it was before."""
         try:
             self._accounts = frozenset(await store.list_account_ids(self._ledger.pool))
         except Exception as error:
-            if not is_weather(error):
-                raise
-            log.warning("the accounts are read later: %s", describe(error))
+            if is_weather(error):
+                log.warning("the accounts are read later: %s", describe(error))
+            else:
+                log.exception("the accounts could not be read")
         return self._accounts
 
     async def take(self, owner: UUID | None, deliveries: Sequence[Delivery], rejects: Rejects) -> None:

@@ -7,18 +7,27 @@ from typing import Any
 from uuid import UUID
 
 import aio_pika
+import httpx
 import pytest
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelClosed, DeliveryError
 from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed
+from pydantic import SecretStr
 
+from infra.local.ports import choose_ports
 from infra.local.stack import Stack
+from services.chassis.ledger import Transaction
+from services.chassis.serve import Process
 from services.orders.adapters import cloudevents
 from services.orders.amqp import door as door_module
 from services.orders.amqp import topology
+from services.orders.app import service
+from services.orders.store.books import hold_gates
+from services.orders.store.partners import get_partner
 from tests.integration.orders.conftest import Shop, cloud_event, line, order
 from tests.integration.orders.partners import Login, Partners, partners_of, send
 from tests.support.node import until
+from tests.support.servers import fresh_vhost
 
 
 @pytest.fixture
@@ -330,6 +339,65 @@ async def test_a_full_intake_says_no_to_the_publisher(partners: Partners) -> Non
             return False
 
         await until(refused)
+
+
+async def test_a_cooperative_whose_gate_is_held_does_not_hold_up_another(partners: Partners, login: Login) -> None:
+    elsewhere = await partners.orders.register_elsewhere()
+    partner = await get_partner(partners.orders.running.runtime.pool, elsewhere.partner_id)
+    assert partner is not None
+    key = await partners.orders.running.key("staff", partner.cooperative_id)
+    told = await partners.orders.ask("POST", f"/v1/partners/{partner.partner_id}/amqp-account", key=key)
+    told.pop("vhost")
+    other = Login(partner.partner_id, **told)
+    await partners.accounts.reconcile()
+    await partners.until_there(other)
+    held, may_go = asyncio.Event(), asyncio.Event()
+
+    async def hold(tx: Transaction) -> None:
+        await hold_gates(tx.conn, [partner.cooperative_id])
+        held.set()
+        await may_go.wait()
+
+    holding = asyncio.create_task(partners.orders.running.runtime.ledger.transact(hold))
+    await held.wait()
+    async with partners.channel(other) as channel:
+        await asyncio.gather(*(send(channel, other, push(f"B-{number}")) for number in range(20)))
+    async with partners.channel(login) as channel:
+        await asyncio.gather(*(send(channel, login, push(f"A-{number}")) for number in range(600)))
+    await partners.until_stored(*(f"A-{number}" for number in range(600)))
+    assert len(await partners.rows()) == 600
+    may_go.set()
+    await holding
+    await partners.until_stored(*(f"B-{number}" for number in range(20)))
+    await partners.until_empty()
+
+
+async def test_a_worker_opens_the_door_and_says_when_it_is_shut(partners: Partners, stack: Stack) -> None:
+    (port,) = choose_ports([None])
+    async with fresh_vhost(stack) as vhost:
+        url = SecretStr(stack.rabbit.amqp_url("orders", vhost))
+        settings = partners.orders.running.runtime.settings.model_copy(update={"amqp_url": url, "http_port": port})
+        stopped = asyncio.Event()
+        running = asyncio.create_task(Process(service, settings, "worker", range(2)).run(stopped))
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+
+            async def says(words: str) -> bool:
+                try:
+                    return words in (await client.get("/readyz")).text
+                except httpx.TransportError:
+                    return False
+
+            await until(lambda: says('"ready"'))
+            login = await partners.let_in()
+            await partners.publish(login, push("A-1"))
+            await partners.until_stored("A-1")
+            assert "orders_pushed_total" in (await client.get("/metrics")).text
+            await asyncio.to_thread(stack.rabbit.management.delete_vhost, partners.vhost)
+            await until(lambda: says("the partners' broker is away"))
+            await asyncio.to_thread(stack.rabbit.management.create_partners_vhost, partners.vhost)
+            await until(lambda: says('"ready"'))
+        stopped.set()
+        await running
 
 
 # -- What breaks -----------------------------------------------------------------------------------------------
