@@ -18,6 +18,8 @@ from services.orders.amqp.passwords import ALGORITHM
 LIMITS = {"max-connections": 10, "max-channels": 50}
 """Of each partner."""
 
+_CONNECTIONS = "/connections/username/"
+
 
 class Access(Struct, frozen=True):
     """What the broker knows of a user; `permissions` are those in the partners' virtual host, if it has any there."""
@@ -53,7 +55,8 @@ def _only(name: str) -> str:
 def changes(wanted: Mapping[UUID, str], found: Mapping[str, Access], vhost: str) -> list[Change]:
     """What has to be changed so that the broker has these password hashes, by partner, and no other partner's user.
 
-    Withdrawals come first, and a new user's permissions last: none of them is ever without limits.
+    Withdrawals come first, and a new user's permissions last: none of them is ever without limits. A user that gets a
+    new password is made anew, since with a user its connections go.
     """
     users = {topology.user(partner_id) for partner_id in wanted}
     done = [change for name in sorted(found.keys() - users) for change in _withdrawal(name)]
@@ -65,15 +68,16 @@ def changes(wanted: Mapping[UUID, str], found: Mapping[str, Access], vhost: str)
 
 def _withdrawal(name: str) -> list[Change]:
     place = quote(name, safe="")
-    return [Change("DELETE", f"/users/{place}"), Change("DELETE", f"/connections/username/{place}")]
+    return [Change("DELETE", f"/users/{place}"), Change("DELETE", f"{_CONNECTIONS}{place}")]
 
 
 def _renewal(name: str, partner_id: UUID, wanted: Access, found: Access | None, vhost: str) -> Iterator[Change]:
-    if found is None or (found.password_hash, found.tags) != (wanted.password_hash, wanted.tags):
+    if found is not None and (found.password_hash, found.tags) != (wanted.password_hash, wanted.tags):
+        yield from _withdrawal(name)
+        found = None
+    if found is None:
         body = {"password_hash": wanted.password_hash, "hashing_algorithm": ALGORITHM, "tags": ""}
         yield Change("PUT", f"/users/{name}", body)
-        if found is not None:
-            yield Change("DELETE", f"/connections/username/{name}")
     for limit, value in LIMITS.items():
         if found is None or found.limits.get(limit) != value:
             yield Change("PUT", f"/user-limits/{name}/{limit}", {"value": value})
@@ -104,9 +108,14 @@ class BrokerUsers:
         }
 
     async def apply(self, change: Change) -> None:
-        """Carries out one change; what is to be deleted may be gone already."""
+        """Carries out one change; what is to be deleted may be gone already.
+
+        The broker itself closes the connections of a user that is deleted, and says 500 to whoever closes one of them
+        at the same moment.
+        """
         answer = await self._client.request(change.method, f"/api{change.path}", json=change.body)
-        if not (change.method == "DELETE" and answer.status_code == httpx.codes.NOT_FOUND):
+        gone = answer.status_code == httpx.codes.NOT_FOUND or change.path.startswith(_CONNECTIONS)
+        if not (change.method == "DELETE" and gone):
             answer.raise_for_status()
 
     async def _get(self, path: str) -> list[dict[str, Any]]:

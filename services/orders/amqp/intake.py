@@ -69,7 +69,10 @@ class Intake:
         return self._tag is not None
 
     async def consume(self) -> None:
-        """Begins to consume, or again."""
+        """Begins to consume, or again where the broker says that nobody does."""
+        tag, self._tag = self._tag, None
+        if tag is not None:
+            await answered(self._channel.basic_cancel(tag))
         await answered(self._channel.basic_qos(prefetch_count=PREFETCH))
         begun = await answered(self._channel.basic_consume(topology.INTAKE, self._on_message))
         self._tag = begun.consumer_tag
