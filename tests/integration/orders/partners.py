@@ -22,7 +22,7 @@ from services.orders.amqp.accounts import BrokerUsers
 from services.orders.amqp.command import Accounts
 from services.orders.amqp.content import JSON
 from services.orders.amqp.door import AmqpDoor
-from tests.integration.orders.conftest import Orders, Shop, market
+from tests.integration.orders.conftest import Orders, Shop, line, market, order
 from tests.support.node import until
 from tests.support.servers import partners_vhost
 
@@ -161,6 +161,11 @@ class Partners:
     async def manage(self, method: str, path: str, body: Any = None) -> Any:
         """A request to the broker as its administrator."""
         return await asyncio.to_thread(self.stack.rabbit.management.request, method, path, body)
+
+
+def push(ref: str, *lines: dict[str, object], **other: Any) -> dict[str, object]:
+    """The body of a message with one order; of two su su where no lines are given."""
+    return {"order": order(ref, *(lines or [line("SU-SU", 2)]), **other)}
 
 
 async def send(channel: AbstractChannel, login: Login, body: object, **properties: Any) -> None:
