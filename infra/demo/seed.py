@@ -238,6 +238,7 @@ def write_shell_variables(stack: Stack, seeded: Seed) -> Path:
         "COOPERATIVE_ID": cooperative.cooperative_id,
         "PARTNER_ID": partner.partner_id,
         "PARTNER_SECRET": partner.secret,
+        "AMQP_ADDRESS": f"127.0.0.1:{stack.rabbit.ports.amqp}",
     }
     path = stack.root / "first-order.env"
     write_private(path, "".join(f"{name}={value}\n" for name, value in variables.items()))

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from infra.local import backup
 from infra.local.errors import LocalStackError
-from infra.local.processes import ServiceProcesses
+from infra.local.processes import ServiceProcesses, accounts_process
 from infra.local.stack import Stack
-from infra.rabbitmq.definitions import ADMIN, SERVICES
+from infra.rabbitmq.definitions import ADMIN, PARTNERS_VHOST, SERVICES
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _ROOT = _CHECKOUT / ".local" / "up"
@@ -23,7 +23,7 @@ _HTTP_PORTS = {"catalog": 8001, "orders": 8002, "allocation": 8003, "notify": 80
 def up() -> None:
     """Start what does not run yet, seed it, print addresses and credentials."""
     stack = Stack.attach(_ROOT)
-    if stack and all(process.pid for process in ServiceProcesses(stack)):
+    if stack and all(process.pid for process in (*ServiceProcesses(stack), accounts_process(stack))):
         _print_addresses(stack)
         return
     if stack:  # half of it runs: a service ended
@@ -39,6 +39,7 @@ def up() -> None:
         services.migrate()
         _say("starting the services")
         services.start()
+        accounts_process(stack).start()
         _say("seeding the cooperatives")
         seed_running_stack(stack)
     except BaseException:
@@ -90,6 +91,7 @@ def _print_addresses(stack: Stack) -> None:
     for service in SERVICES:
         print(f"{service:<11} {stack.base_url(service)}   documents: /docs /asyncapi   metrics: /metrics")
     print(f"RabbitMQ    {stack.rabbit.management.url}   user {ADMIN}, password {stack.credentials.rabbit_admin}")
+    print(f"            127.0.0.1:{stack.rabbit.ports.amqp} for AMQP, partners in the virtual host {PARTNERS_VHOST}")
     print(f"PostgreSQL  {stack.postgres.admin_dsn()}")
     for service in SERVICES:
         print(f"            {stack.postgres.dsn(service)}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from infra.rabbitmq.definitions import ADMIN, topology
+from infra.rabbitmq.definitions import ADMIN, partners, topology
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Management:
 
     def __init__(self, port: int, password: str) -> None:
         self.url = f"http://127.0.0.1:{port}"
+        self.admin_url = f"http://{ADMIN}:{password}@127.0.0.1:{port}"
         token = base64.b64encode(f"{ADMIN}:{password}".encode()).decode()
         self._headers = {"authorization": f"Basic {token}", "content-type": "application/json"}
         # A proxy of the environment must not see what is said on the loopback interface.
@@ -44,6 +45,10 @@ class Management:
     def create_vhost(self, name: str) -> None:
         """A vhost in which every service has its permissions and its exchange, as in the first one."""
         self.request("POST", "/definitions", {"vhosts": [{"name": name}], **topology([name])})
+
+    def create_partners_vhost(self, name: str) -> None:
+        """A vhost for partners to publish in, as the one that is there from the start."""
+        self.request("POST", "/definitions", {"vhosts": [{"name": name}], "permissions": partners(name)})
 
     def delete_vhost(self, name: str) -> None:
         """Delete it with its queues and connections, if it exists."""

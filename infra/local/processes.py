@@ -25,13 +25,14 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 class ServiceProcess:
     """One `python -m services.<service> serve`; a second one of a service needs its own name and port.
 
-    `module` is run instead, by those who measure a variant of the service.
+    `module` is run instead, by those who measure a variant of the service, and `command` instead of `serve`.
     """
 
     stack: Stack
     service: str
     name: str = ""
     module: str = ""
+    command: str = "serve"
     arguments: Sequence[str] = ()
     http_port: int = 0
     extra_environment: Mapping[str, str] = field(default_factory=dict)
@@ -61,7 +62,7 @@ class ServiceProcess:
         """Start it without waiting; see wait_until_ready."""
         if self._process():
             raise LocalStackError(f"{self.name} runs already")
-        _spawn(self, f"service-{self.name}", ["serve", *self.arguments])
+        _spawn(self, f"service-{self.name}", [self.command, *self.arguments])
 
     def wait_until_ready(self, timeout_s: float = 60) -> None:
         """Returns when /readyz answers 200; LocalStackError with the end of the log if it never does."""
@@ -95,6 +96,12 @@ class ServiceProcess:
 
     def _process(self) -> owned.OwnedProcess | None:
         return owned.find(self.stack.run_directory, f"service-{self.name}")
+
+
+def accounts_process(stack: Stack) -> ServiceProcess:
+    """The process that keeps the partners' users at the broker; no other one has the administrator's password."""
+    environment = {"ORDERS_BROKER_ADMIN_URL": stack.rabbit.management.admin_url}
+    return ServiceProcess(stack, "orders", "accounts", command="accounts", extra_environment=environment)
 
 
 class ServiceProcesses:

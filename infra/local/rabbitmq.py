@@ -36,6 +36,7 @@ load_definitions = definitions.json
 vm_memory_high_watermark.absolute = {memory}
 disk_free_limit.absolute = 64MiB
 raft.wal_max_size_bytes = 67108864
+max_message_size = 2097152
 """
 _CLUSTER_CONFIGURATION = """\
 cluster_partition_handling = pause_minority

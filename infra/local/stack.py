@@ -26,7 +26,7 @@ from infra.local.ports import choose_ports
 from infra.local.postgres import PostgresServer
 from infra.local.rabbitmq import RabbitPorts, RabbitServer
 from infra.local.standby import SynchronousPair
-from infra.rabbitmq.definitions import SERVICES
+from infra.rabbitmq.definitions import PARTNERS_DOOR, PARTNERS_VHOST, SERVICES
 
 _NODE_PORTS = ("amqp", "management", "distribution")
 _SERVERS = ("postgres", "standby", "amqp", "management", "distribution", "epmd", "smtp")
@@ -155,10 +155,13 @@ class Stack:
             "NOTIFY_SMTP_TLS": "none",
             "NOTIFY_SMTP_SENDER": SENDER,
         }
+        broker = self.cluster or self.rabbit
+        door = {f"{prefix}_PARTNERS_AMQP_URL": broker.amqp_url(service, PARTNERS_VHOST)}
         return {
             **(relay if service == "notify" else {}),
+            **(door if service == PARTNERS_DOOR else {}),
             f"{prefix}_DATABASE_URL": self.dsn(service),
-            f"{prefix}_AMQP_URL": (self.cluster or self.rabbit).amqp_url(service),
+            f"{prefix}_AMQP_URL": broker.amqp_url(service),
             f"{prefix}_HTTP_HOST": "127.0.0.1",
             f"{prefix}_HTTP_PORT": str(self.http_ports[service]),
         }

@@ -2,7 +2,8 @@
 
 The rule: a service configures and writes only names that begin with its own, and reads its own queues, the
 exchanges of the services whose events it consumes, and those of the services that consume its events (where
-requests to resend come from). `python -m infra.rabbitmq.definitions` prints them as JSON.
+requests to resend come from). In the partners' virtual host there is `orders` alone; who else may go there is kept by
+`python -m services.orders accounts`. `python -m infra.rabbitmq.definitions` prints them as JSON.
 """
 
 import argparse
@@ -25,6 +26,9 @@ READS: Mapping[str, tuple[str, ...]] = {
 
 SERVICES = tuple(READS)
 ADMIN = "admin"
+PARTNERS_VHOST = "partners"
+PARTNERS_DOOR = "orders"
+"""The service that takes in what partners publish."""
 
 
 def definitions(
@@ -33,7 +37,9 @@ def definitions(
     """Everything a broker needs before the services connect; the same input gives the same definitions."""
     users = [_user(ADMIN, admin_password, ["administrator"])]
     users += [_user(name, service_passwords[name], []) for name in SERVICES]
-    return {"users": users, "vhosts": [{"name": vhost} for vhost in vhosts], **topology(vhosts)}
+    wanted = topology(vhosts)
+    wanted["permissions"] += partners(PARTNERS_VHOST)
+    return {"users": users, "vhosts": [{"name": vhost} for vhost in (*vhosts, PARTNERS_VHOST)], **wanted}
 
 
 def topology(vhosts: Sequence[str]) -> dict[str, Any]:
@@ -58,6 +64,15 @@ def topology(vhosts: Sequence[str]) -> dict[str, Any]:
             for service in SERVICES
         ],
     }
+
+
+def partners(vhost: str) -> list[dict[str, str]]:
+    """Permissions in a virtual host that partners publish in, for users that exist."""
+    own = r"^(orders|partner)\."
+    return [
+        {"user": ADMIN, "vhost": vhost, **_everything()},
+        {"user": PARTNERS_DOOR, "vhost": vhost, "configure": own, "write": own, "read": own},
+    ]
 
 
 def permissions(service: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import asyncpg
 from fastapi import APIRouter
@@ -32,12 +32,26 @@ class Runtime(Generic[S]):
     """Set when the process begins to drain: whoever waits for something should answer now."""
 
 
+class Door(Protocol):
+    """A way in beside routes and events, open in every process that works for lanes."""
+
+    waits_for: list[str]
+    """What keeps it closed, in words; a part of the process's readiness."""
+
+    async def run(self) -> None:
+        """Takes in until `stop`, and then finishes what it has begun; no fault of database or broker ends it."""
+
+    def stop(self) -> None:
+        """Ends `run`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a service plugs in: handlers of events, jobs, what its routes find in `app.state`, and what to close."""
+    """What a service plugs in: handlers of events, jobs, doors, what its routes find in `app.state`, what to close."""
 
     handlers: Mapping[type[Event], Handler] = field(default_factory=dict)
     jobs: Sequence[Job] = ()
+    doors: Sequence[Door] = ()
     state: Mapping[str, Any] = field(default_factory=dict)
     close: Sequence[Callable[[], Awaitable[None]]] = ()
     """Called when neither routes, handlers nor jobs run any more."""

@@ -29,7 +29,7 @@ from services.chassis.lanes import shared_lane
 from services.chassis.ledger import Ledger
 from services.chassis.metrics import Metrics
 from services.chassis.relay import Relay, oldest_waiting_s
-from services.chassis.runtime import Parts, Runtime, S, Service
+from services.chassis.runtime import Door, Parts, Runtime, S, Service
 from services.chassis.topology import Wiring
 from services.contracts.flow import READS, read_by
 
@@ -60,6 +60,7 @@ class Process(Generic[S]):
         self._service, self._settings, self._role, self._lanes = service, settings, role, lanes
         self._worker = role in ("all", "worker")
         self._consumer: Consumer | None = None
+        self._doors: Sequence[Door] = ()
         self._relay: Relay | None = None
         self._incarnation: Incarnation | None = None
         self._lag_s = 0.0
@@ -151,7 +152,7 @@ class Process(Generic[S]):
             return waits
         if self._consumer is None or self._relay is None:
             return ["the worker is starting"]
-        waits = list(self._consumer.waits_for)
+        waits = [*self._consumer.waits_for, *(reason for door in self._doors for reason in door.waits_for)]
         if not self._relay.connected:
             waits.append("the relay has no broker")
         if self._lag_s > RELAY_LAG_S:
@@ -189,13 +190,17 @@ class Process(Generic[S]):
         background.append(asyncio.create_task(doorbell.listen(relay.look_at, holder)))
         background.append(asyncio.create_task(settling.run()))
         relaying, consuming = asyncio.create_task(relay.run()), asyncio.create_task(consumer.run())
+        self._doors = parts.doors
+        taking = [asyncio.create_task(door.run()) for door in parts.doors]
         draining = asyncio.create_task(drain.wait())
-        everything = {relaying, consuming, draining, *background}
+        everything = {relaying, consuming, draining, *taking, *background}
         done, _ = await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
         if draining not in done:
             log.error("a part of the worker has ended; the process ends too", extra={"parts": len(done)})
         consumer.stop()
-        ends: list[BaseException | None] = [*await asyncio.gather(consuming, return_exceptions=True)]
+        for door in parts.doors:
+            door.stop()
+        ends: list[BaseException | None] = [*await asyncio.gather(consuming, *taking, return_exceptions=True)]
         for task in (*background, draining):
             task.cancel()
         ends += await asyncio.gather(*background, return_exceptions=True)

@@ -3,10 +3,15 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+from services.chassis.broker import Broker
 from services.chassis.jobs import Job
 from services.chassis.runtime import Parts, Runtime, Service
 from services.contracts.orders import IntakeClosed, OrderCancelled, OrderChanged, OrderPlaced
 from services.orders import closing, consumers, http
+from services.orders.amqp.command import accounts_command
+from services.orders.amqp.content import Limits
+from services.orders.amqp.door import AmqpDoor
+from services.orders.amqp.receiving import Receiver
 from services.orders.desk import Desk
 from services.orders.metrics import OrderMetrics
 from services.orders.settings import OrdersSettings
@@ -30,8 +35,18 @@ def wire(runtime: Runtime[OrdersSettings]) -> Parts:
     return Parts(
         handlers=consumers.handlers(board, metrics, settings.shared_lanes, _clock),
         jobs=jobs,
+        doors=_doors(runtime, desk, metrics),
         state={"promise_board": board, "order_metrics": metrics, "desk": desk},
     )
+
+
+def _doors(runtime: Runtime[OrdersSettings], desk: Desk, metrics: OrderMetrics) -> list[AmqpDoor]:
+    settings = runtime.settings
+    if settings.partners_amqp_url is None:
+        return []
+    limits = Limits(settings.max_order_bytes, settings.http_max_body_bytes)
+    receiver = Receiver(runtime.ledger, desk, metrics, limits, _clock)
+    return [AmqpDoor(Broker(settings.partners_amqp_url, settings.amqp_heartbeat_s), receiver, settings.drain_s)]
 
 
 service = Service(
@@ -43,4 +58,5 @@ service = Service(
     wire=wire,
     derived=("cooperative", "product"),
     routers=http.routers,
+    commands={"accounts": accounts_command},
 )

@@ -10,6 +10,12 @@ class OrderMetrics:
         self.pushes = Counter(
             "orders_pushed", "Pushes of partners by what became of them", ["adapter", "outcome"], registry=registry
         )
+        self.rejected = Counter(
+            "orders_amqp_rejected",
+            "Messages over AMQP that were not taken, by reason",
+            ["reason"],
+            registry=registry,
+        )
         self.push_to_promise = Histogram(
             "push_to_promise_seconds",
             "Time from the first push of an order until its first promise was applied",

@@ -17,11 +17,13 @@ from infra.rabbitmq.definitions import ADMIN, SERVICES
 from services.chassis.runtime import Service
 from services.chassis.settings import ServiceSettings, load
 from services.contracts import flow
+from services.orders.settings import OrdersSettings
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 EXAMPLE = (ROOT / ".env.example").read_text()
+ACCOUNTS = "orders-accounts"
 VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<kind>[?-])(?P<rest>[^}]*))?\}")
 
 
@@ -68,7 +70,7 @@ def published(name: str) -> list[list[str]]:
 
 def test_compose_runs_the_four_services_and_what_they_need() -> None:
     servers = {"postgres", "rabbitmq-definitions", "rabbitmq", "prometheus"}
-    assert set(COMPOSE["services"]) == {*SERVICES, *servers}
+    assert set(COMPOSE["services"]) == {*SERVICES, ACCOUNTS, *servers}
     assert COMPOSE["services"]["postgres"]["image"] == "postgres:17"
     assert COMPOSE["services"]["rabbitmq"]["image"] == "rabbitmq:4-management"
 
@@ -131,6 +133,24 @@ def test_a_stopping_service_gets_the_time_to_drain(name: str) -> None:
     drain_s = service(name).settings.model_fields["drain_s"].default
     pool_s = 10
     assert int(COMPOSE["services"][name]["stop_grace_period"].removesuffix("s")) >= 2 * drain_s + pool_s
+
+
+def test_the_partners_users_are_kept_by_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    its = COMPOSE["services"][ACCOUNTS]
+    assert its["command"] == ["python", "-m", "services.orders", "accounts"]
+    assert published(ACCOUNTS) == []
+    env = values(compose_env.fill(EXAMPLE))
+    for key, value in filled(ACCOUNTS, env).items():
+        monkeypatch.setenv(key, value)
+    settings = load(OrdersSettings)
+    password = env["RABBITMQ_ADMIN_PASSWORD"]
+    assert settings.broker_admin_url
+    assert settings.broker_admin_url.get_secret_value() == f"http://{ADMIN}:{password}@rabbitmq:15672"
+    assert settings.partners_vhost == definitions.PARTNERS_VHOST
+    door = environment("orders")["ORDERS_PARTNERS_AMQP_URL"]
+    assert door == environment(ACCOUNTS)["ORDERS_PARTNERS_AMQP_URL"]
+    knowing = {name for name in COMPOSE["services"] if "RABBITMQ_ADMIN_PASSWORD" in str(environment(name))}
+    assert knowing == {ACCOUNTS, "rabbitmq-definitions"}
 
 
 def test_all_that_lasts_is_watched_and_comes_back() -> None:

@@ -28,3 +28,14 @@ async def fresh_vhost(stack: Stack) -> AsyncIterator[str]:
         yield name
     finally:
         await asyncio.to_thread(stack.rabbit.management.delete_vhost, name)
+
+
+@asynccontextmanager
+async def partners_vhost(stack: Stack) -> AsyncIterator[str]:
+    """The name of a new vhost for partners to publish in; deleted afterwards."""
+    name = f"partners-{secrets.token_hex(6)}"
+    await asyncio.to_thread(stack.rabbit.management.create_partners_vhost, name)
+    try:
+        yield name
+    finally:
+        await asyncio.to_thread(stack.rabbit.management.delete_vhost, name)

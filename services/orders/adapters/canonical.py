@@ -4,7 +4,7 @@
                "delivery_day": "2026-11-24", "contact": {"name": "…", "phone": "…", "address": "…"},
                "lines": [{"sku": "CAI-MEO-300G", "quantity": "2", "price_vnd": 15000}]}}
 
-Many orders in one push are a CloudEvents batch, each event's data being one such order (without `{"order": …}`).
+The data of a CloudEvent is one such order without `{"order": …}`; many orders in one push are a batch of CloudEvents.
 Strict, because a misread quantity costs a family its harvest: unknown fields, floats and naive times are refused.
 """
 
@@ -113,19 +113,25 @@ def verify(secrets: Sequence[str], headers: Mapping[str, str], raw: bytes, now: 
 
 
 def read(headers: Mapping[str, str], raw: bytes) -> Read:
-    """The one order of the body, or the orders of a CloudEvents batch. Raises Malformed."""
+    """The one order of the body or of its CloudEvent, or the orders of a batch of those. Raises Malformed."""
     if cloudevents.is_batch(headers):
-        return Batch(tuple(Item(event.id, _event_command(event)) for event in cloudevents.read(raw)))
+        return Batch(tuple(Item(event.id, _command_or_fault(event)) for event in cloudevents.read(raw)))
+    if cloudevents.is_one(headers):
+        return _event_command(cloudevents.read_one(raw))
     return _command(parse(CanonicalPush, raw).order)
 
 
-def _event_command(event: cloudevents.Event) -> OrderCommand | Malformed:
-    if event.fault:
-        return event.fault
+def _command_or_fault(event: cloudevents.Event) -> OrderCommand | Malformed:
     try:
-        return _command(parse(CanonicalOrder, event.data))
+        return _event_command(event)
     except Malformed as error:
         return error
+
+
+def _event_command(event: cloudevents.Event) -> OrderCommand:
+    if event.fault:
+        raise event.fault
+    return _command(parse(CanonicalOrder, event.data))
 
 
 def _command(order: CanonicalOrder) -> OrderCommand:

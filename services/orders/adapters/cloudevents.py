@@ -1,4 +1,4 @@
-"""CloudEvents 1.0 in JSON batch mode, as partners push many orders at once: the envelopes around the orders.
+"""CloudEvents 1.0 in JSON, one alone or in batch mode, as partners push many orders at once: the envelopes around them.
 
     [{"specversion": "1.0", "id": "7f3…", "source": "/shops/31", "type": "vn.chophien.order.v1",
       "time": "2026-11-23T06:00:00+07:00", "datacontenttype": "application/json", "data": {"ref": "A-1001", …}}]
@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from services.orders.adapters.base import Malformed
 
+ONE = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 ORDER = "vn.chophien.order.v1"
 MOST_EVENTS = 500
@@ -38,7 +39,7 @@ _envelope = msgspec.json.Decoder(_Envelope)
 
 
 class Event(Struct, frozen=True):
-    """One event of a batch: the JSON of its order, or what is wrong with the event. `id` may be empty then."""
+    """One event: the JSON of its order, or what is wrong with the event. `id` may be empty then."""
 
     id: str
     data: bytes
@@ -47,13 +48,22 @@ class Event(Struct, frozen=True):
 
 def is_batch(headers: Mapping[str, str]) -> bool:
     """Whether the body says that it is one; header names are in lower case."""
-    return headers.get("content-type", "").partition(";")[0].strip().lower() == BATCH
+    return _kind(headers) == BATCH
 
 
-def schema(order: dict[str, Any]) -> dict[str, Any]:
-    """The JSON Schema of a batch whose orders have this one."""
+def is_one(headers: Mapping[str, str]) -> bool:
+    """Whether the body says that it is a single event."""
+    return _kind(headers) == ONE
+
+
+def _kind(headers: Mapping[str, str]) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def event_schema(order: dict[str, Any]) -> dict[str, Any]:
+    """The JSON Schema of an event whose order has this one."""
     text = {"type": "string"}
-    event = {
+    return {
         "type": "object",
         "required": ["specversion", "id", "source", "type", "data"],
         "properties": {
@@ -65,7 +75,11 @@ def schema(order: dict[str, Any]) -> dict[str, Any]:
             "data": order,
         },
     }
-    return {"type": "array", "minItems": 1, "maxItems": MOST_EVENTS, "items": event}
+
+
+def schema(order: dict[str, Any]) -> dict[str, Any]:
+    """The JSON Schema of a batch whose orders have this one."""
+    return {"type": "array", "minItems": 1, "maxItems": MOST_EVENTS, "items": event_schema(order)}
 
 
 def read(raw: bytes) -> list[Event]:
@@ -76,10 +90,11 @@ def read(raw: bytes) -> list[Event]:
         raise Malformed([("body", f"is no CloudEvents batch: {error}")]) from None
     if not 1 <= len(found) <= MOST_EVENTS:
         raise Malformed([("body", f"has {len(found)} events; a batch has 1 to {MOST_EVENTS}")])
-    return [_event(one) for one in found]
+    return [read_one(one) for one in found]
 
 
-def _event(raw: msgspec.Raw) -> Event:
+def read_one(raw: bytes | msgspec.Raw) -> Event:
+    """A single event."""
     try:
         event = _envelope.decode(raw)
     except _UNREADABLE as error:

@@ -53,10 +53,11 @@ def _without_references(schema: Any, parts: dict[str, Any]) -> Any:
 
 
 _SCHEMA = CanonicalPush.model_json_schema()
-_EVENTS = cloudevents.schema(_without_references(CanonicalOrder.model_json_schema(), _SCHEMA["$defs"]))
+_ORDER = _without_references(CanonicalOrder.model_json_schema(), _SCHEMA["$defs"])
 _BODY = {
     "application/json": {"schema": _without_references(_SCHEMA, _SCHEMA["$defs"])},
-    cloudevents.BATCH: {"schema": _EVENTS},
+    cloudevents.ONE: {"schema": cloudevents.event_schema(_ORDER)},
+    cloudevents.BATCH: {"schema": cloudevents.schema(_ORDER)},
 }
 
 _DESCRIPTION = """
@@ -64,8 +65,9 @@ The body is what the partner's platform sends (the schema shown is that of the `
 platform signs. Several pushes of one order may come late, twice and in any order: the newest by the platform's own
 time of update counts. `Prefer: wait=N` (RFC 7240) holds the answer up to N seconds until the order is promised.
 
-A `canonical` partner may also push 1 to 500 orders at once, as `application/cloudevents-batch+json`; each event is
-answered for itself, in the order of the batch, and `Prefer` has no effect.
+A `canonical` partner may also push an order as one CloudEvent (`application/cloudevents+json`), and 1 to 500 orders at
+once as `application/cloudevents-batch+json`; each event of a batch is answered for itself, in its order, and
+`Prefer` has no effect.
 """
 
 

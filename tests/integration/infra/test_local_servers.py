@@ -24,7 +24,7 @@ from pamqp.common import FieldTable
 from infra.local import owned
 from infra.local.errors import LocalStackError
 from infra.local.stack import Stack, delete_abandoned
-from infra.rabbitmq.definitions import READS, SERVICES
+from infra.rabbitmq.definitions import PARTNERS_VHOST, READS, SERVICES
 from tests.support.servers import fresh_database, fresh_vhost
 
 OTHERS = [(service, other) for service in SERVICES for other in SERVICES if other != service]
@@ -224,6 +224,18 @@ async def test_the_broker_refuses_what_belongs_to_another_service(
             await forge_the_user_id(channel)
 
 
+async def test_among_the_partners_there_is_orders_and_no_other_service(stack: Stack) -> None:
+    async with channel_of(stack, "orders", PARTNERS_VHOST) as channel:
+        await channel.declare_queue("partner.test", durable=True, arguments=QUORUM)
+        await channel.queue_delete("partner.test")
+    async with channel_of(stack, "orders", PARTNERS_VHOST) as channel:
+        with pytest.raises(ChannelAccessRefused):
+            await channel.declare_queue("anything", durable=True, arguments=QUORUM)
+    for service in set(SERVICES) - {"orders"}:
+        with pytest.raises(aio_pika.exceptions.AMQPError):
+            await aio_pika.connect(stack.rabbit.amqp_url(service, PARTNERS_VHOST))
+
+
 async def test_the_depth_of_a_queue_is_reported(stack: Stack, vhost: str) -> None:
     async with channel_of(stack, "orders", vhost) as channel:
         queue = await channel.declare_queue("orders.0", durable=True, arguments=QUORUM)
@@ -288,6 +300,8 @@ async def test_messages_and_rows_survive_kill_minus_nine_of_both_servers(tmp_pat
         async with channel_of(own, "orders", "/") as channel:
             queue = await channel.declare_queue("orders.0", durable=True, arguments=QUORUM)
             await queue.bind("catalog.events", "0")
+        async with channel_of(own, "orders", PARTNERS_VHOST) as channel:
+            await channel.declare_queue("orders.intake", durable=True, arguments=QUORUM)
         async with channel_of(own, "orders", "/") as channel:
             with pytest.raises(ChannelAccessRefused):
                 await channel.declare_queue("notify.0", durable=True, arguments=QUORUM)

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
@@ -223,8 +224,15 @@ class Orders:
 
 @pytest.fixture
 async def orders(stack: Stack) -> AsyncIterator[Orders]:
+    """As `market` makes it."""
+    async with market(stack) as found:
+        yield found
+
+
+@asynccontextmanager
+async def market(stack: Stack, **settings: Any) -> AsyncIterator[Orders]:
     """Vân Hồ with cải mèo (kg, 500 g) for two days and su su (bó) for one, all open."""
-    async with fresh_database(stack, "orders") as dsn, running(service, dsn) as it:
+    async with fresh_database(stack, "orders") as dsn, running(service, dsn, **settings) as it:
         van_ho = uuid7()
         found = Orders(it, dsn, await it.key("staff", van_ho), van_ho)
         await found.hear(
