@@ -146,17 +146,17 @@ class Partners:
         """Returns when the intake holds nothing, acknowledged or not."""
 
         async def empty() -> bool:
-            return int(await asyncio.to_thread(self._held)) == 0
+            return await self.held() == 0
 
         await until(empty)
 
-    def _held(self) -> str:
-        """Asked of the node, since what management says is old."""
+    async def held(self) -> int:
+        """Messages in the intake queue; asked of the node, since what management says is old."""
         name = f'rabbit_misc:r(<<"{self.vhost}">>, queue, <<"{topology.INTAKE}">>)'
         expression = (
             f"{{ok, Q}} = rabbit_amqqueue:lookup({name}), [{{messages, N}}] = rabbit_amqqueue:info(Q, [messages]), N."
         )
-        return self.stack.rabbit.evaluate(expression)
+        return int(await asyncio.to_thread(self.stack.rabbit.evaluate, expression))
 
     async def manage(self, method: str, path: str, body: Any = None) -> Any:
         """A request to the broker as its administrator."""
