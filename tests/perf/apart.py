@@ -4,7 +4,7 @@ from infra.local.processes import ServiceProcesses
 from infra.local.stack import Stack
 from infra.rabbitmq.definitions import SERVICES
 from tests.perf.market import Market
-from tests.perf.ours import ENVIRONMENT, Ours
+from tests.perf.ours import Ours, environment
 
 
 class Apart(Ours):
@@ -17,11 +17,11 @@ class Apart(Ours):
             stack,
             extra_environment={
                 service: {
-                    **ENVIRONMENT.get(service, {}),
+                    **found,
                     f"{service.upper()}_DATABASE_URL": self.dsn(service),
                     f"{service.upper()}_AMQP_URL": stack.rabbit.amqp_url(service, name),
                 }
-                for service in SERVICES
+                for service, found in environment().items()
             },
         )
 

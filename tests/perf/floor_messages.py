@@ -20,9 +20,9 @@ from services.chassis import cloudevents
 from services.chassis.settings import ServiceSettings
 from services.chassis.topology import QUORUM, exchange_name, lane_queue
 from services.contracts.flow import read_by
+from tests.perf.ours import LANES
 
 PRODUCERS = ("orders", "allocation")
-LANES: int = ServiceSettings.model_fields["shared_lanes"].default
 PREFETCH: int = ServiceSettings.model_fields["prefetch"].default
 UNCONFIRMED = 64
 """Messages on their way to the broker at once."""

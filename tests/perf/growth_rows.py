@@ -10,16 +10,15 @@ import asyncpg
 
 from infra.rabbitmq.definitions import SERVICES
 from services.chassis.lanes import shared_lane
-from services.chassis.settings import ServiceSettings
 from services.contracts.flow import READS
 from tests.perf.apart import Apart
 from tests.perf.market import SUPPLY_STEPS, Market
+from tests.perf.ours import LANES
 
 PER_DAY = 100
 """Orders of a cooperative for one delivery day."""
 STEPS = 4
 """Of each line."""
-LANES: int = ServiceSettings.model_fields["shared_lanes"].default
 
 
 async def load(ours: Apart, market: Market, orders: int) -> int:

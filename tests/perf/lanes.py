@@ -10,14 +10,13 @@ from infra.local.processes import ServiceProcess
 from infra.local.stack import Stack
 from infra.rabbitmq.definitions import SERVICES
 from services.chassis.lanes import shared_lane
-from services.chassis.settings import ServiceSettings
 from tests.perf.chain import BATCH, OUR_ORDERS, WARES, Run, measure
 from tests.perf.figures import Figure
 from tests.perf.market import Market, make_market
-from tests.perf.ours import ENVIRONMENT, Ours
+from tests.perf.ours import Ours, environment
 from tests.perf.subject import Servers, running
 
-LANES: int = ServiceSettings.model_fields["shared_lanes"].default
+LANES = 8
 WORKERS = (1, 2, 4)
 CONNECTIONS = 4
 """Of each process to its database: those of 17 processes are within what PostgreSQL allows."""
@@ -99,6 +98,6 @@ def spread_market() -> Market:
 
 
 def _process(stack: Stack, service: str, name: str, *arguments: str) -> ServiceProcess:
-    environment = {**ENVIRONMENT.get(service, {}), f"{service.upper()}_DATABASE_CONNECTIONS": str(CONNECTIONS)}
+    variables = {**environment(LANES)[service], f"{service.upper()}_DATABASE_CONNECTIONS": str(CONNECTIONS)}
     (port,) = choose_ports([None])
-    return ServiceProcess(stack, service, name, arguments=arguments, http_port=port, extra_environment=environment)
+    return ServiceProcess(stack, service, name, arguments=arguments, http_port=port, extra_environment=variables)

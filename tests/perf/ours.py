@@ -4,11 +4,19 @@ import asyncpg
 
 from infra.local.processes import ServiceProcess, ServiceProcesses
 from infra.local.stack import Stack
+from infra.rabbitmq.definitions import SERVICES
 from tests.perf.market import STEP_MILLIUNITS, SUPPLY_STEPS, Market
 from tests.perf.peers.base import Progress
 
-ENVIRONMENT = {"notify": {"NOTIFY_SEND_WEBHOOKS": "false", "NOTIFY_SEND_EMAIL": "false"}}
-"""What is measured ends with the notice job; no peer sends either."""
+LANES = 1
+"""As many shared lanes as workers of each service: more would only mean smaller batches."""
+
+
+def environment(lanes: int = LANES) -> dict[str, dict[str, str]]:
+    """By service. What is measured ends with the notice job; no peer sends it either."""
+    found = {service: {f"{service.upper()}_SHARED_LANES": str(lanes)} for service in SERVICES}
+    found["notify"] |= {"NOTIFY_SEND_WEBHOOKS": "false", "NOTIFY_SEND_EMAIL": "false"}
+    return found
 
 
 class Ours:
@@ -18,7 +26,7 @@ class Ours:
 
     def __init__(self, stack: Stack, market: Market) -> None:
         self._stack, self._market = stack, market
-        self._services = ServiceProcesses(stack, extra_environment=ENVIRONMENT)
+        self._services = ServiceProcesses(stack, extra_environment=environment())
 
     @property
     def http_port(self) -> int:
