@@ -96,6 +96,7 @@ class Process(Generic[S]):
                 closing.push_async_callback(close)
             server = self._server(runtime, parts)
             gc.collect()
+            gc.set_threshold(50_000, 20, 100)  # batches make many objects and hardly any cycles
             gc.freeze()  # to look through all that stays for good takes up to 100 ms, in which nothing is served
             serving = asyncio.create_task(server.serve())
             working = asyncio.create_task(self._work(runtime, parts, doorbell, drain))
