@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import uvloop
 
 from infra.local.errors import LocalStackError
-from tests.perf import chain, door, floor, growth, isolation, lanes, latency
+from tests.perf import amqp_single, chain, door, floor, growth, isolation, lanes, latency
 from tests.perf.figures import Figure, Report
 from tests.perf.subject import Servers, servers
 
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "floor": floor.run,
     "http_single": door.run_single,
     "http_batch": door.run_batch,
+    "amqp_single": amqp_single.run,
     "latency": latency.run,
     "isolation": isolation.run,
     "growth": growth.run,

@@ -14,7 +14,7 @@ from tests.perf.ours import Ours
 from tests.perf.peer_subject import PeerSubject
 from tests.perf.peers import PEERS
 from tests.perf.peers.base import Progress
-from tests.perf.subject import Hammering, Servers, Subject, running
+from tests.perf.subject import Generator, Hammering, Servers, Subject, running
 
 BATCH = 100
 CONNECTIONS = 8
@@ -42,11 +42,16 @@ class Run:
 
 async def measure(servers: Servers, subject: Subject, market: Market, orders: int, run: str, batch: int = BATCH) -> Run:
     """Pushes so many orders; the clock stops when the last of them has its notice job."""
-    before = await subject.progress()
     hammering = Hammering(subject.http_port, CONNECTIONS, make_pushes(market, orders, run, batch))
+    return await measure_load(servers, subject, orders, hammering)
+
+
+async def measure_load(servers: Servers, subject: Subject, orders: int, generator: Generator) -> Run:
+    """Lets the generator send so many orders; the clock stops when the last of them has its notice job."""
+    before = await subject.progress()
     cpu = servers.cpu(subject)
-    began = hammering.go()
-    outcome = await asyncio.to_thread(hammering.outcome)
+    began = generator.go()
+    outcome = await asyncio.to_thread(generator.outcome)
     await until_done(subject, before, orders)
     seconds = time.monotonic() - began
     used = used_us(cpu, servers.cpu(subject), orders)

@@ -35,9 +35,14 @@ class PeerSubject:
         """That of its service `orders`."""
         return self._where.dsns["orders"]
 
+    @property
+    def vhost(self) -> str:
+        """Its virtual host."""
+        return f"peer-{self.name}"
+
     async def prepare(self) -> None:
         """Makes its databases and its virtual host."""
-        stack, vhost = self._stack, f"peer-{self.name}"
+        stack, vhost = self._stack, self.vhost
         names = {service: f"peer_{self.name}_{service}" for service in SERVICES}
         for service, database in names.items():
             stack.postgres.create_database(database, service)

@@ -114,16 +114,16 @@ def servers() -> Iterator[Servers]:
         yield Servers(stack)
 
 
-class Hammering:
-    """The load generator with its requests in hand; `go` lets it send them, `per_s` of them or as fast as it can."""
+class Generator:
+    """A load generator with its plan in hand; `go` lets it send."""
 
-    def __init__(self, port: int, connections: int, pushes: Sequence[Push], per_s: float | None = None) -> None:
+    def __init__(self, module: str, plan: bytes) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.perf.hammer"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=CHECKOUT
+            [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=CHECKOUT
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(hammer.plan(port, connections, pushes, per_s) + b"\n")
+        self._process.stdin.write(plan + b"\n")
         self._process.stdin.flush()
         if self._process.stdout.readline() != b"ready\n":
             raise LocalStackError("the load generator did not get ready")
@@ -142,3 +142,10 @@ class Hammering:
         refused = {status: count for status, count in found.statuses.items() if status not in ("200", "202")}
         assert not refused, f"refused: {refused}"
         return found
+
+
+class Hammering(Generator):
+    """Requests over HTTP, `per_s` of them or as fast as they are answered."""
+
+    def __init__(self, port: int, connections: int, pushes: Sequence[Push], per_s: float | None = None) -> None:
+        super().__init__("tests.perf.hammer", hammer.plan(port, connections, pushes, per_s))
