@@ -82,11 +82,16 @@ class ReachAsked(msgspec.Struct, frozen=True):
 
 
 class ReachTold(msgspec.Struct, frozen=True):
-    """A reader's answer: for each stream of the producer the greatest sequence number that it has heard of."""
+    """A reader's answer: for each stream of the producer the greatest sequence number that it has heard of.
+
+    It comes in so many `parts`, numbered from 1.
+    """
 
     identity: str
     lane: int
     reach: dict[UUID, int]
+    part: int = 1
+    parts: int = 1
 
 
 class Content(Struct, frozen=True):

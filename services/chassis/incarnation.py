@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
 ASK_EVERY_S = 3.0
+STREAMS_PER_MESSAGE = 5000
+"""Of an answer; far below what the broker carries in one message."""
 
 _IS_SETTLED = "select identity = present_identity() from incarnation"
 
@@ -41,13 +43,15 @@ order by lane
 """The shared lanes, those of the streams, and those that were served last: what was published may wait in each."""
 
 _ANSWER_FOR = f"""
-insert into settling_answer (identity, lane, reader) select present_identity(), lane, $2 from ({_LANES}) lanes
+insert into settling_answer (identity, lane, reader, part) select present_identity(), lane, $2, 0 from ({_LANES}) lanes
 where exists (select from incarnation where identity <> present_identity()) on conflict do nothing
 """  # noqa: S608 - only fixed text
 
 _WAITS_FOR = """
 select lane, reader from unnest($2::smallint[]) lane cross join unnest($3::text[]) reader
-except select lane, reader from settling_answer where identity = $1 order by lane, reader
+except select lane, reader from settling_answer where identity = $1
+group by lane, reader having min(part) = 0 or count(*) >= max(parts)
+order by lane, reader
 """
 
 _SAVE_REACH = """
@@ -149,10 +153,16 @@ class Incarnation:
     async def answer(self, producer: str, asked: ReachAsked) -> None:
         """Tells a producer how far its streams are known here."""
         rows = await self._pool.fetch(
-            "select stream, greatest(head, sequence) as reach from consumer_cursor where producer = $1", producer
+            "select stream, greatest(head, sequence) as reach from consumer_cursor where producer = $1 order by stream",
+            producer,
         )
-        told = {"identity": asked.identity, "lane": asked.lane, "reach": {str(r["stream"]): r["reach"] for r in rows}}
-        await self._relay.publish_control(cloudevents.REACH_TOLD, topology.control_key(producer), told)
+        parts = [rows[start : start + STREAMS_PER_MESSAGE] for start in range(0, len(rows), STREAMS_PER_MESSAGE)] or [
+            []
+        ]
+        for number, part in enumerate(parts, 1):
+            reach = {r["stream"]: r["reach"] for r in part}
+            told = ReachTold(asked.identity, asked.lane, reach, number, len(parts))
+            await self._relay.publish_control(cloudevents.REACH_TOLD, topology.control_key(producer), told)
 
     async def take_answer(self, reader: str, told: ReachTold) -> None:
         """Notes what a reader knows."""
@@ -161,8 +171,9 @@ class Incarnation:
                 return  # a late answer
             await conn.execute(_SAVE_REACH, told.identity, list(told.reach), list(told.reach.values()))
             await conn.execute(
-                "insert into settling_answer (identity, lane, reader) values ($1, $2, $3) on conflict do nothing",
-                told.identity, told.lane, reader,
+                "insert into settling_answer (identity, lane, reader, part, parts) values ($1, $2, $3, $4, $5) "
+                "on conflict (identity, lane, reader, part) do update set parts = excluded.parts",
+                told.identity, told.lane, reader, told.part, told.parts,
             )  # fmt: skip
 
     @property

@@ -345,9 +345,10 @@ class Relay:
         turn = await self._pool.fetch(_HEADS, lane.number, lane.heads_from, HEADS_PER_MESSAGE)
         lately = await self._pool.fetch(_HEADS_OF, lane.number, list(lane.told))
         lane.heads_due = now_s + self._heads_every_s
-        if turn or lately:
-            heads = {str(row["stream"]): row["sequence"] for row in (*turn, *lately)}
-            body = cloudevents.control(self._service, cloudevents.HEADS, uuid7(), datetime.now(UTC), heads)
+        heads = [(str(row["stream"]), row["sequence"]) for row in (*turn, *lately)]
+        for start in range(0, len(heads), HEADS_PER_MESSAGE):
+            some = dict(heads[start : start + HEADS_PER_MESSAGE])
+            body = cloudevents.control(self._service, cloudevents.HEADS, uuid7(), datetime.now(UTC), some)
             await self._publish(body, str(lane.number))
         lane.heads_from = turn[-1]["stream"] if len(turn) == HEADS_PER_MESSAGE else None
         lane.told.clear()

@@ -2,11 +2,15 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
+import aio_pika
 import httpx
+import pytest
 
 from infra.local.stack import Stack
-from services.chassis import incarnation
+from services.chassis import cloudevents, incarnation, topology
+from services.chassis.cloudevents import ReachTold
 from services.chassis.ids import uuid7
 from services.contracts.catalog import OfferWithdrawn
 from tests.support.node import Node, node, record, until
@@ -37,7 +41,11 @@ async def applied(reader: Node, count: int) -> None:
     await until(all_of_them)
 
 
-async def test_a_restored_producer_never_publishes_a_number_twice(stack: Stack, vhost: str, producer: Node) -> None:
+@pytest.mark.parametrize("streams_per_message", [incarnation.STREAMS_PER_MESSAGE, 1])
+async def test_a_restored_producer_never_publishes_a_number_twice(
+    stack: Stack, vhost: str, producer: Node, monkeypatch: pytest.MonkeyPatch, streams_per_message: int
+) -> None:
+    monkeypatch.setattr(incarnation, "STREAMS_PER_MESSAGE", streams_per_message)
     async with (
         node(stack, "orders", vhost, {OfferWithdrawn: record}) as orders,
         node(stack, "allocation", vhost, {OfferWithdrawn: record}) as allocation,
@@ -73,6 +81,28 @@ async def test_a_restored_producer_never_publishes_a_number_twice(stack: Stack, 
                 assert [row["type"] for row in types][3:5] == [incarnation.lost_type("catalog")] * 2
             finally:
                 await restored.stop()
+
+
+async def test_an_answer_counts_when_all_its_parts_are_there(stack: Stack, vhost: str, producer: Node) -> None:
+    stream, other = uuid7(), uuid7()
+    await producer.append((stream, withdrawn()))
+    await producer.stop()
+    async with copy_of(stack, producer) as dsn:
+        restored = again(producer, stack, vhost, dsn)
+        await restored.start()
+        try:
+            await until(refuses_to_work(restored))
+            ((identity,),) = await restored.fetch("select present_identity()")
+            for reader in ("allocation", "notify", "orders"):
+                for lane in range(restored.settings.shared_lanes):
+                    for part, reach in ((1, {stream: 3}), (2, {other: 2})):
+                        assert await refuses_to_work(restored)()
+                        await tell(stack, vhost, reader, ReachTold(identity, lane, reach, part, 2))
+            await restored.until_ready()
+            lost = await restored.fetch("select stream, first_sequence, last_sequence from lost_events")
+            assert {tuple(row) for row in lost} == {(stream, 2, 3), (other, 1, 2)}
+        finally:
+            await restored.stop()
 
 
 async def test_what_waits_in_a_readers_queue_counts_before_the_producer_goes_on(
@@ -131,6 +161,14 @@ async def test_services_restored_together_settle_with_each_other(stack: Stack, v
             finally:
                 for restored in both:
                     await restored.stop()
+
+
+async def tell(stack: Stack, vhost: str, reader: str, told: ReachTold) -> None:
+    """Answers catalog in the name of a reader."""
+    async with await aio_pika.connect(stack.rabbit.amqp_url(reader, vhost)) as connection:
+        exchange = await (await connection.channel()).get_exchange(topology.exchange_name(reader), ensure=False)
+        body = cloudevents.control(reader, cloudevents.REACH_TOLD, uuid7(), datetime.now(UTC), told)
+        await exchange.publish(aio_pika.Message(body, user_id=reader), topology.control_key("catalog"))
 
 
 def refuses_to_work(restored: Node) -> Callable[[], Awaitable[bool]]:
