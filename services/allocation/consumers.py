@@ -20,7 +20,7 @@ from services.allocation.commands import (
 from services.allocation.domain.books import Decision, Effect, OfferBook, Promised
 from services.allocation.domain.cut_off import ClosedDay, Closing, close_days, first_day_of_memory
 from services.allocation.domain.promise import decide
-from services.allocation.store.books import load_books, save_books, save_lines
+from services.allocation.store.books import insert_lines, load_books, save_books, save_lines
 from services.allocation.store.days import (
     Told,
     list_basket_states,
@@ -72,7 +72,9 @@ async def take_in_market(tx: Transaction, events: Run) -> None:
     decision = decide(commands, loaded.books.values(), loaded.lines)
     await _save_offers(tx.conn, events, closed)
     await save_books(tx.conn, decision.books, owners)
-    await save_lines(tx.conn, decision.lines)
+    known = {(line.offer_id, line.position) for line in loaded.lines}
+    await insert_lines(tx.conn, [line for line in decision.lines if (line.offer_id, line.position) not in known])
+    await save_lines(tx.conn, [line for line in decision.lines if (line.offer_id, line.position) in known])
     _say_decision(tx, decision, loaded.books, owners, Causes(events, commands))
     await _close_days(tx, events, closed)
 

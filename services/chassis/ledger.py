@@ -1,6 +1,6 @@
 """The ledger: a service's state and its events, committed together or not at all.
 
-Events queued by a transaction are appended by its last statement, which takes their sequence numbers under
+Events queued by a transaction are appended by its last statements, which take their sequence numbers under
 the row lock of the stream's head. So sequence order is commit order, and a rollback leaves no hole.
 """
 
@@ -27,7 +27,7 @@ else:
 
 MAX_EVENT_BYTES = 262_144
 
-_APPEND = """
+_TAKE = """
 with taken as (
     insert into stream_head as h (stream, lane, last_sequence)
     select stream, lane, events from unnest($1::uuid[], $2::smallint[], $3::bigint[]) as s (stream, lane, events)
@@ -36,19 +36,18 @@ with taken as (
 ), causes as (
     select stream, string_agg(producer || '=' || sequence, ';' order by producer) as after
     from consumer_cursor where stream = any($1) and sequence > 0 group by stream
-), written as (
-    insert into event_log (stream, sequence, id, type, after, traceparent, data)
-    select e.stream, t.last_sequence - e.behind, e.id, e.type, c.after, e.traceparent, e.data
-    from unnest($4::uuid[], $5::bigint[], $6::uuid[], $7::text[], $8::text[], $9::json[])
-        as e (stream, behind, id, type, traceparent, data)
-    join taken t using (stream) left join causes c using (stream)
 )
-select stream, lane from taken
+select stream, lane, last_sequence, after from taken left join causes using (stream)
 """
+_EVENT = ("stream", "sequence", "id", "type", "after", "traceparent", "data")
 
 
 class EventTooLarge(ValueError):
     """An event above 256 KiB; what caused it must be refused or split before it is appended."""
+
+
+class DecideAgain(Exception):
+    """Another transaction was first, so that what was decided in this one is out of date."""
 
 
 class Transaction:
@@ -90,14 +89,14 @@ class Ledger:
     async def transact(self, decide: Callable[[Transaction], Awaitable[T]]) -> T:
         """Runs `decide` in one transaction and returns its result once that has committed.
 
-        `decide` is run again after a deadlock or serialization failure, so it must touch nothing but the
-        transaction. Raises whatever it raises (nothing is changed then), and EventTooLarge.
+        `decide` is run again after DecideAgain, a deadlock or a serialization failure, so it must touch nothing but
+        the transaction. Raises whatever it raises (nothing is changed then), and EventTooLarge.
         """
         backoff = Backoff(first_s=0.01, most_s=0.2)
         for attempt in range(5):
             try:
                 return await self._transact_once(decide)
-            except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
+            except (DecideAgain, asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
                 if attempt == 4:
                     raise
                 await backoff.wait()
@@ -125,25 +124,22 @@ class Ledger:
         for stream, _, _ in tx.appended:
             counts[stream] = counts.get(stream, 0) + 1
         streams = sorted(counts)  # one order everywhere, so that two transactions cannot lock crosswise
-        left = dict(counts)
-        behind, bodies = [], []
-        for stream, event, _ in tx.appended:
-            left[stream] -= 1
-            behind.append(left[stream])
-            body = event.encode()
-            if len(body) > MAX_EVENT_BYTES:
-                raise EventTooLarge(f"{event.type} has {len(body)} bytes; the most is {MAX_EVENT_BYTES}")
-            bodies.append(body.decode())
-        rows = await tx.conn.fetch(
-            _APPEND,
-            streams,
-            [self._lane_of(stream) for stream in streams],
-            [counts[stream] for stream in streams],
-            [stream for stream, _, _ in tx.appended],
-            behind,
-            [uuid7() for _ in tx.appended],
-            [event.type for _, event, _ in tx.appended],
-            [traceparent for _, _, traceparent in tx.appended],
-            bodies,
+        bodies = [_body(event) for _, event, _ in tx.appended]
+        taken = await tx.conn.fetch(
+            _TAKE, streams, [self._lane_of(stream) for stream in streams], [counts[stream] for stream in streams]
         )
-        return [(row["stream"], row["lane"]) for row in rows]
+        last = {row["stream"]: row["last_sequence"] - counts[row["stream"]] for row in taken}
+        after = {row["stream"]: row["after"] for row in taken}
+        records = []
+        for (stream, event, traceparent), body in zip(tx.appended, bodies, strict=True):
+            last[stream] += 1
+            records.append((stream, last[stream], uuid7(), event.type, after[stream], traceparent, body))
+        await tx.conn.copy_records_to_table("event_log", records=records, columns=_EVENT)
+        return [(row["stream"], row["lane"]) for row in taken]
+
+
+def _body(event: Event) -> str:
+    body = event.encode()
+    if len(body) > MAX_EVENT_BYTES:
+        raise EventTooLarge(f"{event.type} has {len(body)} bytes; the most is {MAX_EVENT_BYTES}")
+    return body.decode()

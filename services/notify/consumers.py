@@ -110,9 +110,9 @@ class Consumers:
         reachable = await contacts.list_reachable(tx.conn, households)
         made = await _basket_notices(tx, received)
         waiting = [n for n in made if n.household_id in reachable]
-        await store.insert_notices(tx.conn, waiting, EMAIL, self.clock())
+        await store.insert_basket_notices(tx.conn, waiting, EMAIL, self.clock())
         mute = [n for n in made if n.household_id not in reachable]
-        told_nobody = await store.insert_notices(tx.conn, mute, EMAIL, self.clock(), undeliverable="no_contact")
+        told_nobody = await store.insert_basket_notices(tx.conn, mute, EMAIL, self.clock(), undeliverable="no_contact")
         for notice in (n for n in mute if n.notice_id in told_nobody):
             event = announce.undeliverable(notice, notices.NO_CHANNEL, "no_contact")
             tx.append(notice.cooperative_id, event, notice.traceparent)
@@ -132,7 +132,7 @@ class Consumers:
         wanted = await contacts.list_open_endpoints(tx.conn, partners)
         made = [_partner_notice(r, orders[r.event.order_id]) for r in named]
         asked_for = [n for n in made if (n.cooperative_id, n.partner_id) in wanted]
-        await store.insert_notices(tx.conn, asked_for, WEBHOOK, self.clock())
+        await store.insert_partner_notices(tx.conn, asked_for, WEBHOOK, self.clock())
 
 
 def _can_be_named(event: Promise, orders: Mapping[UUID, books.Order]) -> bool:

@@ -42,37 +42,27 @@ class Push(Struct, frozen=True):
 
 
 async def take_orders(tx: Transaction, pushes: Sequence[Push], now: datetime) -> list[Answer]:
-    """Applies the pushes in their order and answers each. Announces what changed.
+    """Applies the pushes in their order and answers each. Announces what changed. Raises DecideAgain.
 
     The transaction has entered the gates of all their cooperatives.
     """
-    answers: dict[int, Answer] = {}
-    left = dict(enumerate(pushes))
-    while left:
-        answers |= await _take(tx, left, now)
-        left = {index: push for index, push in left.items() if index not in answers}
-    return [answers[index] for index in range(len(pushes))]
-
-
-async def _take(tx: Transaction, pushes: dict[int, Push], now: datetime) -> dict[int, Answer]:
-    """Answers all but those whose new order another transaction stored at the same time."""
-    references = sorted({push.reference for push in pushes.values()})
+    references = sorted({push.reference for push in pushes})
     known = await order_store.lock_orders_by_reference(tx.conn, references)
     orders = {filed.reference: filed.order for filed in known}
     new = {reference: Order(uuid7()) for reference in references if reference not in orders}
     orders |= new
-    wanted = [(push.partner.partner_id, push.command) for push in pushes.values()]
+    wanted = [(push.partner.partner_id, push.command) for push in pushes]
     books = await _load_books(tx.conn, orders.values(), wanted)
-    decisions: dict[int, Decision] = {}
-    for index, push in pushes.items():
+    decisions = []
+    for push in pushes:
         decision = decide(orders[push.reference], push.command, books[push.partner.partner_id], now)
-        decisions[index], orders[push.reference] = decision, decision.order
-    received = {push.reference: push for push in reversed([*pushes.values()])}
-    lost = await _save(tx, received, orders, set(new), decisions)
-    decided = {index: one for index, one in decisions.items() if pushes[index].reference not in lost}
-    for index, decision in decided.items():
-        announce(tx, pushes[index].partner, decision, pushes[index].traceparent)
-    return decided
+        decisions.append(decision)
+        orders[push.reference] = decision.order
+    received = {push.reference: push for push in reversed(pushes)}
+    await _save(tx, received, orders, set(new), decisions)
+    for push, decision in zip(pushes, decisions, strict=True):
+        announce(tx, push.partner, decision, push.traceparent)
+    return decisions
 
 
 async def _load_books(
@@ -95,21 +85,19 @@ async def _save(
     first: Mapping[Reference, Push],
     orders: Mapping[Reference, Order],
     new: set[Reference],
-    decisions: Mapping[int, Decision],
-) -> set[Reference]:
-    """Stores the orders, each with its `first` push; returns the references of new ones that were taken meanwhile."""
-    changed = {d.order.order_id for d in decisions.values() if d.outcome is not Outcome.REPEATED}
+    decisions: Sequence[Decision],
+) -> None:
+    """Stores the orders, each with its `first` push. Raises DecideAgain where a new one was stored meanwhile."""
+    changed = {decision.order.order_id for decision in decisions if decision.outcome is not Outcome.REPEATED}
     known = [order for one, order in orders.items() if one not in new and order.order_id in changed]
     if known:
         await order_store.save_orders(tx.conn, known)
-    if not new:
-        return set()
-    filed = [
-        Filed(orders[one], first[one].partner.cooperative_id, first[one].partner.partner_id, first[one].received_at)
-        for one in new
-    ]
-    stored = await order_store.insert_orders(tx.conn, filed)
-    return {one for one in new if orders[one].order_id not in stored}
+    if new:
+        filed = [
+            Filed(orders[one], first[one].partner.cooperative_id, first[one].partner.partner_id, first[one].received_at)
+            for one in new
+        ]
+        await order_store.insert_orders(tx.conn, filed)
 
 
 async def map_skus(

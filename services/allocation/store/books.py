@@ -22,10 +22,11 @@ from services.allocation.domain.books import (
 from services.allocation.store import Reader
 from services.chassis.ledger import Connection
 
-_LINE = (
-    "select order_id, line_no, offer_id, position, ordered_steps, promised_steps, short_steps, shorted_steps, "
-    "cancelled_steps, reason from order_line"
-)
+_LINE_COLUMNS = (
+    "order_id", "line_no", "offer_id", "position", "ordered_steps", "promised_steps", "short_steps", "shorted_steps",
+    "cancelled_steps", "reason",
+)  # fmt: skip
+_LINE = f"select {', '.join(_LINE_COLUMNS)} from order_line"  # noqa: S608 - only fixed text
 
 # Every place at an end of a queue holds a step at least, so as many places as steps are looked for are enough.
 _AT_QUEUE_ENDS = """
@@ -148,22 +149,32 @@ async def save_books(conn: Connection, books: Sequence[OfferBook], cooperatives:
     )
 
 
+async def insert_lines(conn: Connection, lines: Sequence[Line]) -> None:
+    """Stores new places."""
+    if not lines:
+        return
+    rows = [
+        (
+            line.order_id, line.line_no, line.offer_id, line.position, line.ordered_steps, line.promised_steps,
+            line.short_steps, line.shorted_steps, line.cancelled_steps, line.reason,
+        )
+        for line in lines
+    ]  # fmt: skip
+    await conn.copy_records_to_table("order_line", records=rows, columns=_LINE_COLUMNS)
+
+
 async def save_lines(conn: Connection, lines: Sequence[Line]) -> None:
-    """Stores places, new or changed. What was ordered, and by whom, never changes."""
+    """Stores places that have changed. What was ordered, and by whom, never does."""
     if not lines:
         return
     await conn.execute(
-        "insert into order_line (order_id, line_no, offer_id, position, ordered_steps, promised_steps, short_steps, "
-        "shorted_steps, cancelled_steps, reason) select * from unnest($1::uuid[], $2::bigint[], $3::uuid[], "
-        "$4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[]) "
-        "on conflict (offer_id, position) do update set promised_steps = excluded.promised_steps, "
-        "short_steps = excluded.short_steps, shorted_steps = excluded.shorted_steps, "
-        "cancelled_steps = excluded.cancelled_steps, reason = excluded.reason",
-        [line.order_id for line in lines],
-        [line.line_no for line in lines],
+        "update order_line l set promised_steps = x.promised_steps, short_steps = x.short_steps, "
+        "shorted_steps = x.shorted_steps, cancelled_steps = x.cancelled_steps, reason = x.reason "
+        "from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[]) "
+        "as x (offer_id, position, promised_steps, short_steps, shorted_steps, cancelled_steps, reason) "
+        "where (l.offer_id, l.position) = (x.offer_id, x.position)",
         [line.offer_id for line in lines],
         [line.position for line in lines],
-        [line.ordered_steps for line in lines],
         [line.promised_steps for line in lines],
         [line.short_steps for line in lines],
         [line.shorted_steps for line in lines],

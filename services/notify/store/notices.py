@@ -19,18 +19,23 @@ from services.notify.domain.notices import FACTS, Claim, Contact, Endpoint, Noti
 
 _FACTS: Mapping[str, "msgspec.json.Decoder[Any]"] = {kind: msgspec.json.Decoder(facts) for kind, facts in FACTS.items()}
 
+_PARTNER_NOTICE = (
+    "notice_id", "cooperative_id", "kind", "partner_id", "order_id", "event_id", "sequence", "facts", "happened_at",
+    "traceparent", "state",
+)  # fmt: skip
+_DELIVERY = ("notice_id", "channel", "state", "queued_at", "next_at")
+
 _INSERT = """
 with made as (
-    insert into notice (notice_id, cooperative_id, kind, household_id, delivery_day, version, partner_id, order_id,
-        event_id, sequence, facts, happened_at, traceparent, state, reason)
-    select *, case when $14::text is null then 'queued' else 'undeliverable' end, $14 from unnest($1::uuid[],
-        $2::uuid[], $3::text[], $4::uuid[], $5::date[], $6::int[], $7::uuid[], $8::uuid[], $9::uuid[], $10::bigint[],
-        $11::jsonb[], $12::timestamptz[], $13::text[])
+    insert into notice (notice_id, cooperative_id, kind, household_id, delivery_day, version, facts, happened_at,
+        traceparent, state, reason)
+    select *, case when $10::text is null then 'queued' else 'undeliverable' end, $10 from unnest($1::uuid[],
+        $2::uuid[], $3::text[], $4::uuid[], $5::date[], $6::int[], $7::jsonb[], $8::timestamptz[], $9::text[])
     on conflict do nothing
     returning notice_id, state
 ), handed_over as (
     insert into delivery (notice_id, channel, state, queued_at, next_at)
-    select notice_id, $15, 'queued', $16, $16 from made where state = 'queued'
+    select notice_id, $11, 'queued', $12, $12 from made where state = 'queued'
 )
 select notice_id from made
 """
@@ -113,7 +118,7 @@ update notice n set state = 'queued', reason = null from due where n.notice_id =
 """
 
 
-async def insert_notices(
+async def insert_basket_notices(
     conn: Connection, notices: Sequence[Notice], channel: str, now: datetime, undeliverable: str | None = None
 ) -> set[UUID]:
     """Makes notices that wait for the channel, or that are undeliverable at once for this reason.
@@ -130,10 +135,6 @@ async def insert_notices(
         [n.household_id for n in notices],
         [n.delivery_day for n in notices],
         [n.version for n in notices],
-        [n.partner_id for n in notices],
-        [n.order_id for n in notices],
-        [n.event_id for n in notices],
-        [n.sequence for n in notices],
         [msgspec.json.encode(n.facts).decode() for n in notices],
         [n.happened_at for n in notices],
         [n.traceparent for n in notices],
@@ -142,6 +143,22 @@ async def insert_notices(
         now,
     )
     return {r["notice_id"] for r in rows}
+
+
+async def insert_partner_notices(conn: Connection, notices: Sequence[Notice], channel: str, now: datetime) -> None:
+    """Makes notices that wait for the channel. They have the ids of their events, and are as new as these."""
+    if not notices:
+        return
+    rows = [
+        (
+            n.notice_id, n.cooperative_id, n.kind, n.partner_id, n.order_id, n.event_id, n.sequence,
+            msgspec.json.encode(n.facts).decode(), n.happened_at, n.traceparent, "queued",
+        )
+        for n in notices
+    ]  # fmt: skip
+    await conn.copy_records_to_table("notice", records=rows, columns=_PARTNER_NOTICE)
+    waiting = [(n.notice_id, channel, "queued", now, now) for n in notices]
+    await conn.copy_records_to_table("delivery", records=waiting, columns=_DELIVERY)
 
 
 async def supersede_baskets(conn: Connection, channel: str) -> int:

@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from services.chassis.ledger import Connection
+from services.chassis.ledger import Connection, DecideAgain
 from services.orders.domain.command import CommandLine, Contact, Kind, OrderCommand, Revision, decimal_text
 from services.orders.domain.order import Line, LineState, Order, Product
 
@@ -23,7 +23,19 @@ _LINES = (
     "l.quantity_steps, l.promised_steps, l.short_steps, l.reason, p.product_id, p.unit, p.step_milliunits "
     "from order_line l left join product p using (product_id) where l.order_id = any($1) order by l.line_no"
 )
+_COMMAND_COLUMNS = (
+    "revised_at", "status_rank", "digest", "kind", "delivery_day", "wanted", "contact_name", "contact_phone",
+    "contact_address",
+)  # fmt: skip
+_ORDER_COLUMNS = (
+    "order_id", "cooperative_id", "partner_id", "partner_ref", *_COMMAND_COLUMNS, "state", "announced", "received_at",
+)  # fmt: skip
+_LINE_COLUMNS = (
+    "order_id", "line_no", "sku", "sold_quantity", "price_vnd", "state", "product_id", "offer_id", "delivery_day",
+    "quantity_steps", "promised_steps", "short_steps", "reason",
+)  # fmt: skip
 
+_NOBODY = Contact()
 
 Reference = tuple[UUID, str]
 """How a partner names an order: (partner_id, partner_ref)."""
@@ -95,35 +107,20 @@ async def list_decided(pool: "asyncpg.Pool[asyncpg.Record]", order_ids: Sequence
     return [row["order_id"] for row in rows]
 
 
-async def insert_orders(conn: Connection, filed: Sequence[Filed]) -> set[UUID]:
-    """Stores new orders with their lines; returns those stored. The others' references were taken meanwhile."""
-    rows = await conn.fetch(
-        "with stored as ("
-        "  insert into customer_order (order_id, cooperative_id, partner_id, partner_ref, revised_at, status_rank, "
-        "    digest, kind, delivery_day, wanted, contact_name, contact_phone, contact_address, state, announced, "
-        "    received_at) "
-        "  select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::smallint[], "
-        "    $7::text[], $8::text[], $9::date[], $10::json[], $11::text[], $12::text[], $13::text[], $14::text[], "
-        "    $15::boolean[], $16::timestamptz[]) "
-        "  on conflict (partner_id, partner_ref) do nothing returning order_id"
-        "), lines as ("
-        "  insert into order_line (order_id, line_no, sku, sold_quantity, price_vnd, state, product_id, offer_id, "
-        "    delivery_day, quantity_steps, promised_steps, short_steps, reason) "
-        "  select l.* from unnest($17::uuid[], $18::int[], $19::text[], $20::numeric[], $21::bigint[], $22::text[], "
-        "    $23::uuid[], $24::uuid[], $25::date[], $26::bigint[], $27::bigint[], $28::bigint[], $29::text[]) "
-        "    as l (order_id, line_no, sku, sold_quantity, price_vnd, state, product_id, offer_id, delivery_day, "
-        "      quantity_steps, promised_steps, short_steps, reason) "
-        "  join stored using (order_id)"
-        ") select order_id from stored",
-        *_order_columns(sorted(filed, key=lambda one: one.reference)),
-        *_line_columns([one.order for one in filed]),
-    )
-    return {row["order_id"] for row in rows}
+async def insert_orders(conn: Connection, filed: Sequence[Filed]) -> None:
+    """Stores new orders with their lines. Raises DecideAgain where a reference was taken meanwhile."""
+    in_order = sorted(filed, key=lambda one: one.reference)  # lest two transactions wait for each other
+    try:
+        await conn.copy_records_to_table("customer_order", records=map(_order_values, in_order), columns=_ORDER_COLUMNS)
+    except asyncpg.UniqueViolationError:
+        raise DecideAgain from None
+    lines = [_line_values(one.order.order_id, line) for one in in_order for line in one.order.lines]
+    await conn.copy_records_to_table("order_line", records=lines, columns=_LINE_COLUMNS)
 
 
 async def save_orders(conn: Connection, orders: Sequence[Order]) -> None:
     """Stores known orders after another push."""
-    commands = [_command(order) for order in orders]
+    rows = [(order.order_id, *_command_values(_command(order)), order.state, order.announced) for order in orders]
     await conn.execute(
         "update customer_order o set revised_at = x.revised_at, status_rank = x.status_rank, digest = x.digest, "
         "  kind = x.kind, delivery_day = x.delivery_day, wanted = x.wanted, contact_name = x.contact_name, "
@@ -133,15 +130,14 @@ async def save_orders(conn: Connection, orders: Sequence[Order]) -> None:
         "  $8::text[], $9::text[], $10::text[], $11::text[], $12::boolean[]) "
         "  as x (order_id, revised_at, status_rank, digest, kind, delivery_day, wanted, contact_name, contact_phone, "
         "  contact_address, state, announced) where o.order_id = x.order_id",
-        [order.order_id for order in orders],
-        *_command_columns(commands),
-        [order.state for order in orders],
-        [order.announced for order in orders],
+        *zip(*rows, strict=True),
     )
-    await _save_lines(conn, orders)
+    if lines := [_line_values(order.order_id, line) for order in orders for line in order.lines]:
+        await _save_lines(conn, lines)
 
 
-async def _save_lines(conn: Connection, orders: Sequence[Order]) -> None:
+async def _save_lines(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Rows of _LINE_COLUMNS."""
     await conn.execute(
         "insert into order_line as l (order_id, line_no, sku, sold_quantity, price_vnd, state, product_id, offer_id, "
         "  delivery_day, quantity_steps, promised_steps, short_steps, reason) "
@@ -152,7 +148,7 @@ async def _save_lines(conn: Connection, orders: Sequence[Order]) -> None:
         "  offer_id = excluded.offer_id, delivery_day = excluded.delivery_day, "
         "  quantity_steps = excluded.quantity_steps, promised_steps = excluded.promised_steps, "
         "  short_steps = excluded.short_steps, reason = excluded.reason where l is distinct from excluded",
-        *_line_columns(orders),
+        *zip(*rows, strict=True),
     )
 
 
@@ -161,34 +157,22 @@ def _command(order: Order) -> OrderCommand:
     return order.command
 
 
-def _order_columns(filed: Sequence[Filed]) -> list[list[Any]]:
-    commands = [_command(one.order) for one in filed]
-    return [
-        [one.order.order_id for one in filed],
-        [one.cooperative_id for one in filed],
-        [one.partner_id for one in filed],
-        [command.partner_ref for command in commands],
-        *_command_columns(commands),
-        [one.order.state for one in filed],
-        [one.order.announced for one in filed],
-        [one.received_at for one in filed],
-    ]
+def _order_values(one: Filed) -> tuple[Any, ...]:
+    """In the order of _ORDER_COLUMNS."""
+    order, command = one.order, _command(one.order)
+    return (
+        order.order_id, one.cooperative_id, one.partner_id, command.partner_ref, *_command_values(command),
+        order.state, order.announced, one.received_at,
+    )  # fmt: skip
 
 
-def _command_columns(commands: Sequence[OrderCommand]) -> list[list[Any]]:
-    nobody = Contact()
-    contacts = [command.contact or nobody for command in commands]
-    return [
-        [command.revision.updated_at for command in commands],
-        [command.revision.status_rank for command in commands],
-        [command.revision.digest for command in commands],
-        [command.kind for command in commands],
-        [command.delivery_day for command in commands],
-        [_wanted_json(command.lines) for command in commands],
-        [contact.name for contact in contacts],
-        [contact.phone for contact in contacts],
-        [contact.address for contact in contacts],
-    ]
+def _command_values(command: OrderCommand) -> tuple[Any, ...]:
+    """In the order of _COMMAND_COLUMNS."""
+    revision, contact = command.revision, command.contact or _NOBODY
+    return (
+        revision.updated_at, revision.status_rank, revision.digest, command.kind, command.delivery_day,
+        _wanted_json(command.lines), contact.name, contact.phone, contact.address,
+    )  # fmt: skip
 
 
 def _wanted_json(lines: Sequence[CommandLine]) -> str:
@@ -196,23 +180,13 @@ def _wanted_json(lines: Sequence[CommandLine]) -> str:
     return msgspec.json.encode(wanted).decode()
 
 
-def _line_columns(orders: Sequence[Order]) -> list[list[Any]]:
-    lines = [(order.order_id, line) for order in orders for line in order.lines]
-    return [
-        [order_id for order_id, _ in lines],
-        [line.line_no for _, line in lines],
-        [line.sku for _, line in lines],
-        [line.sold_quantity for _, line in lines],
-        [line.price_vnd for _, line in lines],
-        [line.state for _, line in lines],
-        [line.product.product_id if line.product else None for _, line in lines],
-        [line.offer_id for _, line in lines],
-        [line.delivery_day for _, line in lines],
-        [line.quantity_steps for _, line in lines],
-        [line.promised_steps for _, line in lines],
-        [line.short_steps for _, line in lines],
-        [line.reason for _, line in lines],
-    ]
+def _line_values(order_id: UUID, line: Line) -> tuple[Any, ...]:
+    """In the order of _LINE_COLUMNS."""
+    return (
+        order_id, line.line_no, line.sku, line.sold_quantity, line.price_vnd, line.state,
+        line.product.product_id if line.product else None, line.offer_id, line.delivery_day,
+        line.quantity_steps, line.promised_steps, line.short_steps, line.reason,
+    )  # fmt: skip
 
 
 async def _with_lines(conn: Connection, rows: Sequence[asyncpg.Record]) -> list[Filed]:
