@@ -4,6 +4,7 @@ Its file in `<root>/run` holds pid, start time and boot id, which together never
 process dies with its parent (the kernel sends the signal), so that a crashed test run leaves nothing behind.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -71,8 +72,7 @@ class OwnedProcess:
 
     def stop(self, timeout_s: float, stop_signal: signal.Signals = signal.SIGTERM) -> bool:
         """Ask it to end; kill it when it has not after `timeout_s`, and return False in that case."""
-        if self.alive:
-            os.kill(self.pid, stop_signal)
+        self._send(stop_signal)
         ended = self.wait(timeout_s)
         self.kill()
         return ended
@@ -81,11 +81,15 @@ class OwnedProcess:
         """SIGKILL to it and to everything below it; returns when all of them are gone."""
         below = [] if not self.alive else [OwnedProcess(self.pid_file, *it) for it in descendants(self.pid)]
         for process in (self, *below):
-            if process.alive:
-                os.kill(process.pid, signal.SIGKILL)
+            process._send(signal.SIGKILL)
         for process in (self, *below):
             process.wait(10)
         self.pid_file.unlink(missing_ok=True)
+
+    def _send(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):  # it may end between the look and the signal
+            if self.alive:
+                os.kill(self.pid, number)
 
 
 def spawn(

@@ -352,6 +352,30 @@ def test_what_a_killed_run_leaves_is_ended_and_deleted(tmp_path: Path) -> None:
         time.sleep(0.05)
 
 
+def test_a_process_that_ends_while_it_is_being_killed_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = owned.spawn(
+        "sleeper",
+        ["sleep", "600"],
+        run_directory=tmp_path,
+        log_path=tmp_path / "log",
+        environment={"PATH": os.environ["PATH"]},
+        working_directory=Path("/"),
+        tied=True,
+    )
+    kill = os.kill
+
+    def too_late(pid: int, number: int) -> None:
+        kill(pid, number)
+        assert process.wait(10)
+        kill(pid, number)
+
+    monkeypatch.setattr(os, "kill", too_late)
+    process.kill()
+    assert not process.alive
+
+
 def test_a_process_file_of_an_earlier_boot_names_nobody(tmp_path: Path) -> None:
     process = owned.spawn(
         "sleeper",
