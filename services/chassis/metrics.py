@@ -125,7 +125,7 @@ class Metrics:
         self._tables.families = []
         try:
             async with pool.acquire(timeout=5) as conn, conn.transaction(isolation="repeatable_read", readonly=True):
-                await conn.execute("set local statement_timeout = '5s'")
+                await conn.execute("set local statement_timeout = '5s'; set local enable_seqscan = on")  # whole tables
                 rows = [await conn.fetch(query) for query in (_LOG, _CURSORS, _PARKED, _LEASES, _REST)]
                 oldest_s = await conn.fetchval(_OLDEST)
         except Unsettled:

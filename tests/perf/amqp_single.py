@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from itertools import cycle, islice
 from statistics import median
 from uuid import UUID
@@ -34,6 +35,7 @@ OUR_ORDERS = 15_000
 PEER_ORDERS = 2_000
 WARM_ORDERS = 500
 GOAL = ">= 10"
+PLAIN = "faststream"
 
 Orders = Sequence[tuple[Shop, Mapping[str, object]]]
 """Each with the shop that publishes it."""
@@ -95,30 +97,31 @@ def peer_senders(stack: Stack, peer: PipelinePeer, vhost: str, orders: Orders) -
 
 
 async def run(servers: Servers, rounds: int) -> Sequence[Figure]:
-    """Ours against the plain pipeline, round by round."""
-    stack, market = servers.stack, make_market(SHOPS, WARES, seed=4)
-    ours, plain = OpenToPartners(stack, market), PEERS["faststream"]
-    assert isinstance(plain, PipelinePeer)
-    peer = PeerSubject(plain, servers, market)
-    await ours.prepare()
-    await peer.prepare()
-    own, others = [], []
+    """Ours against the plain pipeline, round by round; what the tuned one reaches stands beside it."""
+    market = make_market(SHOPS, WARES, seed=4)
+    ours = OpenToPartners(servers.stack, market)
+    makers: dict[Subject, Callable[[Orders], list[Sender]]] = {ours: ours.senders}
+    for name in (PLAIN, "tuned"):
+        peer = PEERS[name]
+        assert isinstance(peer, PipelinePeer)
+        system = PeerSubject(peer, servers, market)
+        makers[system] = partial(peer_senders, servers.stack, peer, system.vhost)
+    runs: dict[str, list[Run]] = {subject.name: [] for subject in makers}
+    for subject in makers:
+        await subject.prepare()
     for number in range(rounds):
-        own.append(await _round(servers, ours, market, f"ours{number}", OUR_ORDERS, ours.senders))
-        others.append(
-            await _round(
-                servers,
-                peer,
-                market,
-                f"peer{number}",
-                PEER_ORDERS,
-                lambda orders: peer_senders(stack, plain, peer.vhost, orders),
+        for subject, senders in makers.items():
+            orders = OUR_ORDERS if subject is ours else PEER_ORDERS
+            runs[subject.name].append(
+                await _round(servers, subject, market, f"{subject.name}{number}", orders, senders)
             )
-        )
-    own_per_s, other_per_s = (median(one.orders_per_s for one in runs) for runs in (own, others))
-    other = {"cpu_us": {"ours": own[-1].cpu_us, peer.name: others[-1].cpu_us}}
-    ratio = round(own_per_s / other_per_s, 2)
-    return [Figure("amqp_single", "orders/s", round(own_per_s), round(other_per_s), ratio, GOAL, other)]
+    rates = {name: median(run.orders_per_s for run in found) for name, found in runs.items()}
+    other = {
+        "cpu_us": {name: found[-1].cpu_us for name, found in runs.items()},
+        "peers": {name: round(rate) for name, rate in rates.items() if name != ours.name},
+    }
+    own, plain = rates[ours.name], rates[PLAIN]
+    return [Figure("amqp_single", "orders/s", round(own), round(plain), round(own / plain, 2), GOAL, other)]
 
 
 async def _round(

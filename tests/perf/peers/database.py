@@ -9,7 +9,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 
-_SETTINGS = {"timezone": "UTC", "jit": "off", "lock_timeout": "20s"}
+_SETTINGS = {"timezone": "UTC", "jit": "off", "enable_seqscan": "off", "lock_timeout": "20s"}
 
 
 class Database:

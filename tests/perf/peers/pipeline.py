@@ -35,7 +35,7 @@ class PipelinePeer:
 
     @property
     def intake_queue(self) -> str:
-        """Where partners publish single orders, through the default exchange. Only `faststream` reads it."""
+        """Where partners publish single orders, through the default exchange."""
         return Wiring(self.name).name(INTAKE)
 
 

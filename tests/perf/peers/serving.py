@@ -9,10 +9,13 @@ from typing import Protocol
 
 from fastapi import FastAPI
 from faststream import FastStream
-from faststream.rabbit import Channel, RabbitBroker
+from faststream.exceptions import RejectMessage
+from faststream.rabbit import Channel, RabbitBroker, RabbitMessage
+from pydantic import ValidationError
 
 from tests.perf.peers import environment
 from tests.perf.peers.database import Database
+from tests.perf.peers.models import AmqpPush
 
 log = logging.getLogger("peer")
 
@@ -93,3 +96,11 @@ async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def read_amqp_push(message: RabbitMessage) -> AmqpPush:
+    """Straight from JSON, so that the model can be strict; what is malformed goes to the dead."""
+    try:
+        return AmqpPush.model_validate_json(message.body)
+    except ValidationError as error:
+        raise RejectMessage from error

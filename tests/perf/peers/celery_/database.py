@@ -27,7 +27,10 @@ def pool(service: str, connections: int = 1) -> Pool:
         min_size=connections,
         max_size=connections,
         open=True,
-        kwargs={"row_factory": dict_row, "options": "-c timezone=UTC -c jit=off -c lock_timeout=20s"},
+        kwargs={
+            "row_factory": dict_row,
+            "options": "-c timezone=UTC -c jit=off -c enable_seqscan=off -c lock_timeout=20s",
+        },
     )
 
 

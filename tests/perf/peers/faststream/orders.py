@@ -8,8 +8,6 @@ import asyncpg
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from faststream.exceptions import RejectMessage
-from faststream.rabbit import RabbitMessage
-from pydantic import ValidationError
 
 from tests.perf.peers import door, environment
 from tests.perf.peers.database import Database
@@ -17,7 +15,7 @@ from tests.perf.peers.door import Refused
 from tests.perf.peers.faststream import mailbox, store
 from tests.perf.peers.intake import Partner
 from tests.perf.peers.models import AmqpPush, Answer, OrderPromised, PushedOrder
-from tests.perf.peers.serving import lifespan, make_broker
+from tests.perf.peers.serving import lifespan, make_broker, read_amqp_push
 from tests.perf.peers.wiring import INTAKE, ON_ERROR, Wiring
 
 WIRING = Wiring("faststream")
@@ -57,14 +55,6 @@ async def take(partner: Partner, pushed: Sequence[PushedOrder], now: datetime) -
                 return await store.take_orders(conn, partner, pushed, now)
         except asyncpg.UniqueViolationError:
             continue
-
-
-async def read_amqp_push(message: RabbitMessage) -> AmqpPush:
-    """Straight from JSON, so that the model can be strict; what is malformed goes to the dead."""
-    try:
-        return AmqpPush.model_validate_json(message.body)
-    except ValidationError as error:
-        raise RejectMessage from error
 
 
 @broker.subscriber(WIRING.queue(INTAKE), ack_policy=ON_ERROR, decoder=read_amqp_push)

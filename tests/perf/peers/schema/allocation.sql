@@ -23,7 +23,6 @@ create table order_line (
 ) with (fillfactor = 80);
 create index order_line_by_order on order_line (order_id);
 create index order_line_waiting on order_line (offer_id, position) where short_steps > 0;
-create index order_line_coming on order_line (offer_id, position) where promised_steps > 0;
 
 create table inbox (
     event_id uuid primary key,

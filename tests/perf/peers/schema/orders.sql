@@ -46,7 +46,7 @@ create table customer_order (
     received_at timestamptz not null,
     promised_at timestamptz,                             -- when the promise was applied
     unique (partner_id, partner_ref)
-) with (fillfactor = 80);
+) with (fillfactor = 50);
 create index customer_order_by_cooperative on customer_order (cooperative_id, order_id);
 
 -- No foreign keys on what one statement or transaction writes together: looking each row up again costs too much.
@@ -65,7 +65,7 @@ create table order_line (
     short_steps bigint not null default 0 check (short_steps >= 0),
     reason text,
     primary key (order_id, line_no)
-) with (fillfactor = 80);
+) with (fillfactor = 50);
 create index order_line_in_review on order_line (sku) where state = 'refused' and reason = 'unknown_sku';
 create index order_line_by_day on order_line (delivery_day, order_id) where delivery_day is not null;
 

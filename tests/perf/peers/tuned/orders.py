@@ -6,15 +6,16 @@ from uuid import UUID
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
+from faststream.exceptions import RejectMessage
 
 from tests.perf.peers import door, environment
 from tests.perf.peers.database import Database
 from tests.perf.peers.door import Refused
 from tests.perf.peers.intake import SHELF, NewOrder, Partner, Shelf, new_order, skus_and_days
-from tests.perf.peers.models import Answer, OrderPromised, PushedOrder
-from tests.perf.peers.serving import lifespan, make_broker
+from tests.perf.peers.models import AmqpPush, Answer, OrderPromised, PushedOrder
+from tests.perf.peers.serving import lifespan, make_broker, read_amqp_push
 from tests.perf.peers.tuned.relay import WokenRelay
-from tests.perf.peers.wiring import ON_ERROR, Wiring
+from tests.perf.peers.wiring import INTAKE, ON_ERROR, Wiring
 
 WIRING = Wiring("tuned")
 
@@ -134,6 +135,16 @@ def _columns(partner: Partner, orders: Sequence[NewOrder], now: datetime) -> lis
         [event.event_id for event in placed],
         [event.model_dump_json() for event in placed],
     ]
+
+
+@broker.subscriber(WIRING.queue(INTAKE), ack_policy=ON_ERROR, decoder=read_amqp_push)
+async def on_push(message: AmqpPush) -> None:
+    """One order of a partner by AMQP."""
+    row = await database.pool.fetchrow(_PARTNER, message.partner_id)
+    if row is None:
+        raise RejectMessage
+    await _take(Partner(**row), [message.order], datetime.now(UTC))
+    relay.wake()
 
 
 @broker.subscriber(WIRING.queue("orders.order_promised"), WIRING.exchange, ack_policy=ON_ERROR)
