@@ -6,11 +6,10 @@ import asyncpg
 from infra.local.processes import ServiceProcess, ServiceProcesses
 from infra.local.stack import Stack
 from services.chassis import topology
-from services.chassis.settings import ServiceSettings
 from services.chassis.topology import Wiring
 from services.contracts.flow import READS, read_by
 from tests.perf.market import Market
-from tests.perf.ours import seed
+from tests.perf.ours import LANES, environment, seed
 from tests.perf.peers.base import Progress
 
 
@@ -21,7 +20,7 @@ class OurDoor:
 
     def __init__(self, stack: Stack, market: Market) -> None:
         self._stack, self._market = stack, market
-        self._process = ServiceProcess(stack, "orders")
+        self._process = _process(stack, "orders")
 
     @property
     def http_port(self) -> int:
@@ -37,10 +36,9 @@ class OurDoor:
         """Migrates and seeds, and declares the readers' queues as they would."""
         ServiceProcesses(self._stack, ["orders"]).migrate()
         await seed(self.orders_dsn, "orders", self._market)
-        lanes = range(ServiceSettings.model_fields["shared_lanes"].default)
         for reader in read_by("orders"):
             async with await aio_pika.connect(self._stack.rabbit.amqp_url(reader)) as connection:
-                await topology.declare(connection, Wiring(reader, READS[reader], read_by(reader), lanes))
+                await topology.declare(connection, Wiring(reader, READS[reader], read_by(reader), range(LANES)))
 
     def start(self) -> None:
         """Starts it and waits."""
@@ -79,10 +77,14 @@ class Storeless(OurDoor):
 
     def __init__(self, stack: Stack, market: Market) -> None:
         super().__init__(stack, market)
-        self._process = ServiceProcess(stack, "orders", name="storeless", module="tests.perf.storeless")
+        self._process = _process(stack, "storeless", module="tests.perf.storeless")
 
     async def prepare(self) -> None:
         """Ours has."""
+
+
+def _process(stack: Stack, name: str, module: str = "") -> ServiceProcess:
+    return ServiceProcess(stack, "orders", name=name, module=module, extra_environment=environment()["orders"])
 
 
 _RELAYED = """
