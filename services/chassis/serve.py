@@ -140,6 +140,7 @@ class Process(Generic[S]):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # who asks is told by keys and signatures, never by addresses
                 lifespan="off",
                 timeout_graceful_shutdown=settings.drain_s,
                 timeout_keep_alive=KEPT_ALIVE_S,
