@@ -12,7 +12,7 @@ from uuid import UUID
 
 from services.chassis.broker import Broker, Link, answered
 from services.chassis.faults import BROKER_WEATHER, Backoff, describe
-from services.orders.amqp import topology
+from services.orders.amqp import lenient, topology
 from services.orders.amqp.content import Delivery
 from services.orders.amqp.intake import Intake
 from services.orders.amqp.receiving import Receiver
@@ -50,6 +50,7 @@ class AmqpDoor:
 
     async def run(self) -> None:
         """Takes in until `stop`; then finishes what is under way."""
+        lenient.install()
         backoff = Backoff(first_s=0.2)
         while not self._stopping.is_set():
             try:

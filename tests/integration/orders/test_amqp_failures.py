@@ -1,6 +1,8 @@
 """What breaks around the AMQP door: nothing is lost, nobody holds up the others, and it heals without help."""
 
 import asyncio
+import json
+import struct
 from collections.abc import AsyncIterator
 
 import httpx
@@ -18,6 +20,7 @@ from services.orders.app import service
 from services.orders.store.books import hold_gates
 from services.orders.store.partners import get_partner
 from tests.integration.orders.partners import Login, Partners, partners_of, push, send
+from tests.integration.orders.raw_properties import RawMessage, short, table
 from tests.support.node import until
 from tests.support.servers import fresh_vhost
 
@@ -193,4 +196,25 @@ async def test_a_cooperative_whose_gate_is_held_does_not_hold_up_another(partner
     may_go.set()
     await holding
     await partners.until_stored(*(f"B-{number}" for number in range(20)))
+    await partners.until_empty()
+
+
+async def test_properties_that_nobody_can_read_do_not_shut_the_door(partners: Partners, login: Login) -> None:
+    micros = struct.pack(">Q", 1_790_000_000_000_000)
+    odd = (
+        {"timestamp": micros},
+        {"message_id": short(b"\xff\xfe")},
+        {"headers": table(short(b"at") + b"T" + micros)},
+        {"headers": table(short(b"\xff") + b"t\x01")},
+    )
+    async with partners.channel(login) as channel:
+        exchange = await channel.get_exchange(login.exchange, ensure=False)
+        for number, properties in enumerate(odd):
+            message = RawMessage(json.dumps(push(f"A-{number}")).encode(), login.user, **properties)
+            await exchange.publish(message, "", mandatory=True)
+        await exchange.publish(RawMessage(b"{", login.user, content_type=short(b"\xff" * 255)), "", mandatory=True)
+        await send(channel, login, push("A-9"))
+    await partners.until_stored("A-0", "A-1", "A-2", "A-3", "A-9")
+    reject = await partners.next_reject(login)
+    assert (reject.headers["reason"], reject.content_type) == ("content_type", "?" * 255)
     await partners.until_empty()
