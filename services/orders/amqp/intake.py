@@ -28,6 +28,8 @@ PREFETCH = 500
 """Messages in hand; with the broker's max_message_size it limits the memory that they take."""
 TOGETHER = 250
 """Messages in one taking, so that reading them does not keep the process from all else."""
+MOST_BEHIND = 32
+"""Finished messages that wait for an unfinished one before them: so much less is in hand while it is not."""
 SIDE_BY_SIDE = 2
 """Takings of one partner: while one waits for the database, the next one is read."""
 
@@ -51,7 +53,7 @@ class Intake:
         self._channel, self._take = channel, take
         self._sources: dict[UUID | None, _Source] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._acks, self._finished = Acknowledgements(PREFETCH // 2), asyncio.Event()
+        self._acks, self._finished = Acknowledgements(MOST_BEHIND), asyncio.Event()
         self._acknowledging = asyncio.create_task(self._acknowledge())
         self._tag: str | None = None
         self._closing = False

@@ -188,14 +188,14 @@ async def test_a_cooperative_whose_gate_is_held_does_not_hold_up_another(partner
     holding = asyncio.create_task(partners.orders.running.runtime.ledger.transact(hold))
     await held.wait()
     async with partners.channel(other) as channel:
-        await asyncio.gather(*(send(channel, other, push(f"B-{number}")) for number in range(20)))
+        await asyncio.gather(*(send(channel, other, push(f"B-{number}")) for number in range(300)))
     async with partners.channel(login) as channel:
         await asyncio.gather(*(send(channel, login, push(f"A-{number}")) for number in range(600)))
     await partners.until_stored(*(f"A-{number}" for number in range(600)))
     assert len(await partners.rows()) == 600
     may_go.set()
     await holding
-    await partners.until_stored(*(f"B-{number}" for number in range(20)))
+    await partners.until_stored(*(f"B-{number}" for number in range(300)))
     await partners.until_empty()
 
 
