@@ -57,8 +57,9 @@ class AmqpDoor:
                 async with (
                     self._broker.connected("orders partners") as link,
                     self._broker.connected("orders intake") as source,
+                    self._broker.connected("orders rejects") as publisher,
                 ):
-                    await self._serve(link, source, backoff)
+                    await self._serve(link, source, publisher, backoff)
             except BROKER_WEATHER as error:
                 self.waits_for = ["the partners' broker is away"]
                 log.warning("the partners' broker is away: %s", describe(error))
@@ -69,9 +70,9 @@ class AmqpDoor:
         self._stopping.set()
         self._receiver.stop()
 
-    async def _serve(self, link: Link, source: Link, backoff: Backoff) -> None:
-        """Over two connections: a broker that stops publishers must not stop acknowledgements."""
-        rejects, turns = Rejects(link.connection), Turns()
+    async def _serve(self, link: Link, source: Link, publisher: Link, backoff: Backoff) -> None:
+        """Over three connections: a broker that stops publishers must stop neither acknowledgements nor the guard."""
+        rejects, turns = Rejects(publisher.connection, self._stopping), Turns()
 
         async def take(owner: UUID | None, deliveries: Sequence[Delivery]) -> None:
             await self._receiver.take(owner, deliveries, rejects)
@@ -84,6 +85,8 @@ class AmqpDoor:
                 accounts = await self._receiver.know_accounts()
                 async with asyncio.timeout(30):
                     consumers = await answered(topology.declare(link.connection, turns.next(accounts)))
+                if rejects.is_closed:
+                    raise ConnectionError("the connection of the rejects was closed")
                 if not intake.consumes or not consumers:
                     await intake.consume()
                 self.waits_for = []

@@ -67,7 +67,7 @@ class Receiver:
         return self._accounts
 
     async def take(self, owner: UUID | None, deliveries: Sequence[Delivery], rejects: Rejects) -> None:
-        """Returns when each is stored or handed back. Raises what the broker raises; and ConnectionError when stopping.
+        """Returns when each is stored or handed back. Raises what `rejects` raises; and ConnectionError when stopping.
 
         `owner`: whose exchange they came through; None where that is no partner's.
         """

@@ -15,6 +15,7 @@ from infra.local.stack import Stack
 from services.chassis.ledger import Transaction
 from services.chassis.serve import Process
 from services.orders.amqp import door as door_module
+from services.orders.amqp import rejects as rejects_module
 from services.orders.amqp import topology
 from services.orders.app import service
 from services.orders.store.books import hold_gates
@@ -63,15 +64,38 @@ async def test_a_reject_whose_queue_is_gone_gets_it_back(
     assert (await partners.next_reject(login)).headers["reason"] == "malformed"
 
 
+async def test_rejects_that_the_broker_does_not_take_hold_up_nobody_else_and_come_later(
+    partners: Partners, login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = asyncio.Event()
+
+    async def refuse(*_: object) -> None:
+        refused.set()
+        raise TimeoutError
+
+    with monkeypatch.context() as silence:
+        silence.setattr(rejects_module.Rejects, "_publish", refuse)
+        await partners.publish(login, b"{")
+        await refused.wait()
+        for number in range(5):
+            await partners.publish(login, push(f"A-{number}"))
+        await partners.until_stored(*(f"A-{number}" for number in range(5)))
+        assert not partners.door.waits_for
+        assert await partners.held() > 0
+    assert (await partners.next_reject(login)).headers["reason"] == "malformed"
+    await partners.until_empty()
+    assert await partners.orders.names() == ["order_placed"] * 5
+
+
 async def test_lost_connections_heal_and_nothing_is_lost(partners: Partners, login: Login) -> None:
     async def connections() -> list[str]:
         found = await partners.manage("GET", f"/vhosts/{partners.vhost}/connections")
         return [it["name"] for it in found if it.get("user") == "orders"]
 
-    async def both_are_listed() -> bool:
-        return len(await connections()) == 2
+    async def all_are_listed() -> bool:
+        return len(await connections()) == 3
 
-    await until(both_are_listed)
+    await until(all_are_listed)
     for name in await connections():
         await partners.manage("DELETE", f"/connections/{name.replace(' ', '%20').replace('>', '%3E')}")
     for number in range(5):
