@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 
 PREFETCH = 500
 """Messages in hand; with the broker's max_message_size it limits the memory that they take."""
-TOGETHER = 250
-"""Messages in one taking, so that reading them does not keep the process from all else."""
+TOGETHER, TOGETHER_BYTES = 250, 256 * 1024
+"""Messages in one taking, and where their bodies have more bytes, the message with which they do is the last of it."""
 MOST_BEHIND = 32
 """Finished messages that wait for an unfinished one before them: so much less is in hand while it is not."""
 SIDE_BY_SIDE = 2
@@ -118,7 +118,8 @@ class Intake:
         """Takes what waits of a partner until nothing is left."""
         try:
             while source.waiting and not self._closing:
-                some, source.waiting = source.waiting[:TOGETHER], source.waiting[TOGETHER:]
+                count = together(source.waiting)
+                some, source.waiting = source.waiting[:count], source.waiting[count:]
                 await self._take(owner, some)
                 self._acks.finish(delivery.tag for delivery in some)
                 self._finished.set()
@@ -146,6 +147,16 @@ class Intake:
     def _fail(self, error: Exception) -> None:
         self._failure = self._failure or error
         self.disturbed.set()
+
+
+def together(waiting: Sequence[Delivery]) -> int:
+    """How many of those that wait are in one taking."""
+    size = 0
+    for count, delivery in enumerate(waiting[:TOGETHER], 1):
+        size += len(delivery.body)
+        if size >= TOGETHER_BYTES:
+            return count
+    return min(len(waiting), TOGETHER)
 
 
 def _delivery(message: DeliveredMessage) -> Delivery:

@@ -16,6 +16,7 @@ from services.orders.amqp.accounts import Access, Change, changes, permissions
 from services.orders.amqp.acks import Acknowledgements
 from services.orders.amqp.content import JSON, Delivery, Limits, Rejection
 from services.orders.amqp.door import MOST_AGAIN, MOST_NEW, Turns
+from services.orders.amqp.intake import TOGETHER, TOGETHER_BYTES, together
 from services.orders.amqp.passwords import password_hash
 from services.orders.amqp.rejects import portions
 from services.orders.domain.command import OrderCommand
@@ -141,6 +142,15 @@ def test_the_errors_fit_into_a_header_and_say_how_many_do_not() -> None:
 
 
 # -- Names and turns -------------------------------------------------------------------------------------------
+
+
+def test_a_taking_is_limited_in_messages_and_bytes() -> None:
+    small, large = delivery(b"x"), delivery(b"x" * TOGETHER_BYTES)
+    assert together([]) == 0
+    assert together([small] * 7) == 7
+    assert together([small] * (TOGETHER + 1)) == TOGETHER
+    assert together([small, small, large, small]) == 3
+    assert together([large, large]) == 1
 
 
 def test_rejects_are_handed_back_in_small_portions() -> None:
