@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from infra import compose_env, runtime_lock
+from infra.local.rabbitmq import MAX_MESSAGE_BYTES
 from infra.rabbitmq import definitions
 from infra.rabbitmq.definitions import ADMIN, SERVICES
 from services.chassis.runtime import Service
@@ -212,6 +213,15 @@ def test_the_broker_starts_with_the_definitions_that_are_made_for_it() -> None:
     assert f"load_definitions = {read_from}/definitions.json" in conf
     assert broker["hostname"] == "rabbitmq"
     assert broker["depends_on"]["rabbitmq-definitions"]["condition"] == "service_completed_successfully"
+
+
+def test_both_brokers_carry_the_largest_push_and_little_more() -> None:
+    conf = (ROOT / "infra/rabbitmq/cho-phien.conf").read_text()
+    found = re.search(r"^max_message_size = (\d+)$", conf, re.MULTILINE)
+    assert found is not None
+    assert int(found[1]) == MAX_MESSAGE_BYTES
+    largest_push = OrdersSettings.model_fields["http_max_body_bytes"].default
+    assert largest_push * 1.2 <= MAX_MESSAGE_BYTES <= largest_push * 1.5
 
 
 def test_prometheus_asks_every_service_and_the_broker() -> None:
