@@ -82,13 +82,17 @@ class AmqpDoor:
         try:
             while not self._stopping.is_set():
                 intake.disturbed.clear()
-                accounts = await self._receiver.know_accounts()
-                async with asyncio.timeout(30):
-                    consumers = await answered(topology.declare(link.connection, turns.next(accounts)))
                 if rejects.is_closed:
                     raise ConnectionError("the connection of the rejects was closed")
+                accounts = await self._receiver.know_accounts()
+                if not (consumed := intake.consumes):
+                    turns = Turns()  # with a queue that was deleted, all that led to it is gone
+                async with asyncio.timeout(30):
+                    consumers = await answered(topology.declare(link.connection, turns.next(accounts)))
                 if not intake.consumes or not consumers:
                     await intake.consume()
+                    if consumed:  # deleted meanwhile
+                        turns = Turns()
                 self.waits_for = []
                 backoff.reset()
                 await self._until_disturbed(intake)

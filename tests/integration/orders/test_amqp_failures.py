@@ -54,6 +54,17 @@ async def test_a_deleted_intake_queue_or_exchange_comes_back(partners: Partners,
         await partners.until_stored(f"A-{number}")
 
 
+async def test_whatever_led_to_a_deleted_intake_queue_leads_there_again_in_one_turn(
+    partners: Partners, login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door_module, "MOST_AGAIN", 0)
+    await asyncio.sleep(0.5)  # a turn in which it was not
+    await partners.manage("DELETE", f"/queues/{partners.vhost}/{topology.INTAKE}")
+    await partners.until_there(login)
+    await partners.publish(login, push("A-1"))
+    await partners.until_stored("A-1")
+
+
 async def test_a_reject_whose_queue_is_gone_gets_it_back(
     partners: Partners, login: Login, monkeypatch: pytest.MonkeyPatch
 ) -> None:
