@@ -89,8 +89,11 @@ class Intake:
                         await answered(self._channel.basic_cancel(self._tag))
             if self._tasks and self._failure is None:
                 await asyncio.wait(self._tasks, timeout=drain_s)
+            self._acknowledging.cancel()
+            await asyncio.gather(self._acknowledging, return_exceptions=True)
             with contextlib.suppress(*BROKER_WEATHER):
-                await self._tell()
+                async with asyncio.timeout(5):
+                    await self._tell()
         left = [*self._tasks, self._acknowledging]
         for task in left:
             task.cancel()

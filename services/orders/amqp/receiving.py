@@ -137,11 +137,14 @@ class Receiver:
                 raise weather  # what was stored is known when it is tried again
             return results
 
+        backoff = Backoff()
         while True:
             try:
                 return await self._patiently(once)
-            except PartnerChanged:
+            except PartnerChanged as error:
+                self._go_on(error)
                 anew = True
+            await backoff.wait()
 
     async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
         """Repeats the work while the weather is bad or too much waits."""
@@ -152,10 +155,13 @@ class Receiver:
             except Exception as error:
                 if not (isinstance(error, Overloaded) or is_weather(error)):
                     raise
-                if self._stopping.is_set():
-                    raise ConnectionError("stopping, and the messages come again") from error
+                self._go_on(error)
                 log.warning("partners' messages wait: %s", describe(error))
             await backoff.wait()
+
+    def _go_on(self, error: Exception) -> None:
+        if self._stopping.is_set():
+            raise ConnectionError("stopping, and the messages come again") from error
 
     async def _set_aside(self, deliveries: Sequence[Delivery]) -> None:
         async def work(tx: Transaction) -> None:
