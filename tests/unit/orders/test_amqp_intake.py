@@ -10,12 +10,13 @@ from uuid import UUID
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.orders.amqp import receiving, topology
+from services.orders.amqp import topology
 from services.orders.amqp.content import JSON, Delivery, Limits
 from services.orders.amqp.intake import Intake
 from services.orders.amqp.receiving import Receiver
 from services.orders.desk import PartnerChanged
 from services.orders.metrics import OrderMetrics
+from services.orders.store import accounts
 
 PARTNER = UUID(int=7)
 BODY = b'{"order": {"ref": "A-1", "updated_at": "2026-11-23T06:00:00+07:00", "status": "cancelled"}}'
@@ -41,10 +42,11 @@ async def test_a_partner_that_changes_again_and_again_is_asked_for_at_leisure_an
     async def has_account(*_: object) -> bool:
         return True
 
-    monkeypatch.setattr(receiving.store, "has_account", has_account)
-    desk, anything = ChangingDesk(), SimpleNamespace(pool=None)
-    given: tuple[Any, ...] = (anything, desk, OrderMetrics(CollectorRegistry()), Limits(1000, 1000))
-    receiver = Receiver(*given, clock=lambda: datetime.now(UTC))
+    monkeypatch.setattr(accounts, "has_account", has_account)
+    desk: Any = ChangingDesk()
+    ledger: Any = SimpleNamespace(pool=None)
+    metrics, limits = OrderMetrics(CollectorRegistry()), Limits(1000, 1000)
+    receiver = Receiver(ledger, desk, metrics, limits, lambda: datetime.now(UTC))
     delivery = Delivery(1, topology.exchange(PARTNER), topology.user(PARTNER), JSON, None, None, BODY)
     nowhere: Any = None
     taking = asyncio.create_task(receiver.take(PARTNER, [delivery], nowhere))
