@@ -36,8 +36,10 @@ load_definitions = definitions.json
 vm_memory_high_watermark.absolute = {memory}
 disk_free_limit.absolute = 64MiB
 raft.wal_max_size_bytes = 67108864
-max_message_size = 2097152
+max_message_size = {message}
 """
+MAX_MESSAGE_BYTES = 1_310_720
+"""As in infra/rabbitmq/cho-phien.conf, which says why."""
 _CLUSTER_CONFIGURATION = """\
 cluster_partition_handling = pause_minority
 cluster_formation.peer_discovery_backend = classic_config
@@ -205,6 +207,7 @@ class RabbitServer:
                 amqp=self.ports.amqp,
                 management=self.ports.management,
                 memory="512MiB" if self._membership else "1GiB",
+                message=MAX_MESSAGE_BYTES,
             )
             + self._cluster_configuration()
         )

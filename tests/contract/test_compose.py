@@ -4,7 +4,11 @@ Each is derived from the code: the settings classes, who reads whom, what the de
 """
 
 import importlib
+import os
 import re
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,7 @@ import pytest
 import yaml
 
 from infra import compose_env, runtime_lock
+from infra.local.rabbitmq import MAX_MESSAGE_BYTES
 from infra.rabbitmq import definitions
 from infra.rabbitmq.definitions import ADMIN, SERVICES
 from services.chassis.runtime import Service
@@ -24,6 +29,7 @@ TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 EXAMPLE = (ROOT / ".env.example").read_text()
 ACCOUNTS = "orders-accounts"
+WITNESS = "/tmp/in-step"  # noqa: S108 - in a container of its own
 VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<kind>[?-])(?P<rest>[^}]*))?\}")
 
 
@@ -137,7 +143,7 @@ def test_a_stopping_service_gets_the_time_to_drain(name: str) -> None:
 
 def test_the_partners_users_are_kept_by_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     its = COMPOSE["services"][ACCOUNTS]
-    assert its["command"] == ["python", "-m", "services.orders", "accounts"]
+    assert its["command"] == ["python", "-m", "services.orders", "accounts", "--touch", WITNESS]
     assert published(ACCOUNTS) == []
     env = values(compose_env.fill(EXAMPLE))
     for key, value in filled(ACCOUNTS, env).items():
@@ -151,6 +157,21 @@ def test_the_partners_users_are_kept_by_a_process_of_its_own(monkeypatch: pytest
     assert door == environment(ACCOUNTS)["ORDERS_PARTNERS_AMQP_URL"]
     knowing = {name for name in COMPOSE["services"] if "RABBITMQ_ADMIN_PASSWORD" in str(environment(name))}
     assert knowing == {ACCOUNTS, "rabbitmq-definitions"}
+
+
+def test_it_is_healthy_while_the_broker_was_in_step_a_short_time_ago(tmp_path: Path) -> None:
+    *_, program = COMPOSE["services"][ACCOUNTS]["healthcheck"]["test"]
+    witness = tmp_path / "in-step"
+
+    def is_healthy() -> bool:
+        command = [sys.executable, "-c", program.replace(WITNESS, str(witness))]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+    assert not is_healthy()
+    witness.touch()
+    assert is_healthy()
+    os.utime(witness, (time.time() - 90,) * 2)
+    assert not is_healthy()
 
 
 def test_all_that_lasts_is_watched_and_comes_back() -> None:
@@ -212,6 +233,15 @@ def test_the_broker_starts_with_the_definitions_that_are_made_for_it() -> None:
     assert f"load_definitions = {read_from}/definitions.json" in conf
     assert broker["hostname"] == "rabbitmq"
     assert broker["depends_on"]["rabbitmq-definitions"]["condition"] == "service_completed_successfully"
+
+
+def test_both_brokers_carry_the_largest_push_and_little_more() -> None:
+    conf = (ROOT / "infra/rabbitmq/cho-phien.conf").read_text()
+    found = re.search(r"^max_message_size = (\d+)$", conf, re.MULTILINE)
+    assert found is not None
+    assert int(found[1]) == MAX_MESSAGE_BYTES
+    largest_push = OrdersSettings.model_fields["http_max_body_bytes"].default
+    assert largest_push * 1.2 <= MAX_MESSAGE_BYTES <= largest_push * 1.5
 
 
 def test_prometheus_asks_every_service_and_the_broker() -> None:

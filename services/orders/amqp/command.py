@@ -9,6 +9,7 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import asyncpg
 import httpx
@@ -43,12 +44,14 @@ class Accounts:
             log.info("changed at the broker", extra={"method": change.method, "path": change.path})
         return len(needed)
 
-    async def keep(self, stopped: asyncio.Event) -> None:
-        """Reconciles again and again until `stopped`, whatever is away meanwhile."""
+    async def keep(self, stopped: asyncio.Event, witness: Path | None = None) -> None:
+        """Reconciles again and again until `stopped`, whatever is away meanwhile; touches `witness` each time."""
         backoff = Backoff(first_s=0.2)
         while not stopped.is_set():
             try:
                 await self.reconcile()
+                if witness is not None:
+                    await asyncio.to_thread(witness.touch)
             except Exception as error:
                 if not _passes(error):
                     raise
@@ -71,6 +74,7 @@ def accounts_command(settings: OrdersSettings, words: Sequence[str]) -> int:
     """The command line. Raises WrongSettings."""
     parser = argparse.ArgumentParser(prog="python -m services.orders accounts", description=__doc__)
     parser.add_argument("--once", action="store_true", help="once, and end with 1 where database or broker are away")
+    parser.add_argument("--touch", type=Path, metavar="FILE", help="after each time that both had the same")
     options = parser.parse_args(words)
     missing = [
         f"ORDERS_{name.upper()} is not set"
@@ -80,10 +84,10 @@ def accounts_command(settings: OrdersSettings, words: Sequence[str]) -> int:
     if missing:
         raise WrongSettings("\n".join(missing))
     logs.set_up("orders", settings.log_level)
-    return asyncio.run(_run(settings, once=options.once))
+    return asyncio.run(_run(settings, options.touch, once=options.once))
 
 
-async def _run(settings: OrdersSettings, *, once: bool) -> int:
+async def _run(settings: OrdersSettings, witness: Path | None, *, once: bool) -> int:
     assert settings.broker_admin_url, "checked by the caller"
     assert settings.partners_vhost, "and this too"
     url = httpx.URL(settings.broker_admin_url.get_secret_value())
@@ -98,7 +102,7 @@ async def _run(settings: OrdersSettings, *, once: bool) -> int:
         stopped = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-        await accounts.keep(stopped)
+        await accounts.keep(stopped, witness)
     return 0
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from services.chassis.broker import Broker, Link, answered
 from services.chassis.faults import BROKER_WEATHER, Backoff, describe
-from services.orders.amqp import topology
+from services.orders.amqp import lenient, topology
 from services.orders.amqp.content import Delivery
 from services.orders.amqp.intake import Intake
 from services.orders.amqp.receiving import Receiver
@@ -50,14 +50,16 @@ class AmqpDoor:
 
     async def run(self) -> None:
         """Takes in until `stop`; then finishes what is under way."""
+        lenient.install()
         backoff = Backoff(first_s=0.2)
         while not self._stopping.is_set():
             try:
                 async with (
                     self._broker.connected("orders partners") as link,
                     self._broker.connected("orders intake") as source,
+                    self._broker.connected("orders rejects") as publisher,
                 ):
-                    await self._serve(link, source, backoff)
+                    await self._serve(link, source, publisher, backoff)
             except BROKER_WEATHER as error:
                 self.waits_for = ["the partners' broker is away"]
                 log.warning("the partners' broker is away: %s", describe(error))
@@ -68,9 +70,9 @@ class AmqpDoor:
         self._stopping.set()
         self._receiver.stop()
 
-    async def _serve(self, link: Link, source: Link, backoff: Backoff) -> None:
-        """Over two connections: a broker that stops publishers must not stop acknowledgements."""
-        rejects, turns = Rejects(link.connection), Turns()
+    async def _serve(self, link: Link, source: Link, publisher: Link, backoff: Backoff) -> None:
+        """Over three connections: a broker that stops publishers must stop neither acknowledgements nor the guard."""
+        rejects, turns = Rejects(publisher.connection, self._stopping), Turns()
 
         async def take(owner: UUID | None, deliveries: Sequence[Delivery]) -> None:
             await self._receiver.take(owner, deliveries, rejects)
@@ -80,11 +82,17 @@ class AmqpDoor:
         try:
             while not self._stopping.is_set():
                 intake.disturbed.clear()
+                if rejects.is_closed:
+                    raise ConnectionError("the connection of the rejects was closed")
                 accounts = await self._receiver.know_accounts()
+                if not (consumed := intake.consumes):
+                    turns = Turns()  # with a queue that was deleted, all that led to it is gone
                 async with asyncio.timeout(30):
                     consumers = await answered(topology.declare(link.connection, turns.next(accounts)))
                 if not intake.consumes or not consumers:
                     await intake.consume()
+                    if consumed:  # deleted meanwhile
+                        turns = Turns()
                 self.waits_for = []
                 backoff.reset()
                 await self._until_disturbed(intake)

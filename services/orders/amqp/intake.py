@@ -26,8 +26,10 @@ log = logging.getLogger(__name__)
 
 PREFETCH = 500
 """Messages in hand; with the broker's max_message_size it limits the memory that they take."""
-TOGETHER = 250
-"""Messages in one taking, so that reading them does not keep the process from all else."""
+TOGETHER, TOGETHER_BYTES = 250, 256 * 1024
+"""Messages in one taking, and where their bodies have more bytes, the message with which they do is the last of it."""
+MOST_BEHIND = 32
+"""Finished messages that wait for an unfinished one before them: so much less is in hand while it is not."""
 SIDE_BY_SIDE = 2
 """Takings of one partner: while one waits for the database, the next one is read."""
 
@@ -51,7 +53,7 @@ class Intake:
         self._channel, self._take = channel, take
         self._sources: dict[UUID | None, _Source] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._acks, self._finished = Acknowledgements(PREFETCH // 2), asyncio.Event()
+        self._acks, self._finished = Acknowledgements(MOST_BEHIND), asyncio.Event()
         self._acknowledging = asyncio.create_task(self._acknowledge())
         self._tag: str | None = None
         self._closing = False
@@ -87,8 +89,11 @@ class Intake:
                         await answered(self._channel.basic_cancel(self._tag))
             if self._tasks and self._failure is None:
                 await asyncio.wait(self._tasks, timeout=drain_s)
+            self._acknowledging.cancel()
+            await asyncio.gather(self._acknowledging, return_exceptions=True)
             with contextlib.suppress(*BROKER_WEATHER):
-                await self._tell()
+                async with asyncio.timeout(5):
+                    await self._tell()
         left = [*self._tasks, self._acknowledging]
         for task in left:
             task.cancel()
@@ -116,7 +121,8 @@ class Intake:
         """Takes what waits of a partner until nothing is left."""
         try:
             while source.waiting and not self._closing:
-                some, source.waiting = source.waiting[:TOGETHER], source.waiting[TOGETHER:]
+                count = together(source.waiting)
+                some, source.waiting = source.waiting[:count], source.waiting[count:]
                 await self._take(owner, some)
                 self._acks.finish(delivery.tag for delivery in some)
                 self._finished.set()
@@ -144,6 +150,16 @@ class Intake:
     def _fail(self, error: Exception) -> None:
         self._failure = self._failure or error
         self.disturbed.set()
+
+
+def together(waiting: Sequence[Delivery]) -> int:
+    """How many of those that wait are in one taking."""
+    size = 0
+    for count, delivery in enumerate(waiting[:TOGETHER], 1):
+        size += len(delivery.body)
+        if size >= TOGETHER_BYTES:
+            return count
+    return min(len(waiting), TOGETHER)
 
 
 def _delivery(message: DeliveredMessage) -> Delivery:

@@ -15,6 +15,7 @@ from services.chassis import parking, trace
 from services.chassis.faults import Backoff, describe, is_weather
 from services.chassis.group import Overloaded
 from services.chassis.ledger import Ledger, Transaction
+from services.orders.adapters.base import Batch
 from services.orders.amqp import content, topology
 from services.orders.amqp.content import Delivery, Limits, Rejection
 from services.orders.amqp.rejects import Rejects
@@ -30,6 +31,8 @@ ADAPTER = "canonical"
 """The only one whose partners may push over AMQP: it is they who write their own integration."""
 LINES_TOGETHER = 1000
 """Lines of orders that are given to the desk at once, about."""
+READ_AT_ONCE_BYTES = 64 * 1024
+"""Then all else in the process has its turn."""
 
 T = TypeVar("T")
 Orders = list[tuple[OrderCommand, str]]
@@ -67,14 +70,14 @@ class Receiver:
         return self._accounts
 
     async def take(self, owner: UUID | None, deliveries: Sequence[Delivery], rejects: Rejects) -> None:
-        """Returns when each is stored or handed back. Raises what the broker raises; and ConnectionError when stopping.
+        """Returns when each is stored or handed back. Raises what `rejects` raises; and ConnectionError when stopping.
 
         `owner`: whose exchange they came through; None where that is no partner's.
         """
         if owner is None:
             await self._patiently(lambda: self._set_aside(deliveries))
             return
-        found = [content.read(delivery, topology.user(owner), self._limits) for delivery in deliveries]
+        found = await self._read(owner, deliveries)
         asked = [content.commands(one) for one in found]
         orders = [
             (command, trace.continue_from(delivery.traceparent))
@@ -94,6 +97,16 @@ class Receiver:
         if rejected:
             await rejects.put(owner, rejected, self._clock())
             self._count(owner, rejected)
+
+    async def _read(self, owner: UUID, deliveries: Sequence[Delivery]) -> list[OrderCommand | Batch | Rejection]:
+        user, found, size = topology.user(owner), [], 0
+        for delivery in deliveries:
+            found.append(content.read(delivery, user, self._limits))
+            size += len(delivery.body)
+            if size >= READ_AT_ONCE_BYTES:
+                size = 0
+                await asyncio.sleep(0)
+        return found
 
     async def _store(self, partner_id: UUID, orders: Orders) -> list[Answer | Exception]:
         """What became of each. Raises _NoAccount."""
@@ -124,11 +137,14 @@ class Receiver:
                 raise weather  # what was stored is known when it is tried again
             return results
 
+        backoff = Backoff()
         while True:
             try:
                 return await self._patiently(once)
-            except PartnerChanged:
+            except PartnerChanged as error:
+                self._go_on(error)
                 anew = True
+            await backoff.wait()
 
     async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
         """Repeats the work while the weather is bad or too much waits."""
@@ -139,10 +155,13 @@ class Receiver:
             except Exception as error:
                 if not (isinstance(error, Overloaded) or is_weather(error)):
                     raise
-                if self._stopping.is_set():
-                    raise ConnectionError("stopping, and the messages come again") from error
+                self._go_on(error)
                 log.warning("partners' messages wait: %s", describe(error))
             await backoff.wait()
+
+    def _go_on(self, error: Exception) -> None:
+        if self._stopping.is_set():
+            raise ConnectionError("stopping, and the messages come again") from error
 
     async def _set_aside(self, deliveries: Sequence[Delivery]) -> None:
         async def work(tx: Transaction) -> None:

@@ -61,7 +61,7 @@ async def renew_amqp_account(partner: OwnPartner, request: Request) -> AmqpAccou
     "/v1/partners/{partner_id}/amqp-account", status_code=204, summary="Withdraw the AMQP access of a partner"
 )
 async def withdraw_amqp_account(partner: OwnPartner, request: Request) -> Response:
-    """Nothing that comes from now on is taken; within seconds the partner is disconnected and let in no more."""
+    """Within seconds the partner is disconnected and let in no more, and nothing that it publishes is taken."""
 
     async def work(tx: Transaction) -> None:
         await store.delete_account(tx.conn, partner.partner_id)

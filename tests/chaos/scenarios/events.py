@@ -12,6 +12,7 @@ from uuid import UUID
 import aio_pika
 from aio_pika.exceptions import AMQPError
 
+from infra.local.rabbitmq import MAX_MESSAGE_BYTES
 from services.chassis.parking import MOST_REJECTED_BYTES
 from services.contracts.flow import SERVICES, read_by
 from tests.chaos import wire
@@ -136,7 +137,7 @@ async def oversized_message(arena: Arena) -> None:
     await arena.load.until(0.3)
     lane = str(arena.random.choice(await wire.lanes_of(arena, "orders")))
     assert await _refuses(lambda: _publish_as(arena, "orders", lane, _nonsense(17 * MIB))), "the broker takes it"
-    await _publish_as(arena, "orders", lane, _nonsense(2 * MIB - 1000))
+    await _publish_as(arena, "orders", lane, _nonsense(MAX_MESSAGE_BYTES - 1000))
     for reader in read_by("orders"):
         arena.expected.rejected[reader] += 1
         await arena.until(f"{reader} sets the message aside", partial(arena.sql, reader, _REJECTED_BYTES))

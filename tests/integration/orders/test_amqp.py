@@ -12,6 +12,7 @@ from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelClosed
 from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed
 
+from infra.local.rabbitmq import MAX_MESSAGE_BYTES
 from infra.local.stack import Stack
 from services.orders.adapters import cloudevents
 from services.orders.amqp import door as door_module
@@ -138,6 +139,7 @@ async def test_a_batch_without_fault_is_taken_as_a_whole(partners: Partners, log
         ("malformed", b"[]", {"content_type": cloudevents.BATCH}),
         ("too_large", b" " * 65_537, {}),
         ("too_large", b" " * 1_048_577, {"content_type": cloudevents.BATCH}),
+        ("too_large", b" " * MAX_MESSAGE_BYTES, {}),
     ],
 )
 async def test_a_bad_message_comes_back_unchanged_with_the_reason(
@@ -209,7 +211,7 @@ async def test_the_broker_refuses_a_partner_everything_but_its_own(partners: Par
     with pytest.raises(ChannelPreconditionFailed):
         await partners.publish(login, push("A-1"), user_id=other.user)
     with pytest.raises(ChannelClosed):
-        await partners.publish(login, b"x" * 2_097_153)
+        await partners.publish(login, b"x" * (MAX_MESSAGE_BYTES + 1))
     url = partners.url(login).rpartition("/")[0] + "/%2F"
     with pytest.raises((aio_pika.exceptions.AMQPConnectionError, ChannelAccessRefused, aio_pika.exceptions.AMQPError)):
         await aio_pika.connect(url)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aio_pika
 import pytest
@@ -168,12 +169,14 @@ def admin_url_with(partners: Partners, password: str) -> str:
     return f"http://admin:{password}@127.0.0.1:{partners.stack.rabbit.ports.management}"
 
 
-async def test_whatever_is_away_it_goes_on_when_it_is_back(partners: Partners, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_whatever_is_away_it_goes_on_when_it_is_back(
+    partners: Partners, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(command_module, "EVERY_S", 0.1)
-    stopped = asyncio.Event()
+    stopped, witness = asyncio.Event(), tmp_path / "in-step"
     await asyncio.to_thread(partners.stack.rabbit.management.delete_vhost, partners.vhost)
     await partners.orders.fetch("alter table amqp_account rename to not_migrated")
-    keeping = asyncio.create_task(partners.accounts.keep(stopped))
+    keeping = asyncio.create_task(partners.accounts.keep(stopped, witness))
     await partners.orders.fetch("alter table not_migrated rename to amqp_account")
     told = await partners.orders.ask("POST", f"/v1/partners/{partners.orders.shop.partner_id}/amqp-account")
     await asyncio.to_thread(partners.stack.rabbit.management.create_partners_vhost, partners.vhost)
@@ -188,3 +191,4 @@ async def test_whatever_is_away_it_goes_on_when_it_is_back(partners: Partners, m
     await until(is_gone)
     stopped.set()
     await keeping
+    assert witness.exists()

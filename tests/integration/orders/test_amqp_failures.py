@@ -1,6 +1,8 @@
 """What breaks around the AMQP door: nothing is lost, nobody holds up the others, and it heals without help."""
 
 import asyncio
+import json
+import struct
 from collections.abc import AsyncIterator
 
 import httpx
@@ -13,11 +15,13 @@ from infra.local.stack import Stack
 from services.chassis.ledger import Transaction
 from services.chassis.serve import Process
 from services.orders.amqp import door as door_module
+from services.orders.amqp import rejects as rejects_module
 from services.orders.amqp import topology
 from services.orders.app import service
 from services.orders.store.books import hold_gates
 from services.orders.store.partners import get_partner
 from tests.integration.orders.partners import Login, Partners, partners_of, push, send
+from tests.integration.orders.raw_properties import RawMessage, short, table
 from tests.support.node import until
 from tests.support.servers import fresh_vhost
 
@@ -50,6 +54,17 @@ async def test_a_deleted_intake_queue_or_exchange_comes_back(partners: Partners,
         await partners.until_stored(f"A-{number}")
 
 
+async def test_whatever_led_to_a_deleted_intake_queue_leads_there_again_in_one_turn(
+    partners: Partners, login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door_module, "MOST_AGAIN", 0)
+    await asyncio.sleep(0.5)  # a turn in which it was not
+    await partners.manage("DELETE", f"/queues/{partners.vhost}/{topology.INTAKE}")
+    await partners.until_there(login)
+    await partners.publish(login, push("A-1"))
+    await partners.until_stored("A-1")
+
+
 async def test_a_reject_whose_queue_is_gone_gets_it_back(
     partners: Partners, login: Login, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -60,15 +75,38 @@ async def test_a_reject_whose_queue_is_gone_gets_it_back(
     assert (await partners.next_reject(login)).headers["reason"] == "malformed"
 
 
+async def test_rejects_that_the_broker_does_not_take_hold_up_nobody_else_and_come_later(
+    partners: Partners, login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = asyncio.Event()
+
+    async def refuse(*_: object) -> None:
+        refused.set()
+        raise TimeoutError
+
+    with monkeypatch.context() as silence:
+        silence.setattr(rejects_module.Rejects, "_publish", refuse)
+        await partners.publish(login, b"{")
+        await refused.wait()
+        for number in range(5):
+            await partners.publish(login, push(f"A-{number}"))
+        await partners.until_stored(*(f"A-{number}" for number in range(5)))
+        assert not partners.door.waits_for
+        assert await partners.held() > 0
+    assert (await partners.next_reject(login)).headers["reason"] == "malformed"
+    await partners.until_empty()
+    assert await partners.orders.names() == ["order_placed"] * 5
+
+
 async def test_lost_connections_heal_and_nothing_is_lost(partners: Partners, login: Login) -> None:
     async def connections() -> list[str]:
         found = await partners.manage("GET", f"/vhosts/{partners.vhost}/connections")
         return [it["name"] for it in found if it.get("user") == "orders"]
 
-    async def both_are_listed() -> bool:
-        return len(await connections()) == 2
+    async def all_are_listed() -> bool:
+        return len(await connections()) == 3
 
-    await until(both_are_listed)
+    await until(all_are_listed)
     for name in await connections():
         await partners.manage("DELETE", f"/connections/{name.replace(' ', '%20').replace('>', '%3E')}")
     for number in range(5):
@@ -185,12 +223,33 @@ async def test_a_cooperative_whose_gate_is_held_does_not_hold_up_another(partner
     holding = asyncio.create_task(partners.orders.running.runtime.ledger.transact(hold))
     await held.wait()
     async with partners.channel(other) as channel:
-        await asyncio.gather(*(send(channel, other, push(f"B-{number}")) for number in range(20)))
+        await asyncio.gather(*(send(channel, other, push(f"B-{number}")) for number in range(300)))
     async with partners.channel(login) as channel:
         await asyncio.gather(*(send(channel, login, push(f"A-{number}")) for number in range(600)))
     await partners.until_stored(*(f"A-{number}" for number in range(600)))
     assert len(await partners.rows()) == 600
     may_go.set()
     await holding
-    await partners.until_stored(*(f"B-{number}" for number in range(20)))
+    await partners.until_stored(*(f"B-{number}" for number in range(300)))
+    await partners.until_empty()
+
+
+async def test_properties_that_nobody_can_read_do_not_shut_the_door(partners: Partners, login: Login) -> None:
+    micros = struct.pack(">Q", 1_790_000_000_000_000)
+    odd = (
+        {"timestamp": micros},
+        {"message_id": short(b"\xff\xfe")},
+        {"headers": table(short(b"at") + b"T" + micros)},
+        {"headers": table(short(b"\xff") + b"t\x01")},
+    )
+    async with partners.channel(login) as channel:
+        exchange = await channel.get_exchange(login.exchange, ensure=False)
+        for number, properties in enumerate(odd):
+            message = RawMessage(json.dumps(push(f"A-{number}")).encode(), login.user, **properties)
+            await exchange.publish(message, "", mandatory=True)
+        await exchange.publish(RawMessage(b"{", login.user, content_type=short(b"\xff" * 255)), "", mandatory=True)
+        await send(channel, login, push("A-9"))
+    await partners.until_stored("A-0", "A-1", "A-2", "A-3", "A-9")
+    reject = await partners.next_reject(login)
+    assert (reject.headers["reason"], reject.content_type) == ("content_type", "?" * 255)
     await partners.until_empty()

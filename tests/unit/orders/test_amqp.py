@@ -16,7 +16,9 @@ from services.orders.amqp.accounts import Access, Change, changes, permissions
 from services.orders.amqp.acks import Acknowledgements
 from services.orders.amqp.content import JSON, Delivery, Limits, Rejection
 from services.orders.amqp.door import MOST_AGAIN, MOST_NEW, Turns
+from services.orders.amqp.intake import TOGETHER, TOGETHER_BYTES, together
 from services.orders.amqp.passwords import password_hash
+from services.orders.amqp.rejects import portions
 from services.orders.domain.command import OrderCommand
 from services.orders.settings import OrdersSettings
 
@@ -140,6 +142,28 @@ def test_the_errors_fit_into_a_header_and_say_how_many_do_not() -> None:
 
 
 # -- Names and turns -------------------------------------------------------------------------------------------
+
+
+def test_a_taking_is_limited_in_messages_and_bytes() -> None:
+    small, large = delivery(b"x"), delivery(b"x" * TOGETHER_BYTES)
+    assert together([]) == 0
+    assert together([small] * 7) == 7
+    assert together([small] * (TOGETHER + 1)) == TOGETHER
+    assert together([small, small, large, small]) == 3
+    assert together([large, large]) == 1
+
+
+def test_rejects_are_handed_back_in_small_portions() -> None:
+    def sizes(*bodies: int) -> list[int]:
+        given = [(delivery(b"x" * size), Rejection("malformed")) for size in bodies]
+        found = list(portions(given))
+        assert [it for portion in found for it in portion] == given
+        return [len(portion) for portion in found]
+
+    mib = 1024 * 1024
+    assert sizes() == []
+    assert sizes(*[1] * 33) == [16, 16, 1]
+    assert sizes(3 * mib, mib, 1, 5 * mib, 1) == [2, 1, 1, 1]
 
 
 def test_an_exchange_names_its_partner_and_no_other_exchange_does() -> None:
