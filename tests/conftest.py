@@ -5,8 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from infra.local.stack import Stack, delete_abandoned
+
+# However slow the machine is: no test depends on the clock.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 _LOCAL = Path(__file__).resolve().parents[1] / ".local"
 
