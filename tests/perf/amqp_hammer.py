@@ -20,7 +20,7 @@ from typing import Any
 import uvloop
 from pamqp import body, commands, frame, header
 
-from tests.perf.hammer import Outcome
+from tests.perf.hammer import Outcome, tell
 
 WINDOW = 200
 """Messages of one connection that the broker has not confirmed yet."""
@@ -144,4 +144,4 @@ async def _run(found: dict[str, Any]) -> Outcome:
 
 if __name__ == "__main__":
     outcome = uvloop.run(_run(json.loads(sys.stdin.readline())))
-    print(json.dumps(asdict(outcome)), flush=True)
+    tell(outcome)

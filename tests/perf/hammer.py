@@ -9,6 +9,7 @@ prints `ready`, waits for a line, sends, and prints what came of it as one JSON 
 import asyncio
 import base64
 import json
+import os
 import sys
 import time
 from collections import Counter
@@ -83,6 +84,12 @@ class _Connection(asyncio.Protocol):
         return await self._answered
 
 
+def tell(outcome: Outcome) -> None:
+    """Prints what came of it. Whatever the event loop has made of the pipe, all of it goes out."""
+    os.set_blocking(sys.stdout.fileno(), True)
+    print(json.dumps(asdict(outcome)), flush=True)
+
+
 async def _run(found: dict[str, Any]) -> Outcome:
     loop = asyncio.get_running_loop()
     requests = [base64.b64decode(text) for text in found["requests"]]
@@ -117,4 +124,4 @@ async def _run(found: dict[str, Any]) -> Outcome:
 
 if __name__ == "__main__":
     outcome = uvloop.run(_run(json.loads(sys.stdin.readline())))
-    print(json.dumps(asdict(outcome)), flush=True)
+    tell(outcome)

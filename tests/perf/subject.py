@@ -137,7 +137,9 @@ class Generator:
 
     def outcome(self) -> Outcome:
         """Waits until all is answered. Raises AssertionError if anything was refused."""
-        out, _ = self._process.communicate()
+        assert self._process.stdout is not None
+        out = self._process.stdout.read()
+        self._process.communicate()
         found = Outcome(**json.loads(out))
         refused = {status: count for status, count in found.statuses.items() if status not in ("200", "202")}
         assert not refused, f"refused: {refused}"
