@@ -86,7 +86,7 @@ async def test_rejects_that_the_broker_does_not_take_hold_up_nobody_else_and_com
 
     async def is_held() -> bool:
         """The node counts a little later."""
-        return await partners.held() == 1
+        return await partners.held() > 0
 
     with monkeypatch.context() as silence:
         silence.setattr(rejects_module.Rejects, "_publish", refuse)
