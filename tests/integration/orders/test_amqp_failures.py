@@ -1,11 +1,13 @@
 """What breaks around the AMQP door: nothing is lost, nobody holds up the others, and it heals without help."""
 
 import asyncio
+import contextlib
 import json
 import struct
 from collections.abc import AsyncIterator
 
-import httpx
+import httpxfrom urllib.error import HTTPError
+
 import pytest
 from aio_pika.exceptions import DeliveryError
 from pydantic import SecretStr
@@ -112,7 +114,8 @@ async def test_lost_connections_heal_and_nothing_is_lost(partners: Partners, log
 
     await until(all_are_listed)
     for name in await connections():
-        await partners.manage("DELETE", f"/connections/{name.replace(' ', '%20').replace('>', '%3E')}")
+        with contextlib.suppress(HTTPError):  # the door gives up the others when one is lost
+            await partners.manage("DELETE", f"/connections/{name.replace(' ', '%20').replace('>', '%3E')}")
     for number in range(5):
         await partners.publish(login, push(f"A-{number}"))
     await partners.until_stored(*(f"A-{number}" for number in range(5)))
