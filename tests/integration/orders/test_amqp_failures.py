@@ -5,8 +5,9 @@ import contextlib
 import json
 import struct
 from collections.abc import AsyncIterator
+from urllib.error import HTTPError
 
-import httpxfrom urllib.error import HTTPError
+import httpx
 
 import pytest
 from aio_pika.exceptions import DeliveryError
