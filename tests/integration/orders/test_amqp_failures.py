@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from urllib.error import HTTPError
 
 import httpx
-
 import pytest
 from aio_pika.exceptions import DeliveryError
 from pydantic import SecretStr
