@@ -156,9 +156,8 @@ class Incarnation:
             "select stream, greatest(head, sequence) as reach from consumer_cursor where producer = $1 order by stream",
             producer,
         )
-        parts = [rows[start : start + STREAMS_PER_MESSAGE] for start in range(0, len(rows), STREAMS_PER_MESSAGE)] or [
-            []
-        ]
+        starts = range(0, max(1, len(rows)), STREAMS_PER_MESSAGE)  # who knows nothing says so
+        parts = [rows[start : start + STREAMS_PER_MESSAGE] for start in starts]
         for number, part in enumerate(parts, 1):
             reach = {r["stream"]: r["reach"] for r in part}
             told = ReachTold(asked.identity, asked.lane, reach, number, len(parts))

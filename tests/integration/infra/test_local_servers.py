@@ -352,18 +352,22 @@ def test_what_a_killed_run_leaves_is_ended_and_deleted(tmp_path: Path) -> None:
         time.sleep(0.05)
 
 
-def test_a_process_that_ends_while_it_is_being_killed_is_no_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    process = owned.spawn(
+def sleeper(directory: Path) -> owned.OwnedProcess:
+    return owned.spawn(
         "sleeper",
         ["sleep", "600"],
-        run_directory=tmp_path,
-        log_path=tmp_path / "log",
+        run_directory=directory,
+        log_path=directory / "log",
         environment={"PATH": os.environ["PATH"]},
         working_directory=Path("/"),
         tied=True,
     )
+
+
+def test_a_process_that_ends_while_it_is_being_killed_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = sleeper(tmp_path)
     kill = os.kill
 
     def too_late(pid: int, number: int) -> None:
@@ -377,15 +381,7 @@ def test_a_process_that_ends_while_it_is_being_killed_is_no_error(
 
 
 def test_a_process_file_of_an_earlier_boot_names_nobody(tmp_path: Path) -> None:
-    process = owned.spawn(
-        "sleeper",
-        ["sleep", "600"],
-        run_directory=tmp_path,
-        log_path=tmp_path / "log",
-        environment={"PATH": os.environ["PATH"]},
-        working_directory=Path("/"),
-        tied=True,
-    )
+    process = sleeper(tmp_path)
     try:
         known = json.loads(process.pid_file.read_text())
         for change in ({"boot_id": "another"}, {"start_ticks": known["start_ticks"] - 1}):

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import json
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Set
 from urllib.error import HTTPError
+from uuid import UUID
 
 import httpx
 import pytest
@@ -60,7 +61,18 @@ async def test_whatever_led_to_a_deleted_intake_queue_leads_there_again_in_one_t
     partners: Partners, login: Login, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(door_module, "MOST_AGAIN", 0)
-    await asyncio.sleep(0.5)  # a turn in which it was not
+    declared: list[list[UUID]] = []
+    following = door_module.Turns.next
+
+    def kept(turns: door_module.Turns, accounts: Set[UUID]) -> list[UUID]:
+        declared.append(following(turns, accounts))
+        return declared[-1]
+
+    async def it_is_passed_over() -> bool:
+        return declared[-1:] == [[]]
+
+    monkeypatch.setattr(door_module.Turns, "next", kept)
+    await until(it_is_passed_over)
     await partners.manage("DELETE", f"/queues/{partners.vhost}/{topology.INTAKE}")
     await partners.until_there(login)
     await partners.publish(login, push("A-1"))

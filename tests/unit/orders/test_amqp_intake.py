@@ -10,7 +10,8 @@ from uuid import UUID
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.orders.amqp import topology
+from services.chassis.faults import Backoff
+from services.orders.amqp import receiving, topology
 from services.orders.amqp.content import JSON, Delivery, Limits
 from services.orders.amqp.intake import Intake
 from services.orders.amqp.receiving import Receiver
@@ -26,13 +27,15 @@ class ChangingDesk:
     """Whoever pushes here is another partner than a moment ago."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.asked, self.often = 0, asyncio.Event()
 
     async def partner(self, partner_id: UUID, *, anew: bool) -> object:
         return SimpleNamespace(partner_id=partner_id, anew=anew)
 
     async def take(self, *_: object) -> list[object]:
         self.asked += 1
+        if self.asked == 3:
+            self.often.set()
         raise PartnerChanged
 
 
@@ -42,7 +45,16 @@ async def test_a_partner_that_changes_again_and_again_is_asked_for_at_leisure_an
     async def has_account(*_: object) -> bool:
         return True
 
+    waits = 0
+
+    class Counted(Backoff):
+        async def wait(self) -> None:
+            nonlocal waits
+            waits += 1
+            await super().wait()
+
     monkeypatch.setattr(accounts, "has_account", has_account)
+    monkeypatch.setattr(receiving, "Backoff", Counted)
     desk: Any = ChangingDesk()
     ledger: Any = SimpleNamespace(pool=None)
     metrics, limits = OrderMetrics(CollectorRegistry()), Limits(1000, 1000)
@@ -50,8 +62,8 @@ async def test_a_partner_that_changes_again_and_again_is_asked_for_at_leisure_an
     delivery = Delivery(1, topology.exchange(PARTNER), topology.user(PARTNER), JSON, None, None, BODY)
     nowhere: Any = None
     taking = asyncio.create_task(receiver.take(PARTNER, [delivery], nowhere))
-    await asyncio.sleep(0.3)
-    assert 1 < desk.asked < 6
+    await desk.often.wait()
+    assert waits == desk.asked  # after each time
     receiver.stop()
     with pytest.raises(ConnectionError):
         await taking
