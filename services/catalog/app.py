@@ -37,5 +37,5 @@ service = Service(
     wire=wire,
     derived=("offer_availability",),
     routers=[http.router],
-    commands={"key": key_command},
+    cli={"key": key_command},
 )

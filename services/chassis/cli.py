@@ -19,8 +19,8 @@ def main(service: Service[S], arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code: 0 done, 1 refused or failed, 2 wrong words or settings."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        if words and words[0] in service.commands:
-            return service.commands[words[0]](load(service.settings), words[1:])
+        if words and words[0] in service.cli:
+            return service.cli[words[0]](load(service.settings), words[1:])
         return _run(service, words)
     except WrongSettings as error:
         print(error, file=sys.stderr)
@@ -57,7 +57,7 @@ def _parser(service: Service[S]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"python -m services.{service.name}",
         description=service.title,
-        epilog=f"Also: {', '.join(service.commands)} (--help after each)" if service.commands else None,
+        epilog=f"Also: {', '.join(service.cli)} (--help after each)" if service.cli else None,
     )
     commands = parser.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("serve", help="run until SIGTERM")

@@ -25,9 +25,9 @@ async def lock_cursors(conn: Connection, producers: Sequence[str], streams: Sequ
     """The cursors of these streams for every producer read, locked; makes those that are missing."""
     query = (
         "select stream, producer, sequence, head, turn from consumer_cursor "
-        "where stream = any($1) order by stream, producer for update"
+        "where stream = any($1) and producer = any($2) order by stream, producer for update"
     )
-    rows = await conn.fetch(query, streams)
+    rows = await conn.fetch(query, streams, producers)
     if len(rows) < len(streams) * len(producers):
         await conn.execute(
             "insert into consumer_cursor (stream, producer) "
@@ -36,12 +36,8 @@ async def lock_cursors(conn: Connection, producers: Sequence[str], streams: Sequ
             streams,
             producers,
         )
-        rows = await conn.fetch(query, streams)
-    return {
-        (r["stream"], r["producer"]): Cursor(r["sequence"], r["head"], r["turn"])
-        for r in rows
-        if r["producer"] in producers
-    }
+        rows = await conn.fetch(query, streams, producers)
+    return {(r["stream"], r["producer"]): Cursor(r["sequence"], r["head"], r["turn"]) for r in rows}
 
 
 async def advance(

@@ -71,9 +71,12 @@ class Inbox:
         patience: Patience,
         metrics: Metrics,
         holder: UUID | None = None,
+        own: str = "",
     ) -> None:
+        """`own`: the service's name, where it has commands of its own that take turns with the events."""
         self._ledger = ledger
         self.reads = reads
+        self._producers = (*reads, own) if own else reads
         self._handlers = {kind.type: (kind, handler) for kind, handler in handlers.items()}
         self._patience = patience
         self._metrics = metrics
@@ -153,7 +156,7 @@ class Inbox:
         """Marks the event that would be applied next; None where none may pass."""
 
         async def work(tx: Transaction) -> Begun | None:
-            before = await cursors.lock_cursors(tx.conn, self.reads, [stream])
+            before = await cursors.lock_cursors(tx.conn, self._producers, [stream])
             ready = (await _judge(tx.conn, arrivals, before, retried, at_most=1)).ready
             if not ready:
                 return None
@@ -173,7 +176,7 @@ class Inbox:
 
         async def record(tx: Transaction) -> tuple[int, bool] | None:
             place = (event.stream, event.producer)
-            before = await cursors.lock_cursors(tx.conn, self.reads, [event.stream])
+            before = await cursors.lock_cursors(tx.conn, self._producers, [event.stream])
             if before[place].sequence >= event.sequence:
                 return None  # another process has applied it meanwhile
             await cursors.advance(tx.conn, before, {}, {place: event.sequence})
@@ -208,7 +211,7 @@ class Inbox:
         attempt: list[Arrival] | None = None,
     ) -> None:
         async def work(tx: Transaction) -> tuple[gate.Verdict, int, bool]:
-            before = await cursors.lock_cursors(tx.conn, self.reads, streams)
+            before = await cursors.lock_cursors(tx.conn, self._producers, streams)
             behind = _is_behind(before)
             verdict = await _judge(tx.conn, arrivals, before, retried, at_most)
             if attempt is not None:

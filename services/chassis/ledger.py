@@ -6,6 +6,8 @@ the row lock of the stream's head. So sequence order is commit order, and a roll
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -40,6 +42,7 @@ with taken as (
 select stream, lane, last_sequence, after from taken left join causes using (stream)
 """
 _EVENT = ("stream", "sequence", "id", "type", "after", "traceparent", "data")
+Record: TypeAlias = tuple[UUID, int, UUID, str, str | None, str | None, str]
 
 
 class EventTooLarge(ValueError):
@@ -50,12 +53,24 @@ class DecideAgain(Exception):
     """Another transaction was first, so that what was decided in this one is out of date."""
 
 
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where in its stream an event stands, and since when."""
+
+    stream: UUID
+    sequence: int
+    id: UUID
+    time: datetime
+
+
 class Transaction:
     """One database transaction: `conn` for statements, `append` for events, `after_commit` for what follows."""
 
     def __init__(self, conn: Connection) -> None:
         self.conn = conn
         self.appended: list[tuple[UUID, Event, str | None]] = []
+        self.touched: list[tuple[UUID, int]] = []
+        """(stream, lane) of what is in the log already."""
         self.followers: list[Callable[[], None]] = []
 
     def append(self, stream: UUID, event: Event, traceparent: str | None = None) -> None:
@@ -107,11 +122,12 @@ class Ledger:
             async with conn.transaction():
                 tx = Transaction(conn)
                 result = await decide(tx)
-                touched = await self._append(tx) if tx.appended else []
+                if tx.appended:
+                    await self._append(tx)
                 faultpoints.reach("before_commit")
             faultpoints.reach("after_commit")
-            if touched:
-                self._wake(touched)
+            if tx.touched:
+                self._wake(tx.touched)
             for call in tx.followers:
                 try:
                     call()
@@ -119,7 +135,16 @@ class Ledger:
                     log.exception("what should follow a commit failed")
             return result
 
-    async def _append(self, tx: Transaction) -> list[tuple[UUID, int]]:
+    async def append_now(self, tx: Transaction) -> list[Appended]:
+        """Writes what is queued to the log before the transaction ends, and says which numbers it got.
+
+        Whatever is queued afterwards follows it. The streams' heads are locked from here on.
+        """
+        records = await self._append(tx)
+        now = await tx.conn.fetchval("select now()")
+        return [Appended(stream, sequence, id, now) for stream, sequence, id, *_ in records]
+
+    async def _append(self, tx: Transaction) -> list[Record]:
         counts: dict[UUID, int] = {}
         for stream, _, _ in tx.appended:
             counts[stream] = counts.get(stream, 0) + 1
@@ -130,12 +155,14 @@ class Ledger:
         )
         last = {row["stream"]: row["last_sequence"] - counts[row["stream"]] for row in taken}
         after = {row["stream"]: row["after"] for row in taken}
-        records = []
+        records: list[Record] = []
         for (stream, event, traceparent), body in zip(tx.appended, bodies, strict=True):
             last[stream] += 1
             records.append((stream, last[stream], uuid7(), event.type, after[stream], traceparent, body))
         await tx.conn.copy_records_to_table("event_log", records=records, columns=_EVENT)
-        return [(row["stream"], row["lane"]) for row in taken]
+        tx.appended.clear()
+        tx.touched += [(row["stream"], row["lane"]) for row in taken]
+        return records
 
 
 def _body(event: Event) -> str:

@@ -59,7 +59,7 @@ select c.producer, coalesce(h.lane, -1) as lane, sum(c.sequence)::float8 as appl
     sum(greatest(c.head - c.sequence, 0))::float8 as behind,
     coalesce(extract(epoch from now() - min(c.behind_since)), 0)::float8 as behind_s,
     count(c.ahead_since)::float8 as ahead
-from consumer_cursor c left join stream_head h using (stream) group by 1, 2
+from consumer_cursor c left join stream_head h using (stream) where c.producer <> $1 group by 1, 2
 """
 _PARKED = """
 select p.producer, coalesce(h.lane, -1) as lane, p.status, count(*)::float8 as events,
@@ -90,10 +90,10 @@ class _Tables(Collector):
 
 
 class Metrics:
-    """One registry per process. `reads`: the producers whose events the service takes in."""
+    """One registry per process of the service `own`. `reads`: the producers whose events it takes in."""
 
-    def __init__(self, reads: Sequence[str] = ()) -> None:
-        self._reads = reads
+    def __init__(self, reads: Sequence[str] = (), own: str = "") -> None:
+        self._reads, self._own = reads, own
         self.registry = CollectorRegistry()
         r = self.registry
         self.applied = Counter("consumer_applied_events", "Events applied", ["producer"], registry=r)
@@ -126,7 +126,11 @@ class Metrics:
         try:
             async with pool.acquire(timeout=5) as conn, conn.transaction(isolation="repeatable_read", readonly=True):
                 await conn.execute("set local statement_timeout = '5s'; set local enable_seqscan = on")  # whole tables
-                rows = [await conn.fetch(query) for query in (_LOG, _CURSORS, _PARKED, _LEASES, _REST)]
+                rows = [
+                    await conn.fetch(_LOG),
+                    await conn.fetch(_CURSORS, self._own),
+                    *[await conn.fetch(query) for query in (_PARKED, _LEASES, _REST)],
+                ]
                 oldest_s = await conn.fetchval(_OLDEST)
         except Unsettled:
             self._tables.families = [_family("incarnation_settled", {(): 0.0})]

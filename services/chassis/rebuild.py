@@ -2,8 +2,9 @@
 
 It works beside the running service: a schema of its own gets the service's migrations, the producers send their
 streams again to a queue of its own, and the service's handlers apply them in the order in which they were applied
-before (turns.py), without publishing anything. `--check` compares the result with what was there; without it the
-result takes the place of what was there, while the service's own consumption waits for a moment.
+before (turns.py), without publishing anything; the service's own commands come from its log. `--check` compares the
+result with what was there; without it the result takes the place of what was there, while the service's own
+consumption waits for a moment.
 """
 
 import argparse
@@ -20,9 +21,10 @@ from services.chassis import migrate, rebuilt_tables
 from services.chassis.broker import Broker
 from services.chassis.cloudevents import Arrival
 from services.chassis.database import open_pool
+from services.chassis.faults import describe, is_weather
 from services.chassis.inbox import Inbox, Patience
 from services.chassis.lanes import shared_lane
-from services.chassis.ledger import Ledger, Transaction
+from services.chassis.ledger import Ledger, Record, Transaction
 from services.chassis.metrics import Metrics
 from services.chassis.rebuilt_tables import SCHEMA, Live
 from services.chassis.replay import Replay, Tape
@@ -30,7 +32,7 @@ from services.chassis.runtime import Runtime, S, Service
 from services.chassis.turns import Turn, list_turns
 from services.contracts.flow import READS
 
-_CURSORS = "select stream, producer, sequence from public.consumer_cursor where producer = any($1) and sequence > 0"
+_CURSORS = "select stream, producer, sequence from public.consumer_cursor where sequence > 0"
 
 _SKIPPED = "select stream, producer, sequence from public.quarantine_act where act = 'skip'"
 
@@ -65,7 +67,7 @@ class Stuck(Exception):
 class _Silent(Ledger):
     """Runs transactions, and lets their events go: they were published when it was the first time."""
 
-    async def _append(self, tx: Transaction) -> list[tuple[UUID, int]]:
+    async def _append(self, tx: Transaction) -> list[Record]:
         return []
 
 
@@ -78,20 +80,23 @@ class Run:
     last: int
 
 
-def runs(turns: Sequence[Turn], reached: Mapping[str, int]) -> list[Run]:
+def runs(turns: Sequence[Turn], reached: Mapping[str, int], own: str = "") -> list[Run]:
     """What was applied of one stream, in order, up to `reached` by producer.
 
-    Of what was applied before turns were written down only the order within each producer is known: it comes
-    first, producers in alphabetical order, and waits for its causes as it did then.
+    Each turn of the service's `own` is one command. Of what was applied before turns were written down only the order
+    within each producer is known: it comes first, producers in alphabetical order, and waits for its causes as it did
+    then.
     """
     ends = dict(reached)
     found: list[Run] = []
     for turn in reversed(turns):
         last = ends.get(turn.producer, 0)
-        if turn.first_sequence <= last:
+        if turn.producer == own and turn.first_sequence <= last:
+            found.append(Run(own, turn.first_sequence, turn.first_sequence))
+        elif turn.first_sequence <= last:
             found.append(Run(turn.producer, turn.first_sequence, last))
             ends[turn.producer] = turn.first_sequence - 1
-    before = [Run(producer, 1, last) for producer, last in sorted(ends.items()) if last > 0]
+    before = [Run(producer, 1, last) for producer, last in sorted(ends.items()) if last > 0 and producer != own]
     return [*before, *reversed(found)]
 
 
@@ -133,7 +138,7 @@ async def run(service: Service[S], settings: S, check: bool) -> int:
 
 async def _check(service: Service[S], live: Live, again: "_Again[S]") -> int:
     async with live.transaction(isolation="repeatable_read"):
-        reached = await _reached(live, service.name)
+        reached = await _reached(live)
         turns = await _all_turns(live, reached)
         await rebuilt_tables.copy_as_it_was(live, service.derived)
     events = await again.apply(reached, turns, await _skipped(live))
@@ -146,11 +151,11 @@ async def _check(service: Service[S], live: Live, again: "_Again[S]") -> int:
 
 
 async def _replace(service: Service[S], live: Live, again: "_Again[S]") -> int:
-    reached = await _reached(live, service.name)
+    reached = await _reached(live)
     events = await again.apply(reached, await _all_turns(live, reached), await _skipped(live))
     async with asyncio.timeout(LONGEST_PAUSE_S), live.transaction():  # the consumers wait; what they did is little
         await live.execute("select from public.consumer_cursor order by stream, producer for update")
-        reached = await _reached(live, service.name)
+        reached = await _reached(live)
         events += await again.apply(reached, await _all_turns(live, reached), await _skipped(live))
         await rebuilt_tables.take_over(live, service.derived)
         await live.execute(_TRY_AGAIN)
@@ -158,9 +163,9 @@ async def _replace(service: Service[S], live: Live, again: "_Again[S]") -> int:
     return 0
 
 
-async def _reached(live: Live, service: str) -> Reached:
+async def _reached(live: Live) -> Reached:
     found: dict[UUID, dict[str, int]] = {}
-    for row in await live.fetch(_CURSORS, list(READS[service])):
+    for row in await live.fetch(_CURSORS):
         found.setdefault(row["stream"], {})[row["producer"]] = row["sequence"]
     return found
 
@@ -180,15 +185,16 @@ class _Again(Generic[S]):
         ledger = _Silent(pool, lambda stream: shared_lane(stream, settings.shared_lanes), lambda touched: None)
         metrics = Metrics()
         parts = service.wire(Runtime(settings, pool, ledger, metrics))
-        once = Patience(1, 1, 1)
-        self._inbox = Inbox(ledger, READS[service.name], parts.handlers, once, metrics)
+        once, self._commands = Patience(1, 1, 1), parts.commands
+        self._own = self._commands.own if self._commands else ""
+        self._inbox = Inbox(ledger, READS[service.name], parts.handlers, once, metrics, own=self._own)
         self._pool, self._replay = pool, replay
 
     async def apply(self, reached: Reached, turns: Mapping[UUID, Sequence[Turn]], skipped: set[Event]) -> int:
         """Brings each stream to `reached`; returns how many events that took. Raises Stuck."""
         events = 0
         for stream, ends in sorted(reached.items()):
-            events += await self._apply_stream(stream, runs(turns[stream], ends), skipped)
+            events += await self._apply_stream(stream, runs(turns[stream], ends, self._own), skipped)
             await self._must_have_reached(stream, ends)
         return events
 
@@ -197,19 +203,38 @@ class _Again(Generic[S]):
         at, events, together = await self._cursors(stream), 0, list[Arrival]()
         tapes = {run.producer: Tape(self._replay, stream, run.producer, at.get(run.producer, 0) + 1) for run in order}
         for run in order:
+            if run.producer == self._own:
+                together = await self._take_in(together)
+                events += await self._repeat(stream, run.first, at.get(self._own, 0))
+                continue
             async for event in tapes[run.producer].up_to(run.last):
                 events += 1
                 is_skipped = (stream, event.producer, event.sequence) in skipped
-                if together and (is_skipped or len(together) >= AT_ONCE):
-                    await self._inbox.take_in(together)
-                    together = []
+                if is_skipped or len(together) >= AT_ONCE:
+                    together = await self._take_in(together)
                 if is_skipped:
                     await self._pass_over(event)
                 else:
                     together.append(event)
+        await self._take_in(together)
+        return events
+
+    async def _take_in(self, together: list[Arrival]) -> list[Arrival]:
+        """Nothing is left of them."""
         if together:
             await self._inbox.take_in(together)
-        return events
+        return []
+
+    async def _repeat(self, stream: UUID, sequence: int, at: int) -> int:
+        if self._commands is None or sequence <= at:
+            return 0
+        try:
+            await self._commands.repeat(await self._commands.get(self._pool, stream, sequence))
+        except Exception as error:
+            if is_weather(error):
+                raise
+            raise Stuck(f"{self._own} {stream} {sequence} cannot be applied again: {describe(error)}") from error
+        return 1
 
     async def _cursors(self, stream: UUID) -> dict[str, int]:
         rows = await self._pool.fetch("select producer, sequence from consumer_cursor where stream = $1", stream)

@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import asyncpg
 from fastapi import APIRouter
 
+from services.chassis.commands import Commands
 from services.chassis.inbox import Handler
 from services.chassis.jobs import Job
 from services.chassis.ledger import Ledger
@@ -50,6 +51,8 @@ class Parts:
     """What a service plugs in: handlers of events, jobs, doors, what its routes find in `app.state`, what to close."""
 
     handlers: Mapping[type[Event], Handler] = field(default_factory=dict)
+    commands: Commands | None = None
+    """Where people and the clock decide something in this service."""
     jobs: Sequence[Job] = ()
     doors: Sequence[Door] = ()
     state: Mapping[str, Any] = field(default_factory=dict)
@@ -69,8 +72,8 @@ class Service(Generic[S]):
     wire: Callable[[Runtime[S]], Parts]
     routers: Sequence[APIRouter] = ()
     derived: Sequence[str] = ()
-    """Tables that are a function of the streams that the service reads and of nothing else, parents first."""
-    commands: Mapping[str, Callable[[S, Sequence[str]], int]] = field(default_factory=dict)
+    """Tables that are a function of the streams that the service reads and of its commands alone, parents first."""
+    cli: Mapping[str, Callable[[S, Sequence[str]], int]] = field(default_factory=dict)
     """Further commands of `python -m services.<name>`, by their first word."""
 
     def migrations(self) -> list[Migration]:

@@ -90,7 +90,7 @@ class Process(Generic[S]):
                 self._wake(doorbell, list(touched))
 
             ledger = Ledger(pool, lambda stream: shared_lane(stream, settings.shared_lanes), wake)
-            runtime = Runtime(settings, pool, ledger, Metrics(READS[service.name]), stopped)
+            runtime = Runtime(settings, pool, ledger, Metrics(READS[service.name], service.name), stopped)
             parts = service.wire(runtime)
             for close in parts.close:
                 closing.push_async_callback(close)
@@ -173,7 +173,8 @@ class Process(Generic[S]):
         )  # fmt: skip
         patience = Patience(settings.max_attempts, settings.retry_first_s, settings.retry_most_s)
         holder = uuid7()
-        inbox = Inbox(runtime.ledger, READS[name], parts.handlers, patience, runtime.metrics, holder)
+        own = parts.commands.own if parts.commands else ""
+        inbox = Inbox(runtime.ledger, READS[name], parts.handlers, patience, runtime.metrics, holder, own)
         wiring = Wiring(name, READS[name], read_by(name), self._lanes)
         settling = self._incarnation = Incarnation(
             name, settings.database_url, read_by(name), self._lanes, settings.shared_lanes, relay

@@ -58,5 +58,5 @@ service = Service(
     wire=wire,
     derived=("cooperative", "product"),
     routers=http.routers,
-    commands={"accounts": accounts_command},
+    cli={"accounts": accounts_command},
 )

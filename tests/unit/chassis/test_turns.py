@@ -57,3 +57,10 @@ def test_what_was_applied_before_turns_were_written_comes_first() -> None:
     turns = [Turn(STREAM, 1, "orders", 4), Turn(STREAM, 2, "catalog", 8)]
     found = [(run.producer, run.first, run.last) for run in runs(turns, {"catalog": 9, "orders": 6})]
     assert found == [("catalog", 1, 7), ("orders", 1, 3), ("orders", 4, 6), ("catalog", 8, 9)]
+
+
+def test_each_command_of_the_service_itself_is_a_turn_and_nothing_between_two_of_them_is() -> None:
+    turns = [Turn(STREAM, 1, "orders", 1), Turn(STREAM, 2, "own", 7), Turn(STREAM, 3, "own", 12)]
+    turns += [Turn(STREAM, 4, "orders", 3), Turn(STREAM, 5, "own", 40)]
+    found = [(run.producer, run.first, run.last) for run in runs(turns, {"orders": 4, "own": 12}, "own")]
+    assert found == [("orders", 1, 2), ("own", 7, 7), ("own", 12, 12), ("orders", 3, 4)]
