@@ -1,7 +1,7 @@
-"""What `allocation` publishes: promises, what was taken back of them, what is left, and baskets.
+"""What `allocation` publishes: promises, baskets, what households answered, what arrived, and what it is worth.
 
-Reasons are codes: `sold_out`, `no_offer`, `intake_closed`, `pledges_reduced`, `offer_withdrawn`; readers must
-accept codes that they do not know.
+Reasons of shortfalls are codes: `sold_out`, `no_offer`, `intake_closed`, `below_minimum`, `decided_at_cut_off`,
+`pledges_reduced`, `offer_withdrawn`, `not_delivered`; readers must accept codes that they do not know.
 """
 
 from datetime import date
@@ -66,8 +66,11 @@ class OfferAvailabilityChanged(Event, frozen=True):
     available_steps: Steps
 
 
+# -- Baskets ---------------------------------------------------------------------------------------------------
+
+
 class BasketItem(Value, frozen=True):
-    """What to bring of one offer, where and by when."""
+    """What to bring of one offer, where and by when; and why so much, as a sentence for the household."""
 
     offer_id: UUID
     product_id: UUID
@@ -75,25 +78,115 @@ class BasketItem(Value, frozen=True):
     pledged_steps: Steps
     collection_point_id: UUID
     arrive_by_at: AwareDatetime
+    confirmed_steps: Steps = 0
+    why_vi: str = ""
+    why_en: str = ""
 
 
-class BasketAssigned(Event, frozen=True):
-    """What one household brings for one delivery day; no items means: nothing this time."""
+class Basket(Value, frozen=True):
+    """What one household brings for one delivery day; no items means: nothing this time.
 
-    type: ClassVar[str] = "allocation.basket_assigned.v1"
+    `reply_by_at` is until when the household may answer; null: nothing is asked of it.
+    """
 
     household_id: UUID
     delivery_day: date
     version: Annotated[int, Meta(ge=1)]
     items: tuple[BasketItem, ...]
+    reply_by_at: AwareDatetime | None = None
 
 
-class BasketChanged(Event, frozen=True):
+class BasketAssigned(Basket, Event, frozen=True):
+    """The first word on the household's day."""
+
+    type: ClassVar[str] = "allocation.basket_assigned.v1"
+
+
+class BasketChanged(Basket, Event, frozen=True):
     """The basket's whole new state; `version` grows by one with each change."""
 
     type: ClassVar[str] = "allocation.basket_changed.v1"
 
+    version: Annotated[int, Meta(ge=2)]
+
+
+class BasketConfirmed(Basket, Event, frozen=True):
+    """The household has answered, or its silence counts; nothing of this is taken from it any more.
+
+    `by` is `reply`, `silence` or `staff`.
+    """
+
+    type: ClassVar[str] = "allocation.basket_confirmed.v1"
+
+    by: str = "reply"
+
+
+class RepliesClosed(Event, frozen=True):
+    """The time to answer is over: no reply to this round of the day stands behind this event in the stream."""
+
+    type: ClassVar[str] = "allocation.replies_closed.v1"
+
+    delivery_day: date
+    round: Annotated[int, Meta(ge=1)]
+
+
+# -- Arrivals and settlement -----------------------------------------------------------------------------------
+
+
+class ArrivalRecorded(Event, frozen=True):
+    """What was received from a household at the collection point, weighed in by staff.
+
+    `lot` names it on its further way. A later record with the same `arrival_id` stands in place of this one. `grams` is
+    what the scale showed, where it was weighed.
+    """
+
+    type: ClassVar[str] = "allocation.arrival_recorded.v1"
+
+    arrival_id: UUID
     household_id: UUID
     delivery_day: date
-    version: Annotated[int, Meta(ge=2)]
-    items: tuple[BasketItem, ...]
+    offer_id: UUID
+    product_id: UUID
+    lot: str
+    accepted_steps: Steps
+    rejected_steps: Steps = 0
+    reason: str | None = None
+    grams: Steps | None = None
+
+
+class TruckDeparted(Event, frozen=True):
+    """The day is closed: what has not arrived by now does not come."""
+
+    type: ClassVar[str] = "allocation.truck_departed.v1"
+
+    delivery_day: date
+
+
+class SettledHousehold(Value, frozen=True):
+    """net = gross - fee."""
+
+    household_id: UUID
+    gross_vnd: int
+    fee_vnd: int
+    net_vnd: int
+
+
+class DaySettled(Event, frozen=True):
+    """What each household is owed for the day; sums are exact to the đồng."""
+
+    type: ClassVar[str] = "allocation.day_settled.v1"
+
+    delivery_day: date
+    households: tuple[SettledHousehold, ...]
+
+
+class SettlementCorrected(Event, frozen=True):
+    """A new entry beside those of a settled day; those stay as they are."""
+
+    type: ClassVar[str] = "allocation.settlement_corrected.v1"
+
+    correction_id: UUID
+    household_id: UUID
+    delivery_day: date
+    amount_vnd: int
+    reason: Annotated[str, Meta(min_length=1)]

@@ -1,4 +1,4 @@
-"""What `notify` publishes: who has really been told, and who could not be."""
+"""What `notify` publishes: who has really been told, who could not be, and what households answered."""
 
 from datetime import date
 from typing import Annotated, ClassVar
@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from services.contracts.base import AwareDatetime, Event
+from services.contracts.base import AwareDatetime, Event, Value
 
 
 class NoticeDelivered(Event, frozen=True):
@@ -41,3 +41,28 @@ class NoticeUndeliverable(Event, frozen=True):
     delivery_day: date | None = None
     version: Annotated[int, Meta(ge=1)] | None = None
     order_id: UUID | None = None
+
+
+class RepliedItem(Value, frozen=True):
+    """What the household brings of one offer."""
+
+    offer_id: UUID
+    quantity_steps: Annotated[int, Meta(ge=0)]
+
+
+class HouseholdReplied(Event, frozen=True):
+    """A household answered its basket of this version.
+
+    `answer` is `confirm` (all of it), `less` (as in `items`; what is not named there is confirmed) or `cannot`
+    (nothing; `reason` is a code: `sold_out`, `damaged`, `cannot_come`, `other`). `channel` is by which way it came.
+    """
+
+    type: ClassVar[str] = "notify.household_replied.v1"
+
+    household_id: UUID
+    delivery_day: date
+    version: Annotated[int, Meta(ge=1)]
+    answer: str
+    channel: str
+    items: tuple[RepliedItem, ...] = ()
+    reason: str | None = None
