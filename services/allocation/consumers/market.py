@@ -1,4 +1,4 @@
-"""What allocation does on which event. Handlers load, let the domain decide, save, and say what follows.
+"""Offers, orders and cut-offs: every promise, and the baskets of the days that close.
 
 One handler takes in everything that touches the order books, so that a mixed run of events stays one batch.
 """
@@ -21,45 +21,11 @@ from services.allocation.domain.books import Decision, Effect, OfferBook, Promis
 from services.allocation.domain.cut_off import ClosedDay, Closing, close_days, first_day_of_memory
 from services.allocation.domain.promise import decide
 from services.allocation.store.books import insert_lines, load_books, save_books, save_lines
-from services.allocation.store.days import (
-    Told,
-    list_basket_states,
-    list_entries,
-    save_baskets,
-    save_entries,
-    save_told,
-)
-from services.allocation.store.members import (
-    insert_cooperatives,
-    list_steps,
-    list_weights,
-    lock_cooperatives,
-    save_households,
-    save_products,
-)
+from services.allocation.store.days import list_basket_states, list_entries, save_baskets, save_entries
+from services.allocation.store.members import list_steps, list_weights, lock_cooperatives
 from services.allocation.store.offers import list_closed_offers, save_assigned, save_offers
-from services.chassis.access import follow_keys
-from services.chassis.inbox import Handler, Received
-from services.chassis.lanes import place_streams
 from services.chassis.ledger import Connection, Transaction
 from services.contracts.allocation import OfferAvailabilityChanged
-from services.contracts.base import Event
-from services.contracts.catalog import (
-    AccessKeyIssued,
-    AccessKeyRevoked,
-    CooperativeChanged,
-    CooperativeRegistered,
-    HouseholdChanged,
-    HouseholdRegistered,
-    OfferChanged,
-    OfferPublished,
-    OfferWithdrawn,
-    ProductListed,
-)
-from services.contracts.notify import NoticeDelivered, NoticeUndeliverable
-from services.contracts.orders import IntakeClosed, OrderCancelled, OrderChanged, OrderPlaced
-
-# -- The market ----------------------------------------------------------------------------------------------
 
 
 async def take_in_market(tx: Transaction, events: Run) -> None:
@@ -151,67 +117,3 @@ async def _save_days(conn: Connection, found: Sequence[Closing], results: Sequen
     }
     await save_entries(conn, entries)
     await save_assigned(conn, [offer.offer_id for closing in found for offer in closing.offers])
-
-
-# -- Members and products ------------------------------------------------------------------------------------
-
-
-def taking_in_cooperatives(shared_lanes: int) -> Handler:
-    """A handler that makes cooperatives known and moves their streams to the lanes that catalog says."""
-
-    async def take_in(tx: Transaction, events: Sequence[Received[CooperativeRegistered | CooperativeChanged]]) -> None:
-        await insert_cooperatives(tx.conn, {received.stream for received in events})
-        await place_streams(tx, {received.stream: received.event.lane for received in events}, shared_lanes)
-
-    return take_in
-
-
-async def take_in_households(
-    tx: Transaction, events: Sequence[Received[HouseholdRegistered | HouseholdChanged]]
-) -> None:
-    """Keeps the last word on each household."""
-    await save_households(
-        tx.conn, {x.event.household_id: (x.stream, x.event.code, x.event.share_weight) for x in events}
-    )
-
-
-async def take_in_products(tx: Transaction, events: Sequence[Received[ProductListed]]) -> None:
-    """Keeps the last word on each product. Offers that are published keep the step that they were published with."""
-    await save_products(
-        tx.conn, {x.event.product_id: (x.stream, x.event.code, x.event.step_milliunits) for x in events}
-    )
-
-
-# -- Notices -----------------------------------------------------------------------------------------------
-
-
-async def take_in_notices(tx: Transaction, events: Sequence[Received[NoticeDelivered | NoticeUndeliverable]]) -> None:
-    """Notes which version of which basket its household has been told, or why not."""
-    told = [_told(received.stream, received.event) for received in events if received.event.kind == "basket"]
-    if told:
-        await save_told(tx.conn, told)
-
-
-def _told(stream: UUID, event: NoticeDelivered | NoticeUndeliverable) -> Told:
-    if event.household_id is None or event.delivery_day is None or event.version is None:
-        raise ValueError(f"notice {event.notice_id} of a basket does not name household, delivery day and version")
-    told_at, untold_reason = (event.told_at, None) if isinstance(event, NoticeDelivered) else (None, event.reason)
-    return Told(stream, event.delivery_day, event.household_id, event.version, told_at, untold_reason)
-
-
-def handlers(shared_lanes: int) -> Mapping[type[Event], Handler]:
-    """Every event that allocation takes in, with what takes it in."""
-    market = (OfferPublished, OfferChanged, OfferWithdrawn, OrderPlaced, OrderChanged, OrderCancelled, IntakeClosed)
-    take_in_cooperatives = taking_in_cooperatives(shared_lanes)
-    return {
-        **dict.fromkeys(market, take_in_market),
-        CooperativeRegistered: take_in_cooperatives,
-        CooperativeChanged: take_in_cooperatives,
-        HouseholdRegistered: take_in_households,
-        HouseholdChanged: take_in_households,
-        ProductListed: take_in_products,
-        NoticeDelivered: take_in_notices,
-        NoticeUndeliverable: take_in_notices,
-        AccessKeyIssued: follow_keys,
-        AccessKeyRevoked: follow_keys,
-    }
