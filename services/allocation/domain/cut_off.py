@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from typing import TypeAlias
 from uuid import UUID
 
-from services.allocation.domain.baskets import DayOffer, Item, assign_day
+from services.allocation.domain.baskets import DayLimits, DayOffer, Item, assign_day
 from services.allocation.domain.sharing import FairnessEntry, debt_cap, memory
 
 MEMORY_DAYS = 30
@@ -22,11 +22,15 @@ EntryKey: TypeAlias = tuple[date, UUID]  # delivery_day, household_id
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """One cut-off that closed a cooperative's delivery day, with the offers that wait to be shared out."""
+    """One cut-off that closed a cooperative's delivery day, with the offers that wait to be shared out.
+
+    `least_vnd` is the cooperative's least worthwhile delivery per household and day (see `worthwhile`).
+    """
 
     cooperative_id: UUID
     delivery_day: date
     offers: tuple[DayOffer, ...]
+    least_vnd: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +43,29 @@ class BasketState:
 
 @dataclass(frozen=True, slots=True)
 class BasketVersion:
-    """A basket as it is from now on; `added` is the part that is new. Version 1 without items: nothing to bring."""
+    """A basket as it is from now on; `added` is the part that is new. Version 1 without items: nothing to bring.
+
+    `not_worthwhile`: because what it would have had to bring was not worth the way.
+    """
 
     household_id: UUID
     delivery_day: date
     version: int
     items: tuple[Item, ...]
     added: tuple[Item, ...]
+    not_worthwhile: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ClosedDay:
-    """What one closing did: only baskets that changed, and the day's whole entries of all who offered."""
+    """What one closing did: only baskets that changed, and the day's whole entries of all who offered.
+
+    `missing` names what was promised and nobody can carry: (offer_id, steps above 0).
+    """
 
     versions: tuple[BasketVersion, ...]
     entries: tuple[FairnessEntry, ...]
+    missing: tuple[tuple[UUID, int], ...] = ()
 
 
 def first_day_of_memory(delivery_day: date) -> date:
@@ -66,18 +78,20 @@ def close_days(
     weights: Mapping[UUID, int],
     entries: Mapping[UUID, Mapping[EntryKey, FairnessEntry]],
     baskets: Mapping[BasketKey, BasketState],
+    load_grams: Mapping[UUID, int] = {},
 ) -> list[ClosedDay]:
     """Close the days one after the other; each sees what those before it did.
 
-    `entries` holds, by cooperative, at least what lies within the memory of the days; `baskets` those of the days.
-    Raises ValueError as `assign_day` does.
+    `entries` holds, by cooperative, at least what lies within the memory of the days; `baskets` those of the days;
+    `load_grams` what a household can carry in all on one day, if it has a limit. Raises ValueError as
+    `assign_day` does.
     """
     books = {cooperative_id: dict(own) for cooperative_id, own in entries.items()}
     current = dict(baskets)
     closed = []
     for closing in closings:
         own = books.setdefault(closing.cooperative_id, {})
-        day = _close_day(closing, weights, own, current)
+        day = _close_day(closing, weights, own, current, load_grams)
         current |= {(x.household_id, x.delivery_day): BasketState(x.version, x.items) for x in day.versions}
         own |= {(closing.delivery_day, entry.household_id): entry for entry in day.entries}
         closed.append(day)
@@ -89,19 +103,29 @@ def _close_day(
     weights: Mapping[UUID, int],
     entries: Mapping[EntryKey, FairnessEntry],
     baskets: Mapping[BasketKey, BasketState],
+    load_grams: Mapping[UUID, int],
 ) -> ClosedDay:
     day, first_day = closing.delivery_day, first_day_of_memory(closing.delivery_day)
     window = [entry for (of_day, _), entry in entries.items() if first_day <= of_day <= day]
-    plan = assign_day(closing.offers, weights, memory(window, debt_cap(window)))
+    asked = {household: state.items for (household, of_day), state in baskets.items() if of_day == day and state.items}
+    limits = DayLimits(
+        {h: max(0, grams - sum(item.grams for item in asked.get(h, ()))) for h, grams in load_grams.items()},
+        closing.least_vnd,
+        frozenset(asked),
+    )
+    plan = assign_day(closing.offers, weights, memory(window, debt_cap(window)), limits)
     versions = []
     for basket in plan.baskets:
         before = baskets.get((basket.household_id, day))
         if before is None:
-            versions.append(BasketVersion(basket.household_id, day, 1, basket.items, basket.items))
+            versions.append(
+                BasketVersion(basket.household_id, day, 1, basket.items, basket.items, basket.not_worthwhile)
+            )
         elif basket.items:
             items = (*before.items, *basket.items)
             versions.append(BasketVersion(basket.household_id, day, before.version + 1, items, basket.items))
-    return ClosedDay(tuple(versions), tuple(_added(entries.get((day, x.household_id)), x) for x in plan.entries))
+    added = (_added(entries.get((day, entry.household_id)), entry) for entry in plan.entries)
+    return ClosedDay(tuple(versions), tuple(added), plan.missing)
 
 
 def _added(before: FairnessEntry | None, entry: FairnessEntry) -> FairnessEntry:

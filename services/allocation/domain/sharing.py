@@ -16,7 +16,6 @@ never takes from anyone.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from hashlib import sha256
 from itertools import pairwise
 from uuid import UUID
@@ -55,44 +54,75 @@ class WaterLevel:
     left_steps: int
 
 
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A water level by position: the steps wholly below it, who is level for what is left, and how much that is."""
+
+    steps_below: list[int]
+    level: list[int]
+    left_steps: int
+
+
 def find_level(total_steps: int, claims: Iterable[Claim], step_value_vnd: int) -> WaterLevel:
     """Find the level to which `total_steps` (or the sum of the caps, if that is less) fill the claims.
 
+    O(n log(range)). Raises ValueError for a negative total, a step value below 1, or a household that claims twice.
+    """
+    ordered = sorted(claims, key=lambda claim: claim.household_id.int)
+    for before, after in pairwise(ordered):
+        if before.household_id == after.household_id:
+            raise ValueError(f"household {after.household_id} claims twice")
+    filled = fill(total_steps, [(claim.memory_vnd, claim.weight, claim.cap_steps) for claim in ordered], step_value_vnd)
+    steps_of = {claim.household_id: steps for claim, steps in zip(ordered, filled.steps_below, strict=True)}
+    return WaterLevel(steps_of, tuple(ordered[number].household_id for number in filled.level), filled.left_steps)
+
+
+def fill(total_steps: int, rows: Sequence[tuple[int, int, int]], step_value_vnd: int) -> Filled:
+    """What `find_level` finds, for rows of (memory_vnd, weight, cap_steps), which are not checked again.
+
     Step k (from 0) of a household stands at (memory + step_value * k) / weight. Two such fractions that
     differ do so by at least 1 / (greatest weight)², so on a grid of that width one cell holds one value at
-    most: bisecting whole numbers is exact. O(n log(range)). Raises ValueError for a negative total, a step
-    value below 1, or a household that claims twice.
+    most, and whole numbers are exact. The level is bisected until few steps lie between; those are sorted.
     """
-    ordered = _checked(total_steps, claims, step_value_vnd)
-    if total_steps >= sum(claim.cap_steps for claim in ordered):
-        return WaterLevel({claim.household_id: claim.cap_steps for claim in ordered}, (), 0)
+    if total_steps < 0:
+        raise ValueError(f"total_steps is {total_steps}, must be 0 or more")
+    if step_value_vnd < 1:
+        raise ValueError(f"step_value_vnd is {step_value_vnd}, must be 1 or more")
+    caps = [cap for _, _, cap in rows]
+    if total_steps >= sum(caps):
+        return Filled(caps, [], 0)
 
-    grid = max(claim.weight for claim in ordered) ** 2
+    grid = max(weight for _, weight, _ in rows) ** 2
     rise = step_value_vnd * grid
-    rows = [(claim.memory_vnd * grid, claim.weight, claim.cap_steps) for claim in ordered]
+    scaled = [(memory_vnd * grid, weight, cap) for memory_vnd, weight, cap in rows]
 
     def steps_below(level: int) -> list[int]:
         # As many steps lie below the level as multiples of `rise`, counted from the memory on: rounded up.
         return [
-            0 if steps <= 0 else min(steps, cap)
-            for steps, cap in ((-((had - level * weight) // rise), cap) for had, weight, cap in rows)
+            0 if (steps := -((had - level * weight) // rise)) <= 0 else steps if steps < cap else cap
+            for had, weight, cap in scaled
         ]
 
-    low = min(had // weight for had, weight, _ in rows)  # nothing lies below
-    high = max((had + rise * cap) // weight for had, weight, cap in rows) + 1  # everything lies below
-    while high - low > 1:
+    low, below = min(had // weight for had, weight, _ in scaled), [0] * len(scaled)
+    high, up_to = max((had + rise * cap) // weight for had, weight, cap in scaled) + 1, caps
+    below_low, below_high = 0, sum(caps)  # never more than total_steps, always more
+    while below_high - below_low > 2 * len(scaled):  # at a width of 1 each has one step between at most
         middle = (low + high) // 2
-        if sum(steps_below(middle)) <= total_steps:
-            low = middle
+        found = steps_below(middle)
+        if (below_middle := sum(found)) <= total_steps:
+            low, below, below_low = middle, found, below_middle
         else:
-            high = middle
+            high, up_to, below_high = middle, found, below_middle
 
-    below, up_to = steps_below(low), steps_below(high)
-    level_households = tuple(
-        claim.household_id for claim, steps, more in zip(ordered, below, up_to, strict=True) if more > steps
+    between = sorted(
+        (had + rise * step) // weight
+        for (had, weight, _), first, last in zip(scaled, below, up_to, strict=True)
+        for step in range(first, last)
     )
-    steps_of = {claim.household_id: steps for claim, steps in zip(ordered, below, strict=True)}
-    return WaterLevel(steps_of, level_households, total_steps - sum(below))
+    level = between[total_steps - below_low]  # the cell of the first step that is not handed out for sure
+    below, up_to = steps_below(level), steps_below(level + 1)
+    level_rows = [number for number, (steps, more) in enumerate(zip(below, up_to, strict=True)) if more > steps]
+    return Filled(below, level_rows, total_steps - sum(below))
 
 
 def draw_lots(level: WaterLevel, tie_seed: bytes) -> tuple[UUID, ...]:
@@ -100,10 +130,12 @@ def draw_lots(level: WaterLevel, tie_seed: bytes) -> tuple[UUID, ...]:
 
     The same on every machine; with a seed that differs from offer to offer no household always wins.
     """
-    if not level.left_steps:
-        return ()
-    drawn = sorted(level.level_households, key=lambda household: sha256(tie_seed + household.bytes).digest())
-    return tuple(drawn[: level.left_steps])
+    return tuple(by_lot(level.level_households, tie_seed)[: level.left_steps]) if level.left_steps else ()
+
+
+def by_lot(households: Iterable[UUID], tie_seed: bytes) -> list[UUID]:
+    """The households in the order of sha256(tie_seed + household id): the same on every machine."""
+    return sorted(households, key=lambda household: sha256(tie_seed + household.bytes).digest())
 
 
 def share_out(total_steps: int, claims: Iterable[Claim], step_value_vnd: int, tie_seed: bytes) -> dict[UUID, int]:
@@ -117,18 +149,6 @@ def share_out(total_steps: int, claims: Iterable[Claim], step_value_vnd: int, ti
     for household_id in draw_lots(level, tie_seed):
         shares[household_id] += 1
     return shares
-
-
-def _checked(total_steps: int, claims: Iterable[Claim], step_value_vnd: int) -> list[Claim]:
-    if total_steps < 0:
-        raise ValueError(f"total_steps is {total_steps}, must be 0 or more")
-    if step_value_vnd < 1:
-        raise ValueError(f"step_value_vnd is {step_value_vnd}, must be 1 or more")
-    ordered = sorted(claims, key=lambda claim: claim.household_id.int)
-    for before, after in pairwise(ordered):
-        if before.household_id == after.household_id:
-            raise ValueError(f"household {after.household_id} claims twice")
-    return ordered
 
 
 # -- Memory --------------------------------------------------------------------------------------------------
@@ -175,7 +195,8 @@ def _fair_parts(total_vnd: int, caps_vnd: Mapping[UUID, int], weights: Mapping[U
     """
     parts: dict[UUID, int] = {}
     left_vnd, left_weight = total_vnd, sum(weights[household] for household in caps_vnd)
-    rising = sorted(caps_vnd, key=lambda household: (Fraction(caps_vnd[household], weights[household]), household.int))
+    grid = max((weights[household] for household in caps_vnd), default=1) ** 2  # exact, as in `fill`
+    rising = sorted(caps_vnd, key=lambda household: (caps_vnd[household] * grid // weights[household], household.int))
     for household in rising:
         if caps_vnd[household] * left_weight > left_vnd * weights[household]:
             break
