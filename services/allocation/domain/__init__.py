@@ -2,5 +2,7 @@
 
 `books` holds what is promised to whom, `promise` says what each order line gets when it arrives, `sharing` how a
 quantity is split among households, `baskets` puts the two together: what each household brings, and why;
-and `cut_off` says what changes when a delivery day closes; `terms` is what an offer says.
+and `cut_off` says what changes when a delivery day closes; `terms` is what an offer says. After the arrivals
+`shortfall` says who bears what is missing, `lots` whose goods fill which order line, and `settlement` what each
+household gets for them.
 """
