@@ -1,7 +1,9 @@
 """The rules of sharing, as pure functions of frozen values: no clock, no random source, no input or output.
 
-`books` holds what is promised to whom, `promise` says what each order line gets when it arrives, `sharing` how a
-quantity is split among households, `day_sharing` how several are on one day, `worthwhile` who is asked at all, and
-`eligibility` who may bring what; `baskets` puts them together: what each household brings, and why; `cut_off` says
-what changes when a delivery day closes; `terms` is what an offer says.
+At arrival: `books` holds what is promised to whom, `promise` says what each order line gets; `terms` is what an offer
+says. At the cut-off: `sharing` is how a quantity is split among households, `day_sharing` several products of a day,
+`worthwhile` who is asked at all; `baskets` says what each household brings, and why; `cut_off` what changes when a
+delivery day closes. Afterwards: `asked` and `replies` are what households are asked and answer, `freed` where freed
+quantity goes, `arrivals` what is weighed in, `shortfall` who bears what is missing, `lots` which delivery fills which
+order, `settlement` what is owed.
 """
