@@ -49,13 +49,17 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AskedOffer:
-    """One offer that was shared out: what was promised of it, and how much of that nobody will bring."""
+    """One offer that was shared out: what was promised of it, and how much of that nobody will bring.
+
+    `step_grams` is the weight of a step; None: not known, and does not count.
+    """
 
     offer_id: UUID
     product_code: str
     step_value_vnd: int
     promised_net_steps: int
     missing_steps: int = 0
+    step_grams: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def ask(day: AskedDay, offers: Iterable[AskedOffer], items: Mapping[UUID, Sequen
     `items` holds all who pledged, with those of whom nothing is asked. A household of whom more is asked gets a new
     version and is asked for its whole basket in the open round, or in a new one; what it had answered in the open
     round counts first. The rounds are counted anew. Versions go as in `cut_off`. Raises ValueError for an offer
-    that comes twice, an item of another offer, or items that do not add up to the net promise.
+    that comes twice, an item of another offer, or items that do not add up to the net promise without what is missing.
     """
     fresh = list(offers)
     _check_sums(day, fresh, items)
@@ -56,24 +56,35 @@ def ask(day: AskedDay, offers: Iterable[AskedOffer], items: Mapping[UUID, Sequen
 
 
 def answer(
-    day: AskedDay, replies: Iterable[Reply], weights: Mapping[UUID, int], memory_vnd: Mapping[UUID, int]
+    day: AskedDay,
+    replies: Iterable[Reply],
+    weights: Mapping[UUID, int],
+    memory_vnd: Mapping[UUID, int],
+    load_grams: Mapping[UUID, int] = {},
 ) -> Outcome:
     """Apply the replies one after the other; the last one that a round waits for closes it.
 
     A reply takes the place of an earlier one to the same version. A household absent from `memory_vnd` (the past
-    days) stands at 0. Raises ValueError for a household that could bring more but has no weight.
+    days) stands at 0; one absent from `load_grams` can carry as much as it likes. Raises ValueError for a household
+    that could bring more but has no weight.
     """
-    round_ = _Round(day, weights, memory_vnd)
+    round_ = _Round(day, weights, memory_vnd, load_grams)
     verdicts = tuple(round_.take(reply) for reply in replies)
     return Outcome(round_.day(), verdicts, tuple(round_.effects))
 
 
-def close_round(day: AskedDay, round_no: int, weights: Mapping[UUID, int], memory_vnd: Mapping[UUID, int]) -> Outcome:
+def close_round(
+    day: AskedDay,
+    round_no: int,
+    weights: Mapping[UUID, int],
+    memory_vnd: Mapping[UUID, int],
+    load_grams: Mapping[UUID, int] = {},
+) -> Outcome:
     """The deadline of a round has passed: silence counts now. Another round than the open one changes nothing.
 
     Raises ValueError as `answer` does.
     """
-    round_ = _Round(day, weights, memory_vnd)
+    round_ = _Round(day, weights, memory_vnd, load_grams)
     if day.open and round_no == day.round_no:
         round_.close()
     return Outcome(round_.day(), (), tuple(round_.effects))
@@ -82,11 +93,17 @@ def close_round(day: AskedDay, round_no: int, weights: Mapping[UUID, int], memor
 class _Round:
     """A day while replies are applied. Its offers and baskets keep their order."""
 
-    __slots__ = ("_loaded", "baskets", "effects", "memory_vnd", "offers", "open", "round_no", "unanswered", "weights")
+    __slots__ = ("_loaded", "_standings", "baskets", "effects", "offers", "open", "round_no", "unanswered")
 
-    def __init__(self, day: AskedDay, weights: Mapping[UUID, int], memory_vnd: Mapping[UUID, int]) -> None:
+    def __init__(
+        self,
+        day: AskedDay,
+        weights: Mapping[UUID, int],
+        memory_vnd: Mapping[UUID, int],
+        load_grams: Mapping[UUID, int],
+    ) -> None:
         self._loaded = day
-        self.weights, self.memory_vnd = weights, memory_vnd
+        self._standings = weights, memory_vnd, load_grams
         self.round_no, self.open = day.round_no, day.open
         self.offers = day.offers
         self.baskets = {basket.household_id: basket for basket in day.baskets}
@@ -133,7 +150,7 @@ class _Round:
         settled = {h: _settled(basket, silence) if self._is_asked(basket) else basket for h, basket in told.items()}
         raised: Mapping[UUID, Sequence[Raise]] = {}
         if self.round_no < self._loaded.last_round_no:
-            raised = share_freed(self.offers, settled.values(), self.round_no, self.weights, self.memory_vnd)
+            raised = share_freed(self.offers, settled.values(), self.round_no, *self._standings)
         self.baskets = {h: self._next(told[h], basket, raised.get(h, ())) for h, basket in settled.items()}
         self._count_missing()
         self.open, self.unanswered = bool(raised), len(raised)
@@ -219,7 +236,7 @@ def _check_sums(day: AskedDay, fresh: Sequence[AskedOffer], items: Mapping[UUID,
     offer_ids = [offer.offer_id for offer in (*day.offers, *fresh)]
     if len(set(offer_ids)) < len(offer_ids):
         raise ValueError("an offer comes twice in one day")
-    left_steps = {offer.offer_id: offer.promised_net_steps for offer in fresh}
+    left_steps = {offer.offer_id: offer.promised_net_steps - offer.missing_steps for offer in fresh}
     for household_id, added in items.items():
         own = {item.offer_id for item in added}
         if len(own) < len(added) or not own <= left_steps.keys():
@@ -228,5 +245,8 @@ def _check_sums(day: AskedDay, fresh: Sequence[AskedOffer], items: Mapping[UUID,
             left_steps[item.offer_id] -= item.quantity_steps
     for offer in fresh:
         if left := left_steps[offer.offer_id]:
-            asked = offer.promised_net_steps - left
-            raise ValueError(f"offer {offer.offer_id}: {offer.promised_net_steps} steps promised, {asked} asked")
+            asked = offer.promised_net_steps - offer.missing_steps - left
+            raise ValueError(
+                f"offer {offer.offer_id}: {offer.promised_net_steps} steps promised, {offer.missing_steps} missing, "
+                f"{asked} asked"
+            )
