@@ -6,6 +6,7 @@ create table market_day (
     delivery_day date not null,
     silence text not null check (silence in ('yes', 're_offer')),
     rounds int not null check (rounds >= 1),
+    reply_minutes int not null check (reply_minutes >= 1),
     shortfall_rule text not null check (shortfall_rule in ('equal', 'pro_rata')),
     fee_permille int not null check (fee_permille between 0 and 1000),
     round_no int not null default 0,
@@ -23,8 +24,9 @@ create table basket (
     delivery_day date not null,
     household_id uuid not null references household,
     version bigint not null check (version >= 1),
-    weight bigint not null,                   -- its share weight and its memory of past days, as they were
-    memory_vnd bigint not null,               --   when the day closed
+    weight bigint not null,                   -- its share weight, its memory of past days and its greatest load, as
+    memory_vnd bigint not null,               --   they were when the day closed
+    load_grams bigint,
     round_no int not null,                    -- the last round in which it was asked; 0: never
     answer text check (answer in ('confirm', 'less', 'cannot')),
     reason text,                              -- the code that came with `cannot`
@@ -46,6 +48,7 @@ alter table basket_item
 
 -- What of an offer was shared out, and what of it nobody brings.
 alter table offer
+    add column step_grams bigint check (step_grams >= 1),     -- the weight of a step; null: not known
     add column assigned_steps bigint,
     add column missing_steps bigint not null default 0,
     add column settled boolean not null default false;
@@ -53,8 +56,8 @@ update offer o set assigned_steps = b.promised_net_steps from offer_book b where
 alter table offer add constraint offer_assigned check (not assigned or assigned_steps is not null);
 
 -- Days that closed before there were rounds are not asked.
-insert into market_day (cooperative_id, delivery_day, silence, rounds, shortfall_rule, fee_permille)
-select distinct cooperative_id, delivery_day, 'yes', 1, 'equal', 0 from offer where assigned;
+insert into market_day (cooperative_id, delivery_day, silence, rounds, reply_minutes, shortfall_rule, fee_permille)
+select distinct cooperative_id, delivery_day, 'yes', 1, 1, 'equal', 0 from offer where assigned;
 insert into basket (cooperative_id, delivery_day, household_id, version, weight, memory_vnd, round_no)
 select v.cooperative_id, delivery_day, household_id, max(version), max(share_weight), 0, 0
 from basket_version v join household using (household_id) group by 1, 2, 3;

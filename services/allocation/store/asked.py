@@ -18,22 +18,12 @@ from services.allocation.domain.asked import (
     ReplyPolicy,
     Silence,
 )
+from services.allocation.domain.market_day import DayPolicies, MarketDay, Standing
+from services.allocation.domain.shortfall import SharingRule
 from services.chassis.ledger import Connection
 
 Day = tuple[UUID, date]
 """A delivery day of a cooperative."""
-
-
-@dataclass(frozen=True, slots=True)
-class MarketDay:
-    """A day with the policies that hold for it, and how each household stood when it closed, by household."""
-
-    asked: AskedDay
-    shortfall_rule: str
-    fee_permille: int
-    reply_by_at: datetime | None
-    weights: Mapping[UUID, int]
-    memory_vnd: Mapping[UUID, int]
 
 
 _DAYS = """
@@ -42,7 +32,8 @@ join market_day m using (cooperative_id, delivery_day)
 """
 
 _OFFERS = """
-select o.cooperative_id, o.delivery_day, o.offer_id, p.code, o.step_value_vnd, o.assigned_steps, o.missing_steps
+select o.cooperative_id, o.delivery_day, o.offer_id, p.code, o.step_value_vnd, o.assigned_steps, o.missing_steps,
+    o.step_grams, o.arrive_by_at
 from unnest($1::uuid[], $2::date[]) as d (cooperative_id, delivery_day)
 join offer o using (cooperative_id, delivery_day) join product p using (product_id)
 where o.assigned order by p.code collate "C", o.offer_id
@@ -70,12 +61,9 @@ async def list_market_days(conn: Connection, days: Collection[Day]) -> dict[Day,
     rows = await conn.fetch(_DAYS, *where)
     if not rows:
         return {}
-    offers: dict[Day, list[AskedOffer]] = {}
+    offers: dict[Day, list[asyncpg.Record]] = {}
     for row in await conn.fetch(_OFFERS, *where):
-        offer = AskedOffer(
-            row["offer_id"], row["code"], row["step_value_vnd"], row["assigned_steps"], row["missing_steps"]
-        )
-        offers.setdefault(_day(row), []).append(offer)
+        offers.setdefault(_day(row), []).append(row)
     items: dict[tuple[UUID, date, UUID], list[AskedItem]] = {}
     for row in await conn.fetch(_ITEMS, *where):
         item = AskedItem(row["offer_id"], row["quantity_steps"], row["most_steps"], row["confirmed_steps"])
@@ -83,7 +71,7 @@ async def list_market_days(conn: Connection, days: Collection[Day]) -> dict[Day,
     baskets: dict[Day, list[asyncpg.Record]] = {}
     for row in await conn.fetch(_BASKETS, *where):
         baskets.setdefault(_day(row), []).append(row)
-    return {_day(row): _market_day(row, offers.get(_day(row), ()), baskets.get(_day(row), ()), items) for row in rows}
+    return {_day(row): _market_day(row, offers[_day(row)], baskets[_day(row)], items) for row in rows}
 
 
 def _day(row: asyncpg.Record) -> Day:
@@ -92,7 +80,7 @@ def _day(row: asyncpg.Record) -> Day:
 
 def _market_day(
     row: asyncpg.Record,
-    offers: Iterable[AskedOffer],
+    offers: Collection[asyncpg.Record],
     baskets: Collection[asyncpg.Record],
     items: Mapping[tuple[UUID, date, UUID], Sequence[AskedItem]],
 ) -> MarketDay:
@@ -101,7 +89,7 @@ def _market_day(
         round_no=row["round_no"],
         last_round_no=row["last_round_no"],
         open=row["open"],
-        offers=tuple(offers),
+        offers=tuple(map(_offer, offers)),
         baskets=tuple(
             AskedBasket(
                 basket["household_id"],
@@ -116,11 +104,21 @@ def _market_day(
     )
     return MarketDay(
         asked,
-        row["shortfall_rule"],
-        row["fee_permille"],
+        DayPolicies(row["reply_minutes"], SharingRule(row["shortfall_rule"]), row["fee_permille"]),
+        {b["household_id"]: Standing(b["weight"], b["memory_vnd"], b["load_grams"]) for b in baskets},
+        min(offer["arrive_by_at"] for offer in offers),
         row["reply_by_at"],
-        {basket["household_id"]: basket["weight"] for basket in baskets},
-        {basket["household_id"]: basket["memory_vnd"] for basket in baskets},
+    )
+
+
+def _offer(row: asyncpg.Record) -> AskedOffer:
+    return AskedOffer(
+        row["offer_id"],
+        row["code"],
+        row["step_value_vnd"],
+        row["assigned_steps"],
+        row["missing_steps"],
+        row["step_grams"],
     )
 
 
@@ -130,17 +128,19 @@ async def save_market_days(conn: Connection, before: Mapping[Day, MarketDay], af
     if not changed:
         return
     await conn.execute(
-        "insert into market_day as m (cooperative_id, delivery_day, silence, rounds, shortfall_rule, fee_permille, "
-        "round_no, last_round_no, open, reply_by_at) select * from unnest($1::uuid[], $2::date[], $3::text[], "
-        "$4::int[], $5::text[], $6::int[], $7::int[], $8::int[], $9::bool[], $10::timestamptz[]) "
+        "insert into market_day as m (cooperative_id, delivery_day, silence, rounds, reply_minutes, shortfall_rule, "
+        "fee_permille, round_no, last_round_no, open, reply_by_at) select * from unnest($1::uuid[], $2::date[], "
+        "$3::text[], $4::int[], $5::int[], $6::text[], $7::int[], $8::int[], $9::int[], $10::bool[], "
+        "$11::timestamptz[]) "
         "on conflict (cooperative_id, delivery_day) do update set round_no = excluded.round_no, "
         "last_round_no = excluded.last_round_no, open = excluded.open, reply_by_at = excluded.reply_by_at",
         [cooperative_id for cooperative_id, _ in changed],
         [delivery_day for _, delivery_day in changed],
         [books.asked.policy.silence for books in changed.values()],
         [books.asked.policy.rounds for books in changed.values()],
-        [books.shortfall_rule for books in changed.values()],
-        [books.fee_permille for books in changed.values()],
+        [books.policies.reply_minutes for books in changed.values()],
+        [books.policies.shortfall_rule for books in changed.values()],
+        [books.policies.fee_permille for books in changed.values()],
         [books.asked.round_no for books in changed.values()],
         [books.asked.last_round_no for books in changed.values()],
         [books.asked.open for books in changed.values()],
@@ -162,17 +162,18 @@ async def _save_baskets(
     conn: Connection, baskets: Sequence[tuple[Day, AskedBasket]], days: Mapping[Day, MarketDay]
 ) -> None:
     await conn.execute(
-        "insert into basket (cooperative_id, delivery_day, household_id, version, weight, memory_vnd, round_no, "
-        "answer, reason) select * from unnest($1::uuid[], $2::date[], $3::uuid[], $4::bigint[], $5::bigint[], "
-        "$6::bigint[], $7::int[], $8::text[], $9::text[]) on conflict (cooperative_id, delivery_day, household_id) "
-        "do update set version = excluded.version, weight = excluded.weight, memory_vnd = excluded.memory_vnd, "
+        "insert into basket (cooperative_id, delivery_day, household_id, version, weight, memory_vnd, load_grams, "
+        "round_no, answer, reason) select * from unnest($1::uuid[], $2::date[], $3::uuid[], $4::bigint[], "
+        "$5::bigint[], $6::bigint[], $7::bigint[], $8::int[], $9::text[], $10::text[]) "
+        "on conflict (cooperative_id, delivery_day, household_id) do update set version = excluded.version, "
         "round_no = excluded.round_no, answer = excluded.answer, reason = excluded.reason",
         [cooperative_id for (cooperative_id, _), _ in baskets],
         [delivery_day for (_, delivery_day), _ in baskets],
         [basket.household_id for _, basket in baskets],
         [basket.version for _, basket in baskets],
-        [days[day].weights[basket.household_id] for day, basket in baskets],
-        [days[day].memory_vnd.get(basket.household_id, 0) for day, basket in baskets],
+        [days[day].standings[basket.household_id].weight for day, basket in baskets],
+        [days[day].standings[basket.household_id].memory_vnd for day, basket in baskets],
+        [days[day].standings[basket.household_id].load_grams for day, basket in baskets],
         [basket.round_no for _, basket in baskets],
         [basket.answer for _, basket in baskets],
         [basket.reason for _, basket in baskets],
