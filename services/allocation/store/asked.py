@@ -1,8 +1,8 @@
 """Delivery days after their cut-off: what is asked of the households, what they have answered, and until when."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from datetime import date, datetime
 from uuid import UUID
 
@@ -71,7 +71,7 @@ async def list_market_days(conn: Connection, days: Collection[Day]) -> dict[Day,
     baskets: dict[Day, list[asyncpg.Record]] = {}
     for row in await conn.fetch(_BASKETS, *where):
         baskets.setdefault(_day(row), []).append(row)
-    return {_day(row): _market_day(row, offers[_day(row)], baskets[_day(row)], items) for row in rows}
+    return {_day(row): _market_day(row, offers[_day(row)], baskets.get(_day(row), ()), items) for row in rows}
 
 
 def _day(row: asyncpg.Record) -> Day:
