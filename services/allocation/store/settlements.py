@@ -73,7 +73,8 @@ def _entry(row: asyncpg.Record) -> Entry:
 async def list_settled_days(reader: Reader, cooperative_id: UUID, days: Collection[date]) -> set[date]:
     """Those of the days that are settled."""
     rows = await reader.fetch(
-        "select distinct delivery_day from settlement_entry where cooperative_id = $1 and delivery_day = any($2::date[])",
+        "select distinct delivery_day from settlement_entry "
+        "where cooperative_id = $1 and delivery_day = any($2::date[])",
         cooperative_id,
         list(days),
     )
