@@ -1,7 +1,8 @@
 """What `allocation` publishes: promises, what was taken back of them, what is left, and baskets.
 
-Reasons are codes: `sold_out`, `no_offer`, `intake_closed`, `pledges_reduced`, `offer_withdrawn`; readers must
-accept codes that they do not know.
+Reasons are codes: `sold_out`, `no_offer`, `intake_closed`, `pledges_reduced`, `offer_withdrawn`, `below_minimum`
+(something was there, but less than is useful to the line), `decided_at_cut_off` (nothing is promised before);
+readers must accept codes that they do not know.
 """
 
 from datetime import date

@@ -102,8 +102,13 @@ def draw_lots(level: WaterLevel, tie_seed: bytes) -> tuple[UUID, ...]:
     """
     if not level.left_steps:
         return ()
-    drawn = sorted(level.level_households, key=lambda household: sha256(tie_seed + household.bytes).digest())
+    drawn = sorted(level.level_households, key=lambda household: lot(tie_seed, household))
     return tuple(drawn[: level.left_steps])
+
+
+def lot(tie_seed: bytes, claimant_id: UUID) -> bytes:
+    """The lot of a claimant; the lowest comes first."""
+    return sha256(tie_seed + claimant_id.bytes).digest()
 
 
 def share_out(total_steps: int, claims: Iterable[Claim], step_value_vnd: int, tie_seed: bytes) -> dict[UUID, int]:
