@@ -18,9 +18,10 @@ from services.allocation.domain.books import (
     Place,
     SetSupply,
     Wanted,
-    offers_named,
 )
 from services.allocation.domain.cut_off import Closing
+from services.allocation.domain.policies import NO_POLICY, PromisePolicy
+from services.allocation.domain.reach import offers_named
 from services.allocation.domain.terms import OfferTerms, step_value_vnd
 from services.chassis.inbox import Received
 from services.contracts.base import Event
@@ -34,17 +35,23 @@ OFFERED = OfferPublished | OfferChanged
 ORDERED = OrderPlaced | OrderChanged | OrderCancelled
 
 
-def command_of(event: Event) -> Command:
+def commands_of(run: Run, policies: Mapping[UUID, PromisePolicy]) -> list[Command]:
+    """The command of each event, by the policy of its cooperative that is in force; `policies` names who has one."""
+    return [command_of(received.event, policies.get(received.stream, NO_POLICY)) for received in run]
+
+
+def command_of(event: Event, policy: PromisePolicy = NO_POLICY) -> Command:
     """The command that an event of the market is. Raises TypeError for any other event."""
     match event:
         case OfferPublished() | OfferChanged():
-            return SetSupply(event.offer_id, sum(pledge.quantity_steps for pledge in event.pledges))
+            pledged_steps = sum(pledge.quantity_steps for pledge in event.pledges)
+            return SetSupply(event.offer_id, policy.supply_steps(pledged_steps), rule=policy.rule)
         case OfferWithdrawn():
             return SetSupply(event.offer_id, 0, withdrawn=True)
         case OrderPlaced():
-            return Place(event.order_id, _wanted(event.lines))
+            return Place(event.order_id, _wanted(event.lines), event.tier)
         case OrderChanged():
-            return Change(event.order_id, _wanted(event.lines))
+            return Change(event.order_id, _wanted(event.lines), event.tier)
         case OrderCancelled():
             return Cancel(event.order_id)
         case IntakeClosed():
@@ -53,7 +60,7 @@ def command_of(event: Event) -> Command:
 
 
 def _wanted(lines: Sequence[OrderLine]) -> tuple[Wanted, ...]:
-    return tuple(Wanted(line.line_no, line.offer_id, line.quantity_steps) for line in lines)
+    return tuple(Wanted(line.line_no, line.offer_id, line.quantity_steps, line.minimum_steps) for line in lines)
 
 
 def check_owners(run: Run, commands: Sequence[Command], known: Mapping[UUID, UUID]) -> dict[UUID, UUID]:
@@ -151,8 +158,9 @@ class Causes:
         return self._of_order[order_id].stream
 
     def of_promise(self, order_id: UUID, cooperative_id: UUID) -> str | None:
-        """The order's own event, or what freed the supply that now serves it."""
-        return (self._of_order.get(order_id) or self._freeing[cooperative_id]).traceparent
+        """The order's own event, or what freed the supply that now serves it, or the cut-off that decided."""
+        own = self._of_order.get(order_id) or self._freeing.get(cooperative_id) or self._last[cooperative_id]
+        return own.traceparent
 
     def of_shortage(self, cooperative_id: UUID) -> str | None:
         """What took the supply away."""

@@ -1,7 +1,8 @@
 """What `allocation` publishes: promises, baskets, what households answered, what arrived, and what it is worth.
 
-Reasons of shortfalls are codes: `sold_out`, `no_offer`, `intake_closed`, `below_minimum`, `decided_at_cut_off`,
-`pledges_reduced`, `offer_withdrawn`, `not_delivered`; readers must accept codes that they do not know.
+Reasons of shortfalls are codes: `sold_out`, `no_offer`, `intake_closed`, `below_minimum` (something was there, but
+less than is useful to the line), `decided_at_cut_off` (nothing is promised before), `pledges_reduced`,
+`offer_withdrawn`, `not_delivered`; readers must accept codes that they do not know.
 """
 
 from datetime import date

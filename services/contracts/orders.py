@@ -12,7 +12,8 @@ from services.contracts.base import Event, Value
 class OrderLine(Value, frozen=True):
     """What was ordered of one offer, in steps of its product.
 
-    `line_no` is the partner's lasting number of the line, or its position from 1 where it has none.
+    `line_no` is the partner's lasting number of the line, or its position from 1 where it has none. `minimum_steps` is
+    the least that is useful to the customer: the line gets so much, or nothing.
     """
 
     line_no: Annotated[int, Meta(ge=1)]
@@ -20,6 +21,7 @@ class OrderLine(Value, frozen=True):
     product_id: UUID
     sku: str
     quantity_steps: Annotated[int, Meta(ge=1)]
+    minimum_steps: Annotated[int, Meta(ge=1)] = 1
 
 
 class RefusedLine(Value, frozen=True):
@@ -33,13 +35,17 @@ class RefusedLine(Value, frozen=True):
 
 
 class OrderState(Value, frozen=True):
-    """An order as it stands. `partner_ref` is the partner's own order number."""
+    """An order as it stands. `partner_ref` is the partner's own order number.
+
+    `tier` says who is served first where not all can be, from 1 on; 5 is the open sale.
+    """
 
     order_id: UUID
     partner_id: UUID
     partner_ref: str
     lines: tuple[OrderLine, ...]
     refused_lines: tuple[RefusedLine, ...] = ()
+    tier: Annotated[int, Meta(ge=1, le=99)] = 5
 
 
 class OrderPlaced(OrderState, Event, frozen=True):

@@ -13,7 +13,7 @@ from services.allocation.commands import (
     check_owners,
     closing_events,
     closings,
-    command_of,
+    commands_of,
     last_offered,
     terms_of,
 )
@@ -31,7 +31,7 @@ from services.contracts.allocation import OfferAvailabilityChanged
 async def take_in_market(tx: Transaction, events: Run) -> None:
     """Offers, orders and cut-offs: decides every promise, then shares out the days that closed."""
     await lock_cooperatives(tx.conn, {received.stream for received in events})
-    commands = [command_of(received.event) for received in events]
+    commands = commands_of(events, {})
     loaded = await load_books(tx.conn, commands)
     owners = check_owners(events, commands, loaded.cooperatives)
     closed = {book.offer_id for book in loaded.books.values() if not book.open}

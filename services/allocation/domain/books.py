@@ -1,8 +1,7 @@
-"""The books of promises: what an offer and an order line hold, what can be asked of them, and what to load for it.
+"""The books of promises: what an offer and an order line hold, what can be asked of them, and what comes of it.
 
-The one idea: a line is a place in its offer's queue, so a batch reaches only the ends of a queue: the oldest places
-that wait and the newest that hold something. `queue_ends` says how far, so a batch costs what it moves and not
-what is in the books.
+A line is a place in its offer's queue. The queue is in order of (tier, position): whose tier is lower is served
+first and loses last, and within a tier whoever came first.
 
 For each place, always: ordered = promised + short + cancelled, and 0 <= shorted <= promised. `ordered` never
 changes: giving back moves steps to `cancelled`. What is really coming is promised - shorted, the net promise,
@@ -17,6 +16,11 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from services.allocation.domain.policies import PromiseRule
+
+OPEN_SALE = 5
+"""The tier of an order that has none of its own. Tier 1 is served first."""
+
 
 class Reason(StrEnum):
     """Why a line gets less than it asked for."""
@@ -26,16 +30,20 @@ class Reason(StrEnum):
     INTAKE_CLOSED = "intake_closed"
     PLEDGES_REDUCED = "pledges_reduced"
     OFFER_WITHDRAWN = "offer_withdrawn"
+    BELOW_MINIMUM = "below_minimum"  # something was there, but less than is useful to the line
+    DECIDED_AT_CUT_OFF = "decided_at_cut_off"  # nothing is promised before, by the rule of the offer
 
 
 # -- The books -----------------------------------------------------------------------------------------------
 
 
 class OfferBook(Struct, frozen=True):
-    """One offer's totals. `promised_net_steps` is the sum of promised - shorted over all its lines.
+    """One offer's totals: over all its lines `promised_net_steps` is the sum of promised - shorted.
 
     An offer that orders name before it is known, or that was withdrawn, is not `listed`: it has no supply,
-    and its lines wait for it.
+    and its lines wait for it. Its `rule` is None until it is first published, and lasts from then on.
+    `short_steps` is the sum over all lines, `largest_minimum` the largest that any line ever had, and `tiered` says
+    that not every place is of the open sale: by these three little is loaded where little can be reached.
     """
 
     offer_id: UUID
@@ -44,22 +52,34 @@ class OfferBook(Struct, frozen=True):
     open: bool = True
     listed: bool = True
     last_position: int = 0
+    rule: PromiseRule | None = None
+    short_steps: int = 0
+    largest_minimum: int = 1
+    tiered: bool = False
 
     @property
     def free_steps(self) -> int:
-        """Supply that nobody holds; above 0 only when no line waits."""
+        """Supply that nobody holds; too little for every line that waits, except where the cut-off decides."""
         return self.supply_steps - self.promised_net_steps
 
     @property
     def available_steps(self) -> int:
-        """What can still be promised: nothing more once the intake is closed."""
-        return self.free_steps if self.open else 0
+        """What can still be promised: nothing more once the intake is closed.
+
+        Where the cut-off decides: what nobody has asked for yet.
+        """
+        if not self.open:
+            return 0
+        return max(0, self.free_steps - self.short_steps) if self.rule is PromiseRule.FAIR else self.free_steps
 
 
 class Line(Struct, frozen=True):
     """One place in an offer's queue: an order line, or the difference by which it was raised later.
 
-    (offer_id, position) names it. `reason` is None exactly when nothing is short or shorted.
+    (offer_id, position) names it. `reason` is None exactly when nothing is short or shorted. `minimum_steps` is the
+    least that is useful to the line, the same in all its places: so much is coming of it, or nothing. While a place
+    waits, `needed_steps` is what must be free for its line to be served: 1 once the line has its minimum, otherwise
+    the minimum, or 0 if even all that is short would not reach it.
     """
 
     order_id: UUID
@@ -72,6 +92,9 @@ class Line(Struct, frozen=True):
     shorted_steps: int = 0
     cancelled_steps: int = 0
     reason: Reason | None = None
+    tier: int = OPEN_SALE
+    minimum_steps: int = 1
+    needed_steps: int = 1
 
     @property
     def net_steps(self) -> int:
@@ -88,29 +111,45 @@ class Line(Struct, frozen=True):
 
 
 class Wanted(Struct, frozen=True):
-    """The quantity of one line; 0 asks for nothing. Raises ValueError below 0."""
+    """The quantity of one line, and the least of it that is useful; a quantity of 0 asks for nothing.
+
+    A minimum above the quantity asks for all or nothing. Raises ValueError for a quantity below 0 or a minimum
+    below 1.
+    """
 
     line_no: int
     offer_id: UUID
     quantity_steps: int
+    minimum_steps: int = 1
 
     def __post_init__(self) -> None:
         if self.quantity_steps < 0:
             raise ValueError(f"line {self.line_no}: quantity_steps is {self.quantity_steps}, must be 0 or more")
+        if self.minimum_steps < 1:
+            raise ValueError(f"line {self.line_no}: minimum_steps is {self.minimum_steps}, must be 1 or more")
 
 
 class Place(Struct, frozen=True):
-    """A new order. One that is in the books already changes nothing."""
+    """A new order. One that is in the books already changes nothing.
+
+    Of lines with the same number and offer the quantities are added up, and the largest minimum counts.
+    """
 
     order_id: UUID
     lines: tuple[Wanted, ...]
+    tier: int = OPEN_SALE
 
 
 class Change(Struct, frozen=True):
-    """The order as it shall be now; a line left out is cancelled. Lines of closed offers stay as they are."""
+    """The order as it shall be now; a line left out is cancelled. Lines of closed offers stay as they are.
+
+    The tier is that of the places which the order takes from now on; those that it has keep theirs. The minimum is
+    that of the whole line, but never above what is coming of it already. Lines add up as in `Place`.
+    """
 
     order_id: UUID
     lines: tuple[Wanted, ...]
+    tier: int = OPEN_SALE
 
 
 class Cancel(Struct, frozen=True):
@@ -122,12 +161,14 @@ class Cancel(Struct, frozen=True):
 class SetSupply(Struct, frozen=True):
     """A new offer, or its pledges have changed, or (with `withdrawn` and a supply of 0) it is withdrawn.
 
-    A closed offer stays as it is. Raises ValueError for a supply below 0, or above 0 when withdrawn.
+    A closed offer stays as it is, and `rule` counts only when the offer is first published.
+    Raises ValueError for a supply below 0, or above 0 when withdrawn.
     """
 
     offer_id: UUID
     supply_steps: int
     withdrawn: bool = False
+    rule: PromiseRule = PromiseRule.FIRST_COME
 
     def __post_init__(self) -> None:
         if self.supply_steps < 0:
@@ -137,7 +178,10 @@ class SetSupply(Struct, frozen=True):
 
 
 class CloseIntake(Struct, frozen=True):
-    """The cut-off: from here on the offer's lines and supply stay as they are."""
+    """The cut-off: from here on the offer's lines and supply stay as they are.
+
+    An offer whose rule is fair is shared out first.
+    """
 
     offer_id: UUID
 
@@ -232,63 +276,3 @@ def _line_promise(places: Sequence[Line]) -> LinePromise:
         cancelled_steps=sum(line.cancelled_steps for line in places),
         reason=telling.reason,
     )
-
-
-# -- What to load --------------------------------------------------------------------------------------------
-
-
-def orders_named(commands: Iterable[Command]) -> set[UUID]:
-    """The orders whose lines must be loaded first, whole."""
-    return {command.order_id for command in commands if isinstance(command, Place | Change | Cancel)}
-
-
-def offers_named(commands: Iterable[Command]) -> set[UUID]:
-    """The offers whose books must be loaded (beside that of every line that is loaded)."""
-    offers: set[UUID] = set()
-    for command in commands:
-        if isinstance(command, Place | Change):
-            offers.update(wanted.offer_id for wanted in command.lines)
-        elif isinstance(command, SetSupply | CloseIntake):
-            offers.add(command.offer_id)
-    return offers
-
-
-class QueueEnds(Struct, frozen=True):
-    """How much of the offers' queues a batch can reach, in steps per offer; offers not named are not reached.
-
-    `waiting_steps`: the oldest places with something short, until their short steps add up to so many.
-    `newest_steps`: the newest places with a net promise, until their net steps add up to so many.
-    Of every order that owns such a place, all lines must be loaded.
-    """
-
-    waiting_steps: dict[UUID, int]
-    newest_steps: dict[UUID, int]
-
-
-def queue_ends(commands: Sequence[Command], books: Iterable[OfferBook], named_lines: Iterable[Line]) -> QueueEnds:
-    """Bound what must be loaded, from the books and from the lines of `orders_named`.
-
-    So a cancelled order costs as much as it gives back, however long the queue is. What may come free is what
-    the named orders hold and the rises of supply; what they have waiting themselves is added, as it may leave
-    the queue.
-    """
-    loaded = {book.offer_id: book for book in books if book.open}
-    giving_back = {command.order_id for command in commands if isinstance(command, Change | Cancel)}
-    freeable: defaultdict[UUID, int] = defaultdict(int)
-    leaving: defaultdict[UUID, int] = defaultdict(int)
-    for line in named_lines:
-        if line.order_id in giving_back and line.offer_id in loaded:
-            freeable[line.offer_id] += line.net_steps
-            leaving[line.offer_id] += line.short_steps
-
-    newest: dict[UUID, int] = {}
-    supply = {offer_id: book.supply_steps for offer_id, book in loaded.items()}
-    for command in commands:
-        if isinstance(command, SetSupply) and (book := loaded.get(command.offer_id)):
-            freeable[book.offer_id] += max(0, command.supply_steps - supply[book.offer_id])
-            supply[book.offer_id] = command.supply_steps
-            loss_steps = book.promised_net_steps - command.supply_steps
-            if loss_steps > newest.get(book.offer_id, 0):
-                newest[book.offer_id] = loss_steps
-    waiting = {offer_id: steps + leaving[offer_id] for offer_id, steps in freeable.items() if steps}
-    return QueueEnds(waiting, newest)

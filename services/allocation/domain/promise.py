@@ -2,11 +2,11 @@
 
 The one idea: an offer is a queue of asks. A line asks when it is placed, and asks again for the difference
 when it is raised, so one line may hold several places in the queue, and what was promised stays promised (as
-the order log of Foodsoft keeps seniority). Free supply goes to whoever waits first; when supply falls, the
-newest places lose first.
+the order log of Foodsoft keeps seniority). Free supply goes to whoever waits first, by tier; when supply falls, the
+newest places of the last tier lose first. Where the rule of an offer is fair, all wait for the cut-off.
 """
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 from uuid import UUID
@@ -28,8 +28,10 @@ from services.allocation.domain.books import (
     Reason,
     SetSupply,
     Shorted,
+    Wanted,
     line_promises,
 )
+from services.allocation.domain.queue import Queue
 
 _Key: TypeAlias = tuple[int, UUID]  # one line of an order: line_no, offer_id
 
@@ -58,70 +60,12 @@ def decide(commands: Iterable[Command], books: Iterable[OfferBook], lines: Itera
     return batch.decision()
 
 
-class _Queue:
-    """One offer while a batch is decided: its totals and the loaded places, oldest first."""
-
-    __slots__ = (
-        "before",
-        "last_position",
-        "lines",
-        "listed",
-        "loaded_book",
-        "offer_id",
-        "open",
-        "promised_net_steps",
-        "supply_steps",
-        "waiting",
-    )
-
-    def __init__(self, book: OfferBook, loaded_book: OfferBook | None) -> None:
-        self.offer_id = book.offer_id
-        self.supply_steps = book.supply_steps
-        self.promised_net_steps = book.promised_net_steps
-        self.open = book.open
-        self.listed = book.listed
-        self.last_position = book.last_position
-        self.loaded_book = loaded_book
-        self.lines: dict[int, Line] = {}
-        self.waiting: deque[int] = deque()  # positions; those no longer short are dropped when they come up
-        self.before: dict[int, Line | None] = {}  # what save() replaced, as loaded; None for a new place
-
-    def load(self, line: Line) -> None:
-        self.lines[line.position] = line
-        if line.short_steps:
-            self.waiting.append(line.position)
-
-    def save(self, line: Line) -> None:
-        before = self.lines.get(line.position)
-        self.before.setdefault(line.position, before)
-        self.lines[line.position] = line
-        self.promised_net_steps += line.net_steps - (before.net_steps if before else 0)
-
-    @property
-    def free_steps(self) -> int:
-        return self.supply_steps - self.promised_net_steps
-
-    def book(self) -> OfferBook:
-        return OfferBook(
-            self.offer_id,
-            self.supply_steps,
-            self.promised_net_steps,
-            self.open,
-            self.listed,
-            self.last_position,
-        )
-
-    def changed_lines(self) -> list[Line]:
-        changed = (position for position, before in self.before.items() if self.lines[position] != before)
-        return [self.lines[position] for position in sorted(changed)]
-
-
 class _Batch:
     """The books while a batch is decided: one method per command, then the few moves they are made of."""
 
     def __init__(self, books: Iterable[OfferBook], lines: Iterable[Line]) -> None:
-        self._queues = {book.offer_id: _Queue(book, book) for book in books}
-        self._places: defaultdict[UUID, list[tuple[_Queue, int]]] = defaultdict(list)  # by order
+        self._queues = {book.offer_id: Queue(book, book) for book in books}
+        self._places: defaultdict[UUID, list[tuple[Queue, int]]] = defaultdict(list)  # by order
         self._touched: dict[tuple[type[Effect], UUID], None] = {}  # kept in the order of first touch
         self._losses: defaultdict[UUID, dict[_Key, LineShortage]] = defaultdict(dict)
         for line in sorted(lines, key=lambda line: line.position):
@@ -134,9 +78,9 @@ class _Batch:
     def place(self, command: Place) -> None:
         if command.order_id in self._places:
             return
-        for wanted in command.lines:
+        for wanted in _summed(command.lines):
             if wanted.quantity_steps:
-                self._ask(command.order_id, wanted.line_no, wanted.offer_id, wanted.quantity_steps)
+                self._ask(command.order_id, wanted, wanted.quantity_steps, command.tier, _least_steps(wanted))
         self._touch(Promised, command.order_id)
 
     def change(self, command: Change) -> None:
@@ -146,15 +90,16 @@ class _Batch:
         asks for neither, except where it was set back by a restore and does not remember that it closed the offer:
         then too every line must have its answer.
         """
-        wanted_steps: defaultdict[_Key, int] = defaultdict(int)
-        for wanted in command.lines:
-            wanted_steps[wanted.line_no, wanted.offer_id] += wanted.quantity_steps
+        wanted_lines = {(wanted.line_no, wanted.offer_id): wanted for wanted in _summed(command.lines)}
         held = self._lines(command.order_id)
-        self._give_back(held, wanted_steps)
-        for (line_no, offer_id), steps in wanted_steps.items():
-            rise_steps = steps - sum(line.wanted_steps for line in held.get((line_no, offer_id), ()))
+        self._give_back(held, wanted_lines)
+        for key, wanted in wanted_lines.items():
+            places = held.get(key, ())
+            rise_steps = wanted.quantity_steps - sum(line.wanted_steps for line in places)
             if rise_steps > 0:
-                self._ask(command.order_id, line_no, offer_id, rise_steps)
+                last = self._queues[key[1]].lines[places[-1].position] if places else None
+                minimum_steps = last.minimum_steps if last else _least_steps(wanted)
+                self._ask(command.order_id, wanted, rise_steps, command.tier, minimum_steps)
         self._touch(Promised, command.order_id)
 
     def cancel(self, command: Cancel) -> None:
@@ -165,11 +110,14 @@ class _Batch:
         if not queue.open:
             return
         queue.supply_steps, queue.listed = command.supply_steps, not command.withdrawn
-        self._short(queue, Reason.OFFER_WITHDRAWN if command.withdrawn else Reason.PLEDGES_REDUCED)
+        if queue.rule is None and queue.listed:
+            queue.rule = command.rule
+        self._shorten(queue, Reason.OFFER_WITHDRAWN if command.withdrawn else Reason.PLEDGES_REDUCED)
         self._serve_waiting(queue)
 
     def close_intake(self, command: CloseIntake) -> None:
-        self._queue(command.offer_id).open = False
+        for order_id in self._queue(command.offer_id).close():
+            self._touch(Promised, order_id)
 
     def decision(self) -> Decision:
         queues = sorted(self._queues.values(), key=lambda queue: queue.offer_id.int)
@@ -189,80 +137,54 @@ class _Batch:
 
     # The moves
 
-    def _queue(self, offer_id: UUID) -> _Queue:
+    def _queue(self, offer_id: UUID) -> Queue:
         queue = self._queues.get(offer_id)
         if queue is None:
             unknown = OfferBook(offer_id, supply_steps=0, promised_net_steps=0, listed=False)
-            queue = self._queues[offer_id] = _Queue(unknown, None)
+            queue = self._queues[offer_id] = Queue(unknown, None)
         return queue
 
-    def _ask(self, order_id: UUID, line_no: int, offer_id: UUID, steps: int) -> None:
-        """Take a place at the end of the queue, and what is free at once."""
-        queue = self._queue(offer_id)
-        promised_steps = min(steps, queue.free_steps) if queue.open else 0
-        short_steps = steps - promised_steps
-        reason = _short_reason(queue) if short_steps else None
-        position = queue.last_position = queue.last_position + 1
-        queue.save(Line(order_id, line_no, offer_id, position, steps, promised_steps, short_steps, reason=reason))
-        if short_steps:
-            queue.waiting.append(position)
+    def _ask(self, order_id: UUID, wanted: Wanted, steps: int, tier: int, minimum_steps: int) -> None:
+        queue = self._queue(wanted.offer_id)
+        position = queue.ask(order_id, wanted.line_no, steps, tier, minimum_steps)
         self._places[order_id].append((queue, position))
 
-    def _give_back(self, held: Mapping[_Key, list[Line]], wanted_steps: Mapping[_Key, int]) -> None:
+    def _give_back(self, held: Mapping[_Key, list[Line]], wanted_lines: Mapping[_Key, Wanted]) -> None:
         """Cut every held line to what is wanted (nothing, if not named); what comes free serves who waits.
 
         Of a closed offer only what is not coming is cut.
         """
-        cut_offers: dict[UUID, None] = {}
+        changed: dict[UUID, Queue] = {}
         for key, places in held.items():
-            cut_steps = sum(line.wanted_steps for line in places) - wanted_steps.get(key, 0)
-            if not self._queues[key[1]].open:
+            queue, wanted = self._queues[key[1]], wanted_lines.get(key)
+            cut_steps = sum(line.wanted_steps for line in places) - (wanted.quantity_steps if wanted else 0)
+            if not queue.open:
                 cut_steps = min(cut_steps, sum(line.wanted_steps - line.net_steps for line in places))
             if cut_steps > 0:
-                cut_offers[key[1]] = None
+                changed[key[1]] = queue
                 for line in _lowered(places, cut_steps):
-                    self._queues[line.offer_id].save(line)
+                    queue.save(line)
+            if wanted and queue.open and _restate_minimum(queue, places, wanted):
+                changed[key[1]] = queue
+            elif cut_steps > 0 and places[0].minimum_steps > 1:
+                queue.settle((places[0].order_id, places[0].line_no))
         # Only now, lest a line that the same order is giving back be served in between.
-        for offer_id in cut_offers:
-            self._serve_waiting(self._queues[offer_id])
+        for queue in changed.values():
+            self._serve_waiting(queue)
 
-    def _serve_waiting(self, queue: _Queue) -> None:
-        """Give free supply to the oldest waiting places. What was shorted once does not come back."""
-        if not queue.open:
-            return
-        while queue.waiting and queue.free_steps > 0:
-            line = queue.lines[queue.waiting[0]]
-            given_steps = min(line.short_steps, queue.free_steps)
-            short_steps = line.short_steps - given_steps
-            if given_steps:
-                reason = line.reason if line.shorted_steps else Reason.SOLD_OUT if short_steps else None
-                promised_steps = line.promised_steps + given_steps
-                queue.save(replace(line, promised_steps=promised_steps, short_steps=short_steps, reason=reason))
-                self._touch(Promised, line.order_id)
-            if not short_steps:
-                queue.waiting.popleft()
+    def _serve_waiting(self, queue: Queue) -> None:
+        for order_id in queue.serve():
+            self._touch(Promised, order_id)
 
-    def _short(self, queue: _Queue, reason: Reason) -> None:
-        """Take what the supply no longer covers from the newest places."""
-        for position in reversed(queue.lines):
-            excess_steps = -queue.free_steps
-            if excess_steps <= 0:
-                return
-            line = queue.lines[position]
-            if line.net_steps:
-                before_net_steps = self._net_steps(line)
-                shorted_steps = line.shorted_steps + min(line.net_steps, excess_steps)
-                queue.save(replace(line, shorted_steps=shorted_steps, reason=reason))
-                self._note_loss(line, before_net_steps, reason)
-        if queue.free_steps < 0:
-            raise ValueError(f"offer {queue.offer_id}: not enough of its newest lines were loaded")
-
-    def _note_loss(self, line: Line, before_net_steps: int, reason: Reason) -> None:
-        losses, key = self._losses[line.order_id], (line.line_no, line.offer_id)
-        if key in losses:
-            before_net_steps = losses[key].before_net_steps
-        losses[key] = LineShortage(*key, before_net_steps, self._net_steps(line), reason)
-        self._touch(Shorted, line.order_id)
+    def _shorten(self, queue: Queue, reason: Reason) -> None:
+        """Take what the supply no longer covers, and note who lost it."""
+        for (order_id, line_no), (lost_steps, why) in queue.shorten(reason).items():
+            key = (line_no, queue.offer_id)
+            losses = self._losses[order_id]
+            after_net_steps = sum(place.net_steps for place in self._lines(order_id)[key])
+            before_net_steps = losses[key].before_net_steps if key in losses else after_net_steps + lost_steps
+            losses[key] = LineShortage(*key, before_net_steps, after_net_steps, why)
+            self._touch(Shorted, order_id)
 
     def _touch(self, kind: type[Effect], order_id: UUID) -> None:
         self._touched.setdefault((kind, order_id))
@@ -277,19 +199,41 @@ class _Batch:
             places.setdefault((line.line_no, line.offer_id), []).append(line)
         return places
 
-    def _net_steps(self, line: Line) -> int:
-        return sum(place.net_steps for place in self._lines(line.order_id)[line.line_no, line.offer_id])
-
     def _effect(self, kind: type[Effect], order_id: UUID) -> Effect:
         if kind is Shorted:
             return Shorted(order_id, tuple(self._losses[order_id].values()))
         return Promised(order_id, line_promises(queue.lines[position] for queue, position in self._places[order_id]))
 
 
-def _short_reason(queue: _Queue) -> Reason:
-    if not queue.open:
-        return Reason.INTAKE_CLOSED
-    return Reason.SOLD_OUT if queue.listed else Reason.NO_OFFER
+def _summed(lines: Sequence[Wanted]) -> Iterable[Wanted]:
+    """Each line once, in the order in which they are first named."""
+    if len({wanted.line_no for wanted in lines}) == len(lines):  # nearly always
+        return lines
+    summed: dict[_Key, Wanted] = {}
+    for wanted in lines:
+        key = (wanted.line_no, wanted.offer_id)
+        same = summed.get(key, Wanted(*key, 0))
+        steps = same.quantity_steps + wanted.quantity_steps
+        summed[key] = Wanted(*key, steps, max(same.minimum_steps, wanted.minimum_steps))
+    return summed.values()
+
+
+def _least_steps(wanted: Wanted) -> int:
+    """The minimum of a line of which nothing is coming: never more than it wants."""
+    return 1 if wanted.minimum_steps == 1 else max(1, min(wanted.minimum_steps, wanted.quantity_steps))
+
+
+def _restate_minimum(queue: Queue, places: Sequence[Line], wanted: Wanted) -> bool:
+    """Whether the minimum of a line that has these places differs from now on."""
+    if wanted.minimum_steps == places[0].minimum_steps == 1:
+        return False
+    places = [queue.lines[line.position] for line in places]
+    net_steps = sum(line.net_steps for line in places)
+    minimum_steps = min(_least_steps(wanted), net_steps or wanted.quantity_steps or 1)
+    if minimum_steps == places[0].minimum_steps:
+        return False
+    queue.restate_minimum(places, minimum_steps)
+    return True
 
 
 def _lowered(places: Sequence[Line], cut_steps: int) -> list[Line]:

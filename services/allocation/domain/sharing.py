@@ -134,8 +134,13 @@ def draw_lots(level: WaterLevel, tie_seed: bytes) -> tuple[UUID, ...]:
 
 
 def by_lot(households: Iterable[UUID], tie_seed: bytes) -> list[UUID]:
-    """The households in the order of sha256(tie_seed + household id): the same on every machine."""
-    return sorted(households, key=lambda household: sha256(tie_seed + household.bytes).digest())
+    """The households in the order of their lots."""
+    return sorted(households, key=lambda household: lot(tie_seed, household))
+
+
+def lot(tie_seed: bytes, claimant_id: UUID) -> bytes:
+    """The lot of a claimant; the lowest comes first."""
+    return sha256(tie_seed + claimant_id.bytes).digest()
 
 
 def share_out(total_steps: int, claims: Iterable[Claim], step_value_vnd: int, tie_seed: bytes) -> dict[UUID, int]:

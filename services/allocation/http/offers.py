@@ -28,7 +28,7 @@ class OfferAnswer(BaseModel):
     open: Annotated[bool, Field(description="False from the cut-off on.")]
     listed: Annotated[bool, Field(description="False when withdrawn, or not published yet.")]
     assigned: Annotated[bool, Field(description="Shared out among the households.")]
-    supply_steps: Annotated[int, Field(ge=0, description="The sum of the pledges.")]
+    supply_steps: Annotated[int, Field(ge=0, description="The sum of the pledges, less the buffer.")]
     ordered_steps: Steps
     promised_steps: Steps
     short_steps: Steps

@@ -9,22 +9,15 @@ from uuid import UUID
 
 import asyncpg
 
-from services.allocation.domain.books import (
-    Command,
-    Line,
-    OfferBook,
-    QueueEnds,
-    Reason,
-    offers_named,
-    orders_named,
-    queue_ends,
-)
+from services.allocation.domain.books import Command, Line, OfferBook, Reason
+from services.allocation.domain.policies import PromiseRule
+from services.allocation.domain.reach import QueueEnds, offers_named, orders_named, queue_ends
 from services.allocation.store import Reader
 from services.chassis.ledger import Connection
 
 _LINE_COLUMNS = (
     "order_id", "line_no", "offer_id", "position", "ordered_steps", "promised_steps", "short_steps", "shorted_steps",
-    "cancelled_steps", "reason",
+    "cancelled_steps", "reason", "tier", "minimum_steps", "needed_steps",
 )  # fmt: skip
 _LINE = f"select {', '.join(_LINE_COLUMNS)} from order_line"  # noqa: S608 - only fixed text
 
@@ -32,20 +25,25 @@ _LINE = f"select {', '.join(_LINE_COLUMNS)} from order_line"  # noqa: S608 - onl
 _AT_QUEUE_ENDS = """
 where order_id = any(array(
     select place.order_id
-    from unnest($1::uuid[], $2::bigint[]) as oldest (offer_id, steps) cross join lateral (
-        select order_id, sum(short_steps) over (order by position) - short_steps as steps_before
-        from (select order_id, position, short_steps from order_line
-              where offer_id = oldest.offer_id and short_steps > 0 order by position limit oldest.steps) first
-    ) place where place.steps_before < oldest.steps
+    from unnest($1::uuid[], $2::bigint[], $3::bigint[]) as waiting (offer_id, needed_steps, steps) cross join lateral (
+        select order_id, sum(short_steps) over (order by tier, position) - short_steps as steps_before
+        from (select order_id, tier, position, short_steps from order_line
+              where offer_id = waiting.offer_id and needed_steps = waiting.needed_steps and short_steps > 0
+              order by tier, position limit waiting.steps) first
+    ) place where place.steps_before < waiting.steps
     union
     select place.order_id
-    from unnest($3::uuid[], $4::bigint[]) as newest (offer_id, steps) cross join lateral (
-        select order_id, sum(net_steps) over (order by position desc) - net_steps as steps_before
-        from (select order_id, position, promised_steps - shorted_steps as net_steps from order_line
-              where offer_id = newest.offer_id and promised_steps > shorted_steps
-              order by position desc limit newest.steps) last
+    from unnest($4::uuid[], $5::bigint[], $6::bool[]) as newest (offer_id, steps, tiered) cross join lateral (
+        select order_id, sum(net_steps) over (order by tier desc, position desc) - net_steps as steps_before
+        from ((select order_id, tier, position, promised_steps - shorted_steps as net_steps from order_line
+               where not newest.tiered and offer_id = newest.offer_id and promised_steps > shorted_steps
+               order by position desc limit newest.steps)
+              union all
+              (select order_id, tier, position, promised_steps - shorted_steps as net_steps from order_line
+               where newest.tiered and offer_id = newest.offer_id and promised_steps > shorted_steps
+               order by tier desc, position desc limit newest.steps)) last
     ) place where place.steps_before < newest.steps
-)) and order_id <> all($5::uuid[])
+)) and order_id <> all($7::uuid[])
 """
 
 
@@ -71,6 +69,9 @@ def _line(row: asyncpg.Record) -> Line:
         row["shorted_steps"],
         row["cancelled_steps"],
         None if reason is None else Reason(reason),
+        row["tier"],
+        row["minimum_steps"],
+        row["needed_steps"],
     )
 
 
@@ -80,7 +81,7 @@ async def load_books(conn: Connection, commands: Sequence[Command]) -> Loaded:
     lines = await _list_lines(conn, orders)
     books, cooperatives = await _list_books(conn, offers_named(commands) | {line.offer_id for line in lines})
     ends = queue_ends(commands, books.values(), lines)
-    if ends.waiting_steps or ends.newest_steps:
+    if ends.waiting or ends.newest:
         lines += await _list_lines_at(conn, ends, orders)
         if further := {line.offer_id for line in lines} - books.keys():
             more_books, more_cooperatives = await _list_books(conn, further)
@@ -97,12 +98,19 @@ async def _list_lines(conn: Connection, order_ids: Collection[UUID]) -> list[Lin
 
 async def _list_lines_at(conn: Connection, ends: QueueEnds, loaded_orders: Collection[UUID]) -> list[Line]:
     """The whole orders that own a place at these ends, but for those that are loaded."""
+    waiting = [
+        (offer_id, needed_steps, end.steps)
+        for offer_id, end in ends.waiting.items()
+        for needed_steps in range(1, end.needs + 1)
+    ]
     rows = await conn.fetch(
         f"{_LINE} {_AT_QUEUE_ENDS}",
-        list(ends.waiting_steps),
-        list(ends.waiting_steps.values()),
-        list(ends.newest_steps),
-        list(ends.newest_steps.values()),
+        [offer_id for offer_id, _, _ in waiting],
+        [needed_steps for _, needed_steps, _ in waiting],
+        [steps for _, _, steps in waiting],
+        list(ends.newest),
+        [end.steps for end in ends.newest.values()],
+        [end.tiered for end in ends.newest.values()],
         list(loaded_orders),
     )
     return [_line(row) for row in rows]
@@ -110,8 +118,8 @@ async def _list_lines_at(conn: Connection, ends: QueueEnds, loaded_orders: Colle
 
 async def _list_books(conn: Connection, offer_ids: Collection[UUID]) -> tuple[dict[UUID, OfferBook], dict[UUID, UUID]]:
     rows = await conn.fetch(
-        "select offer_id, cooperative_id, supply_steps, promised_net_steps, open, listed, last_position "
-        "from offer_book where offer_id = any($1::uuid[])",
+        "select offer_id, cooperative_id, supply_steps, promised_net_steps, open, listed, last_position, rule, "
+        "short_steps, largest_minimum, tiered from offer_book where offer_id = any($1::uuid[])",
         list(offer_ids),
     )
     books = {
@@ -122,6 +130,10 @@ async def _list_books(conn: Connection, offer_ids: Collection[UUID]) -> tuple[di
             row["open"],
             row["listed"],
             row["last_position"],
+            None if row["rule"] is None else PromiseRule(row["rule"]),
+            row["short_steps"],
+            row["largest_minimum"],
+            row["tiered"],
         )
         for row in rows
     }
@@ -134,11 +146,13 @@ async def save_books(conn: Connection, books: Sequence[OfferBook], cooperatives:
         return
     await conn.execute(
         "insert into offer_book "
-        "(offer_id, cooperative_id, supply_steps, promised_net_steps, open, listed, last_position) "
-        "select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bool[], $6::bool[], "
-        "$7::bigint[]) on conflict (offer_id) do update set supply_steps = excluded.supply_steps, "
+        "(offer_id, cooperative_id, supply_steps, promised_net_steps, open, listed, last_position, rule, short_steps, "
+        "largest_minimum, tiered) select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bool[], "
+        "$6::bool[], $7::bigint[], $8::text[], $9::bigint[], $10::bigint[], $11::bool[]) "
+        "on conflict (offer_id) do update set supply_steps = excluded.supply_steps, "
         "promised_net_steps = excluded.promised_net_steps, open = excluded.open, listed = excluded.listed, "
-        "last_position = excluded.last_position",
+        "last_position = excluded.last_position, rule = excluded.rule, short_steps = excluded.short_steps, "
+        "largest_minimum = excluded.largest_minimum, tiered = excluded.tiered",
         [book.offer_id for book in books],
         [cooperatives[book.offer_id] for book in books],
         [book.supply_steps for book in books],
@@ -146,6 +160,10 @@ async def save_books(conn: Connection, books: Sequence[OfferBook], cooperatives:
         [book.open for book in books],
         [book.listed for book in books],
         [book.last_position for book in books],
+        [book.rule for book in books],
+        [book.short_steps for book in books],
+        [book.largest_minimum for book in books],
+        [book.tiered for book in books],
     )
 
 
@@ -156,7 +174,8 @@ async def insert_lines(conn: Connection, lines: Sequence[Line]) -> None:
     rows = [
         (
             line.order_id, line.line_no, line.offer_id, line.position, line.ordered_steps, line.promised_steps,
-            line.short_steps, line.shorted_steps, line.cancelled_steps, line.reason,
+            line.short_steps, line.shorted_steps, line.cancelled_steps, line.reason, line.tier, line.minimum_steps,
+            line.needed_steps,
         )
         for line in lines
     ]  # fmt: skip
@@ -164,14 +183,16 @@ async def insert_lines(conn: Connection, lines: Sequence[Line]) -> None:
 
 
 async def save_lines(conn: Connection, lines: Sequence[Line]) -> None:
-    """Stores places that have changed. What was ordered, and by whom, never does."""
+    """Stores places that have changed. What was ordered, by whom and in which tier never does."""
     if not lines:
         return
     await conn.execute(
         "update order_line l set promised_steps = x.promised_steps, short_steps = x.short_steps, "
-        "shorted_steps = x.shorted_steps, cancelled_steps = x.cancelled_steps, reason = x.reason "
-        "from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[]) "
-        "as x (offer_id, position, promised_steps, short_steps, shorted_steps, cancelled_steps, reason) "
+        "shorted_steps = x.shorted_steps, cancelled_steps = x.cancelled_steps, reason = x.reason, "
+        "minimum_steps = x.minimum_steps, needed_steps = x.needed_steps "
+        "from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], "
+        "$8::bigint[], $9::bigint[]) as x (offer_id, position, promised_steps, short_steps, shorted_steps, "
+        "cancelled_steps, reason, minimum_steps, needed_steps) "
         "where (l.offer_id, l.position) = (x.offer_id, x.position)",
         [line.offer_id for line in lines],
         [line.position for line in lines],
@@ -180,6 +201,8 @@ async def save_lines(conn: Connection, lines: Sequence[Line]) -> None:
         [line.shorted_steps for line in lines],
         [line.cancelled_steps for line in lines],
         [line.reason for line in lines],
+        [line.minimum_steps for line in lines],
+        [line.needed_steps for line in lines],
     )
 
 

@@ -3,7 +3,7 @@ batches.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from uuid import UUID
 
@@ -27,11 +27,9 @@ from services.allocation.domain.books import (
     SetSupply,
     Shorted,
     Wanted,
-    offers_named,
-    orders_named,
-    queue_ends,
 )
 from services.allocation.domain.promise import decide
+from tests.unit.allocation.kept_books import Books
 
 rule = settings(max_examples=300, deadline=None, derandomize=True)
 
@@ -75,53 +73,6 @@ days: st.SearchStrategy[list[Command]] = _mixed_days | _crowded_days
 
 
 @dataclass
-class Books:
-    """What a caller keeps: books and lines between batches."""
-
-    books: dict[UUID, OfferBook] = field(default_factory=dict)
-    lines: dict[tuple[UUID, int], Line] = field(default_factory=dict)
-
-    def apply(self, *commands: Command, load_all: bool = True) -> Decision:
-        if load_all:
-            decision = decide(commands, self.books.values(), self.lines.values())
-        else:
-            decision = decide(commands, *self._needed(commands))
-        self.books.update((book.offer_id, book) for book in decision.books)
-        self.lines.update(((line.offer_id, line.position), line) for line in decision.lines)
-        return decision
-
-    def of_offer(self, offer_id: UUID) -> list[Line]:
-        return [self.lines[key] for key in sorted(self.lines) if key[0] == offer_id]
-
-    def of_order(self, order_id: UUID) -> list[Line]:
-        return [self.lines[key] for key in sorted(self.lines) if self.lines[key].order_id == order_id]
-
-    def _needed(self, commands: Sequence[Command]) -> tuple[list[OfferBook], list[Line]]:
-        """Load as little as the documented bounds allow."""
-        orders = orders_named(commands)
-        named = [line for line in self.lines.values() if line.order_id in orders]
-        offers = offers_named(commands) | {line.offer_id for line in named}
-        ends = queue_ends(commands, [self.books[offer] for offer in offers & self.books.keys()], named)
-        for offer_id, steps in ends.waiting_steps.items():
-            orders |= owners_until(steps, [(x.order_id, x.short_steps) for x in self.of_offer(offer_id)])
-        for offer_id, steps in ends.newest_steps.items():
-            orders |= owners_until(steps, [(x.order_id, x.net_steps) for x in self.of_offer(offer_id)[::-1]])
-        lines = [line for line in self.lines.values() if line.order_id in orders]
-        offers |= {line.offer_id for line in lines}
-        return [self.books[offer] for offer in offers & self.books.keys()], lines
-
-
-def owners_until(steps: int, places: list[tuple[UUID, int]]) -> set[UUID]:
-    """The orders that own the first places with anything in them, until these add up to `steps`."""
-    owners = set()
-    for order_id, in_place in places:
-        if steps > 0 and in_place:
-            owners.add(order_id)
-            steps -= in_place
-    return owners
-
-
-@dataclass
 class Step:
     """One single step that somebody asked for."""
 
@@ -144,8 +95,9 @@ class StepByStep:
         match command:
             case Place(order_id, lines):
                 if not any(step.order_id == order_id for step in self.steps):
-                    for wanted in lines:
-                        self._ask(order_id, wanted.line_no, wanted.offer_id, wanted.quantity_steps)
+                    for line_no, offer_id in dict.fromkeys((w.line_no, w.offer_id) for w in lines):
+                        same = [w for w in lines if (w.line_no, w.offer_id) == (line_no, offer_id)]
+                        self._ask(order_id, line_no, offer_id, sum(w.quantity_steps for w in same))
             case Change(order_id, lines):
                 self._change(order_id, lines)
             case Cancel(order_id):
