@@ -120,9 +120,10 @@ async def _register(operator: Client, cooperative: Cooperative) -> SeededCoopera
     staff = operator.speaking_as(issued["token"])
     base = f"/v1/cooperatives/{cooperative.slug}"
     for index, name in enumerate(cooperative.households):
-        body = {"code": cooperative.household_code(index), "name": name}
+        code = cooperative.household_code(index)
+        body = {"code": code, "name": name, "certificates": list(cooperative.certificates)}
         answer = await staff.ask("catalog", "POST", f"{base}/households", body)
-        seeded.households[body["code"]] = answer["household_id"]
+        seeded.households[code] = answer["household_id"]
     for product in cooperative.products:
         answer = await staff.ask(
             "catalog",

@@ -40,6 +40,8 @@ class Cooperative:
     households: tuple[str, ...]
     products: tuple[Product, ...]
     shops: tuple[Shop, ...]
+    certificates: tuple[str, ...] = ()
+    """What each of its households holds."""
 
     @property
     def code(self) -> str:
@@ -120,6 +122,7 @@ VAN_HO = Cooperative(
             },
         ),
     ),
+    certificates=_ORGANIC,
 )
 
 CHIENG_MAI = Cooperative(

@@ -1,5 +1,6 @@
 """What catalog says about its state: one function per event, from the values that were saved."""
 
+from dataclasses import asdict
 from typing import TypeVar
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from services.catalog.domain.values import Cooperative, Household, Offer, Produc
 from services.contracts import catalog as contract
 
 AboutCooperative = TypeVar("AboutCooperative", contract.CooperativeRegistered, contract.CooperativeChanged)
+AboutHousehold = TypeVar("AboutHousehold", contract.HouseholdRegistered, contract.HouseholdChanged)
 AboutOffer = TypeVar("AboutOffer", contract.OfferPublished, contract.OfferChanged)
 
 
@@ -31,20 +33,29 @@ def _cooperative(kind: type[AboutCooperative], cooperative: Cooperative) -> Abou
             contract.CollectionPoint(collection_point_id=point.collection_point_id, name=point.name)
             for point in cooperative.collection_points
         ),
+        policies=contract.Policies(**asdict(cooperative.policies)),
     )
 
 
 def household_registered(household: Household) -> contract.HouseholdRegistered:
     """A household joined; its name stays here."""
-    return contract.HouseholdRegistered(
-        household_id=household.household_id, code=household.code, share_weight=household.share_weight
-    )
+    return _household(contract.HouseholdRegistered, household)
 
 
 def household_changed(household: Household) -> contract.HouseholdChanged:
     """The household's whole new state; its name stays here."""
-    return contract.HouseholdChanged(
-        household_id=household.household_id, code=household.code, share_weight=household.share_weight
+    return _household(contract.HouseholdChanged, household)
+
+
+def _household(kind: type[AboutHousehold], household: Household) -> AboutHousehold:
+    return kind(
+        household_id=household.household_id,
+        code=household.code,
+        share_weight=household.share_weight,
+        crops=household.crops,
+        grades=household.grades,
+        certificates=household.certificates,
+        maximum_load_grams=household.maximum_load_grams,
     )
 
 
@@ -60,6 +71,7 @@ def product_listed(product: Product) -> contract.ProductListed:
         step_milliunits=product.step_milliunits,
         ocop_stars=product.ocop_stars,
         certificates=product.certificates,
+        step_grams=product.step_grams,
     )
 
 

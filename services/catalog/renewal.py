@@ -6,22 +6,26 @@ renew the same one at once, and one that fails does not hold up the others.
 """
 
 import logging
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.catalog import announcements
+from services.catalog.domain.eligibility import allowed_pledges
 from services.catalog.domain.standing import due_offers, renewal_days
-from services.catalog.domain.values import Offer
+from services.catalog.domain.values import Cooperative, Offer, StandingOffer
 from services.catalog.store.cooperatives import (
     claim_cooperative_to_renew,
     list_cooperatives_to_renew,
     save_renew_at,
 )
+from services.catalog.store.members import get_books
 from services.catalog.store.offers import insert_offers, list_published
-from services.catalog.store.standing import list_standing_offers
+from services.catalog.store.standing import ListedStanding, list_standing_offers
 from services.chassis.faults import is_weather
 from services.chassis.ids import uuid7
-from services.chassis.ledger import Ledger, Transaction
+from services.chassis.ledger import Connection, Ledger, Transaction
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +64,8 @@ class Renewal:
             cooperative = await claim_cooperative_to_renew(tx.conn, cooperative_id, now)
             if cooperative is None:
                 return 0
-            standing = [listed.standing for listed in await list_standing_offers(tx.conn, cooperative_id)]
+            listed = await list_standing_offers(tx.conn, cooperative_id)
+            standing = await _as_allowed(tx.conn, cooperative, listed)
             first, last = renewal_days(now, cooperative.zone, self._days_ahead)
             published = await list_published(tx.conn, cooperative_id, first, last)
             due = due_offers(standing, published.keys(), cooperative.zone, now, self._days_ahead)
@@ -75,3 +80,17 @@ class Renewal:
         count = await self._ledger.transact(work)
         if count:
             log.info("standing offers renewed", extra={"cooperative": str(cooperative_id), "offers": count})
+
+
+async def _as_allowed(
+    conn: Connection, cooperative: Cooperative, listed: Iterable[ListedStanding]
+) -> list[StandingOffer]:
+    """The standing offers, each with those of its pledges that its households may make."""
+    by_code = {each.product_code: each for each in listed}
+    codes = {code for each in by_code.values() for code in each.household_codes.values()}
+    books = await get_books(conn, cooperative, list(by_code), list(codes))
+    households = {household.household_id: household for household in books.households.values()}
+    return [
+        replace(each.standing, pledges=allowed_pledges(each.standing.pledges, books.products[code], households))
+        for code, each in by_code.items()
+    ]

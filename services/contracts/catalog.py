@@ -22,6 +22,28 @@ class CollectionPoint(Value, frozen=True):
     name: str
 
 
+class Policies(Value, frozen=True):
+    """What a cooperative states in advance. Readers must accept codes that they do not know.
+
+    `promise_rule` is `first_come` or `fair`: who is promised what there is. `buffer_permille` of the pledged supply
+    is not promised. `memory_days`: how far back a household's income counts. `minimum_delivery_vnd`: the least
+    worthwhile delivery of a household for a day. `reply_minutes` after the cut-off households may still answer
+    their basket; `silence` is `yes` or `re_offer`: what no answer counts as; `reply_rounds`: how often households
+    are asked for a day, the first time included. `shortfall_rule` is `equal` or `pro_rata`: how what is missing is
+    shared among orders. `fee_permille`: the cooperative's part of what is accepted.
+    """
+
+    promise_rule: str = "first_come"
+    buffer_permille: Annotated[int, Meta(ge=0, le=900)] = 0
+    memory_days: Annotated[int, Meta(ge=1, le=366)] = 30
+    minimum_delivery_vnd: Vnd = 0
+    reply_minutes: Annotated[int, Meta(ge=1, le=1440)] = 120
+    silence: str = "yes"
+    reply_rounds: Annotated[int, Meta(ge=1, le=5)] = 2
+    shortfall_rule: str = "equal"
+    fee_permille: Annotated[int, Meta(ge=0, le=1000)] = 0
+
+
 class CooperativeState(Value, frozen=True):
     """A cooperative as it stands. `lane` is null while it lives on the shared lane of its hash."""
 
@@ -31,6 +53,7 @@ class CooperativeState(Value, frozen=True):
     timezone: str
     collection_points: tuple[CollectionPoint, ...]
     lane: Annotated[int, Meta(ge=0)] | None = None
+    policies: Policies = Policies()
 
 
 class CooperativeRegistered(CooperativeState, Event, frozen=True):
@@ -46,11 +69,19 @@ class CooperativeChanged(CooperativeState, Event, frozen=True):
 
 
 class HouseholdState(Value, frozen=True):
-    """A household as it stands; `code` is the cooperative's own short reference."""
+    """A household as it stands; `code` is the cooperative's own short reference.
+
+    It pledges products of its `crops` and `grades` only (empty: of all), and certified ones only if it holds all of
+    their certificates. `maximum_load_grams` is the most that it can bring at once; null: no limit is known.
+    """
 
     household_id: UUID
     code: str
     share_weight: Annotated[int, Meta(ge=1)]
+    crops: tuple[str, ...] = ()
+    grades: tuple[str, ...] = ()
+    certificates: tuple[str, ...] = ()
+    maximum_load_grams: Annotated[int, Meta(ge=1)] | None = None
 
 
 class HouseholdRegistered(HouseholdState, Event, frozen=True):
@@ -66,7 +97,10 @@ class HouseholdChanged(HouseholdState, Event, frozen=True):
 
 
 class ProductListed(Event, frozen=True):
-    """A product, or its new state. One step is `step_milliunits` thousandths of `unit` (500 of kg = 500 g)."""
+    """A product, or its new state. One step is `step_milliunits` thousandths of `unit` (500 of kg = 500 g).
+
+    `step_grams` is the weight of one step; null where no weight is known, as in events from before this field.
+    """
 
     type: ClassVar[str] = "catalog.product_listed.v1"
 
@@ -79,6 +113,7 @@ class ProductListed(Event, frozen=True):
     step_milliunits: Annotated[int, Meta(ge=1)]
     ocop_stars: Annotated[int, Meta(ge=3, le=5)] | None = None
     certificates: tuple[str, ...] = ()
+    step_grams: Annotated[int, Meta(ge=1)] | None = None
 
 
 class Pledge(Value, frozen=True):

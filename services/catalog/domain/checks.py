@@ -8,6 +8,7 @@ from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from services.catalog.domain.eligibility import lacking
 from services.catalog.domain.values import Books, Fault, Pledge, PledgeDraft, Product
 
 
@@ -51,18 +52,25 @@ def resolve_collection_point(at: str, given: UUID | None, books: Books, faults: 
     return None
 
 
-def resolve_pledges(at: str, drafts: Sequence[PledgeDraft], books: Books, faults: list[Fault]) -> tuple[Pledge, ...]:
-    """The pledges in the order of household ids: known households, each once, nothing negative."""
+def resolve_pledges(
+    at: str, drafts: Sequence[PledgeDraft], product: Product | None, books: Books, faults: list[Fault]
+) -> tuple[Pledge, ...]:
+    """The pledges in the order of household ids: known households that may pledge the product, each once.
+
+    Without a product (it was named wrongly) all else is checked.
+    """
     pledges: dict[str, Pledge] = {}
     for index, draft in enumerate(drafts):
         field = f"{at}pledges[{index}]"
-        household_id = books.households.get(draft.household_code)
+        household = books.households.get(draft.household_code)
         if draft.household_code in pledges:
             faults.append((f"{field}.household_code", f"{draft.household_code} pledges twice"))
-        elif household_id is None:
+        elif household is None:
             faults.append((f"{field}.household_code", f"{draft.household_code} is no household of this cooperative"))
         else:
-            pledges[draft.household_code] = Pledge(household_id, draft.quantity_steps)
+            pledges[draft.household_code] = Pledge(household.household_id, draft.quantity_steps)
+            if product and (lacks := lacking(household, product)):
+                faults.append((f"{field}.household_code", f"{draft.household_code} {' and '.join(lacks)}"))
         if draft.quantity_steps < 0:
             faults.append((f"{field}.quantity_steps", "must not be negative"))
     return tuple(sorted(pledges.values(), key=lambda pledge: pledge.household_id))

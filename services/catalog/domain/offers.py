@@ -88,7 +88,7 @@ def _resolve(at: str, draft: OfferDraft, books: Books, now: datetime, faults: li
         faults.append((f"{at}cut_off_at", "must lie in the future"))
     check_times(at, draft.cut_off_at, draft.arrive_by_at, draft.delivery_day, books.zone, faults)
     point = resolve_collection_point(at, draft.collection_point_id, books, faults)
-    pledges = resolve_pledges(at, draft.pledges, books, faults)
+    pledges = resolve_pledges(at, draft.pledges, product, books, faults)
     if product is None or point is None:
         return None
     return OfferTerms(
@@ -121,7 +121,7 @@ def change_offer(offer: Offer, change: OfferChange, product: Product, books: Boo
         terms = replace(terms, arrive_by_at=change.arrive_by_at)
     check_times("", terms.cut_off_at, terms.arrive_by_at, terms.delivery_day, books.zone, faults)
     if change.pledges is not None:
-        terms = replace(terms, pledges=resolve_pledges("", change.pledges, books, faults))
+        terms = replace(terms, pledges=resolve_pledges("", change.pledges, product, books, faults))
     if faults:
         raise Faulty(faults)
     return terms

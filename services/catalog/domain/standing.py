@@ -43,7 +43,7 @@ def plan_standing(draft: StandingDraft, product: Product, books: Books) -> Stand
     check_price("", draft.price_vnd, product, faults)
     _check_local_times("cut_off_time", draft.cut_off_time, draft.cut_off_days_before, draft.arrive_by_time, faults)
     point = resolve_collection_point("", draft.collection_point_id, books, faults)
-    pledges = resolve_pledges("", draft.pledges, books, faults)
+    pledges = resolve_pledges("", draft.pledges, product, books, faults)
     if faults or point is None:
         raise Faulty(faults)
     return StandingOffer(

@@ -8,6 +8,9 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 OfferState = Literal["open", "closed", "withdrawn"]
+PromiseRule = Literal["first_come", "fair"]
+Silence = Literal["yes", "re_offer"]
+ShortfallRule = Literal["equal", "pro_rata"]
 
 Fault = tuple[str, str]
 """A field by its path in the request, such as `offers[0].price_vnd`, and what is wrong with it."""
@@ -34,6 +37,27 @@ class CollectionPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Policies:
+    """What a cooperative states in advance of how it shares out; allocation follows it.
+
+    `buffer_permille` of the pledged supply is not promised, `fee_permille` of what is accepted is the cooperative's.
+    Households answer their basket for `reply_minutes` after the cut-off and are asked `reply_rounds` times, the
+    first time included; `silence` is what no answer counts as. Income counts for `memory_days`; a delivery of less
+    than `minimum_delivery_vnd` is not worth the way.
+    """
+
+    promise_rule: PromiseRule = "first_come"
+    buffer_permille: int = 0
+    memory_days: int = 30
+    minimum_delivery_vnd: int = 0
+    reply_minutes: int = 120
+    silence: Silence = "yes"
+    reply_rounds: int = 2
+    shortfall_rule: ShortfallRule = "equal"
+    fee_permille: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Cooperative:
     """The tenant. `lane` is None while it lives on the shared lane of its hash."""
 
@@ -43,6 +67,7 @@ class Cooperative:
     timezone: str
     lane: int | None
     collection_points: tuple[CollectionPoint, ...]
+    policies: Policies = Policies()
 
     @property
     def zone(self) -> ZoneInfo:
@@ -52,17 +77,27 @@ class Cooperative:
 
 @dataclass(frozen=True, slots=True)
 class Household:
-    """A producing member of a cooperative."""
+    """A producing member of a cooperative. `crops` and `grades` that are empty mean all.
+
+    `maximum_load_grams` is the most that it can bring at once; None: no limit is known.
+    """
 
     household_id: UUID
     code: str
     name: str
     share_weight: int
+    crops: tuple[str, ...] = ()
+    grades: tuple[str, ...] = ()
+    certificates: tuple[str, ...] = ()
+    maximum_load_grams: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """Crop, grade, unit and step. One step is `step_milliunits` thousandths of `unit` (500 of kg = 500 g)."""
+    """Crop, grade, unit and step. One step is `step_milliunits` thousandths of `unit` (500 of kg = 500 g).
+
+    `step_grams` is its weight; None: no weight is known.
+    """
 
     product_id: UUID
     code: str
@@ -73,6 +108,7 @@ class Product:
     step_milliunits: int
     ocop_stars: int | None
     certificates: tuple[str, ...]
+    step_grams: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,4 +175,4 @@ class Books:
     zone: ZoneInfo
     collection_points: tuple[UUID, ...]
     products: Mapping[str, Product]
-    households: Mapping[str, UUID]
+    households: Mapping[str, Household]

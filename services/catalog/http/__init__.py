@@ -2,11 +2,12 @@
 
 from fastapi import APIRouter
 
-from services.catalog.http import cooperatives, households, keys, offers, products, standing
+from services.catalog.http import cooperatives, households, keys, offers, policies, products, standing
 from services.catalog.http.context import refusals
 
 router = APIRouter(prefix="/v1", responses=refusals(401, 422))
 router.include_router(cooperatives.router)
+router.include_router(policies.router)
 router.include_router(households.router)
 router.include_router(products.router)
 router.include_router(offers.router)

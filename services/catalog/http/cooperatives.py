@@ -13,6 +13,7 @@ from services.catalog import announcements
 from services.catalog.domain.values import CollectionPoint, Cooperative, Faulty, Refused
 from services.catalog.http.context import Here, Paged, Tenant, refusals, telling_refusals
 from services.catalog.http.fields import Body, Slug, Text
+from services.catalog.http.policies import PoliciesBody
 from services.catalog.store import cooperatives as store
 from services.chassis.access import Authenticated
 from services.chassis.ids import uuid7
@@ -88,6 +89,7 @@ class CooperativeAnswer(BaseModel):
     timezone: str
     lane: int | None
     collection_points: list[CollectionPointAnswer]
+    policies: PoliciesBody
 
     @classmethod
     def of(cls, cooperative: Cooperative) -> "CooperativeAnswer":
@@ -103,6 +105,7 @@ class CooperativeAnswer(BaseModel):
             timezone=cooperative.timezone,
             lane=cooperative.lane,
             collection_points=points,
+            policies=PoliciesBody.of(cooperative.policies),
         )
 
 
@@ -147,7 +150,7 @@ async def list_all(page: Paged, principal: Authenticated, here: Here) -> Coopera
 
 @router.get("/cooperatives/{slug}", summary="Show a cooperative", responses=refusals(404))
 async def show(cooperative: Tenant) -> CooperativeAnswer:
-    """With its collection points."""
+    """With its collection points and policies."""
     return CooperativeAnswer.of(cooperative)
 
 

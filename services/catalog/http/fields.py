@@ -53,6 +53,8 @@ Text = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\p{Cc}]*$"),
     AfterValidator(_composed),
 ]
+Names = Annotated[tuple[Text, ...], Field(max_length=20), AfterValidator(lambda names: tuple(dict.fromkeys(names)))]
+"""Names of which each counts once, in the order of the request."""
 QuantitySteps = Annotated[int, Field(strict=True, ge=0, le=1_000_000, description="In steps of the product.")]
 PriceVnd = Annotated[
     int, Field(strict=True, ge=1, le=1_000_000_000, description="VND per unit; a step must have a whole price.")

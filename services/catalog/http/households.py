@@ -9,9 +9,11 @@ from pydantic import BaseModel, Field
 
 from services.catalog import announcements
 from services.catalog.domain.values import Household, Refused
-from services.catalog.http.context import Here, Paged, Tenant, refusals, telling_refusals
-from services.catalog.http.fields import Body, Code, Text
+from services.catalog.http.context import Here, Now, Paged, Tenant, refusals, telling_refusals
+from services.catalog.http.fields import Body, Code, Names, Text
+from services.catalog.pledges import drop_pledges_that_are_not_allowed
 from services.catalog.store import members as store
+from services.catalog.store.cooperatives import lock_cooperative
 from services.chassis.ids import uuid7
 from services.chassis.ledger import Transaction
 from services.chassis.problems import not_found
@@ -22,6 +24,13 @@ ShareWeight = Annotated[
     int, Field(strict=True, ge=1, le=1000, description="A household of weight 2 gets twice the share of one of 1.")
 ]
 
+Crops = Annotated[Names, Field(description="The crops that it grows, as products name them; empty: all.")]
+Grades = Annotated[Names, Field(description="The grades that it brings, as products name them; empty: all.")]
+Certificates = Annotated[Names, Field(description="It pledges a product only if it holds all of the product's.")]
+MaximumLoadGrams = Annotated[
+    int, Field(strict=True, ge=1, le=100_000_000, description="The most that it can bring at once; null: no limit.")
+]
+
 
 class HouseholdBody(Body):
     """A household that joins."""
@@ -29,13 +38,30 @@ class HouseholdBody(Body):
     code: Code
     name: Text
     share_weight: ShareWeight = 1
+    crops: Crops = ()
+    grades: Grades = ()
+    certificates: Certificates = ()
+    maximum_load_grams: MaximumLoadGrams | None = None
+
+    def household(self) -> Household:
+        """For the store, with a new id."""
+        return Household(uuid7(), **dict(self))
 
 
 class HouseholdChange(Body):
-    """What shall be different; what is absent or null stays."""
+    """What shall be different; what is absent or null stays. `maximum_load_grams: null` takes the limit away."""
 
     name: Text | None = None
     share_weight: ShareWeight | None = None
+    crops: Crops | None = None
+    grades: Grades | None = None
+    certificates: Certificates | None = None
+    maximum_load_grams: MaximumLoadGrams | None = None
+
+    def applied_to(self, household: Household) -> Household:
+        """The household as it shall be."""
+        wanted = self.model_dump(exclude_unset=True)
+        return replace(household, **{k: v for k, v in wanted.items() if v is not None or k == "maximum_load_grams"})
 
 
 class HouseholdAnswer(BaseModel):
@@ -45,6 +71,10 @@ class HouseholdAnswer(BaseModel):
     code: str
     name: str
     share_weight: int
+    crops: list[str]
+    grades: list[str]
+    certificates: list[str]
+    maximum_load_grams: int | None
 
     @classmethod
     def of(cls, household: Household) -> "HouseholdAnswer":
@@ -54,6 +84,10 @@ class HouseholdAnswer(BaseModel):
             code=household.code,
             name=household.name,
             share_weight=household.share_weight,
+            crops=list(household.crops),
+            grades=list(household.grades),
+            certificates=list(household.certificates),
+            maximum_load_grams=household.maximum_load_grams,
         )
 
 
@@ -69,7 +103,7 @@ async def register(body: HouseholdBody, tenant: Tenant, here: Here) -> Household
     """The code is the cooperative's own reference and stays for ever."""
 
     async def work(tx: Transaction) -> Household:
-        household = Household(uuid7(), body.code, body.name, body.share_weight)
+        household = body.household()
         if not await store.insert_household(tx.conn, tenant.cooperative_id, household):
             raise Refused(f"A household with the code {body.code} exists already in {tenant.slug}.")
         tx.append(tenant.cooperative_id, announcements.household_registered(household))
@@ -96,19 +130,26 @@ async def show(code: Code, tenant: Tenant, here: Here) -> HouseholdAnswer:
     return HouseholdAnswer.of(household)
 
 
-@router.patch("/{code}", summary="Change a household's name or share weight")
-async def change(code: Code, body: HouseholdChange, tenant: Tenant, here: Here) -> HouseholdAnswer:
-    """A new share weight counts for the baskets that are made after it."""
+@router.patch("/{code}", summary="Change a household, and what it may pledge")
+async def change(code: Code, body: HouseholdChange, tenant: Tenant, here: Here, now: Now) -> HouseholdAnswer:
+    """A new share weight counts for the baskets that are made after it.
+
+    With crops, grades or certificates that no longer allow them, the household's pledges to open offers are removed
+    at once, as if staff had changed those offers, and so are its standing pledges. Offers whose cut-off has passed
+    stay as they are.
+    """
 
     async def work(tx: Transaction) -> Household:
-        before = await store.lock_household(tx.conn, tenant.cooperative_id, code)
+        cooperative = await lock_cooperative(tx.conn, tenant.cooperative_id)
+        before = await store.get_household(tx.conn, tenant.cooperative_id, code)
         if before is None:
             raise not_found("household")
-        after = replace(before, name=body.name or before.name, share_weight=body.share_weight or before.share_weight)
+        after = body.applied_to(before)
         if after != before:
             await store.save_household(tx.conn, after)
-        if after.share_weight != before.share_weight:
+        if replace(after, name=before.name) != before:
             tx.append(tenant.cooperative_id, announcements.household_changed(after))
+            await drop_pledges_that_are_not_allowed(tx, cooperative, after, now)
         return after
 
     return HouseholdAnswer.of(await here.ledger.transact(work))

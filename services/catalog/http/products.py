@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from services.catalog import announcements
 from services.catalog.domain.values import Product, Refused
+from services.catalog.domain.weights import resolve_step_grams
 from services.catalog.http.context import Here, Paged, Tenant, refusals, telling_refusals
 from services.catalog.http.fields import Body, Code, Text
 from services.catalog.store import members as store
@@ -20,6 +21,15 @@ router = APIRouter(prefix="/cooperatives/{slug}/products", tags=["products"], re
 StepMilliunits = Annotated[
     int,
     Field(strict=True, ge=1, le=1_000_000, description="One step in thousandths of the unit: 500 of kg is 500 g."),
+]
+StepGrams = Annotated[
+    int,
+    Field(
+        strict=True,
+        ge=1,
+        le=1_000_000,
+        description="What one step weighs. It follows from the unit where that is kg or g; null: no weight is known.",
+    ),
 ]
 OcopStars = Annotated[int, Field(strict=True, ge=3, le=5, description="Stars of the programme OCOP.")]
 
@@ -35,9 +45,10 @@ class ProductBody(Body):
     step_milliunits: StepMilliunits
     ocop_stars: OcopStars | None = None
     certificates: Annotated[tuple[Text, ...], Field(max_length=20)] = ()
+    step_grams: StepGrams | None = None
 
     def product(self) -> Product:
-        """For the store, with a new id."""
+        """For the store, with a new id. Raises Faulty for a weight that contradicts the unit."""
         return Product(
             uuid7(),
             self.code,
@@ -48,6 +59,7 @@ class ProductBody(Body):
             self.step_milliunits,
             self.ocop_stars,
             self.certificates,
+            resolve_step_grams(self.unit, self.step_milliunits, self.step_grams),
         )
 
 
@@ -63,6 +75,7 @@ class ProductAnswer(BaseModel):
     step_milliunits: int
     ocop_stars: int | None
     certificates: list[str]
+    step_grams: int | None
 
     @classmethod
     def of(cls, product: Product) -> "ProductAnswer":
@@ -77,6 +90,7 @@ class ProductAnswer(BaseModel):
             step_milliunits=product.step_milliunits,
             ocop_stars=product.ocop_stars,
             certificates=list(product.certificates),
+            step_grams=product.step_grams,
         )
 
 

@@ -1,17 +1,20 @@
 """Cooperatives and their collection points."""
 
 from collections.abc import Sequence
+from dataclasses import astuple, fields
 from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 
-from services.catalog.domain.values import CollectionPoint, Cooperative
+from services.catalog.domain.values import CollectionPoint, Cooperative, Policies
 from services.catalog.store import Reader
 from services.chassis.ledger import Connection
 
 _COOPERATIVE = """
-select c.cooperative_id, c.slug, c.name, c.timezone, c.lane, p.ids, p.names
+select c.cooperative_id, c.slug, c.name, c.timezone, c.lane, p.ids, p.names, c.promise_rule, c.buffer_permille,
+       c.memory_days, c.minimum_delivery_vnd, c.reply_minutes, c.silence, c.reply_rounds, c.shortfall_rule,
+       c.fee_permille
 from cooperative c cross join lateral (
     select coalesce(array_agg(collection_point_id order by collection_point_id), '{}') as ids,
            coalesce(array_agg(name order by collection_point_id), '{}') as names
@@ -22,11 +25,12 @@ from cooperative c cross join lateral (
 
 def _cooperative(row: asyncpg.Record) -> Cooperative:
     points = tuple(CollectionPoint(*pair) for pair in zip(row["ids"], row["names"], strict=True))
-    return Cooperative(row["cooperative_id"], row["slug"], row["name"], row["timezone"], row["lane"], points)
+    policies = Policies(**{field.name: row[field.name] for field in fields(Policies)})
+    return Cooperative(row["cooperative_id"], row["slug"], row["name"], row["timezone"], row["lane"], points, policies)
 
 
 async def insert_cooperative(conn: Connection, cooperative: Cooperative) -> bool:
-    """Stores a new cooperative with its collection points; False if the slug is taken."""
+    """Stores a new cooperative, of the default policies, with its collection points; False if the slug is taken."""
     done = await conn.execute(
         "insert into cooperative (cooperative_id, slug, name, timezone, lane) values ($1, $2, $3, $4, $5) "
         "on conflict (slug) do nothing",
@@ -83,6 +87,17 @@ async def save_cooperative(conn: Connection, cooperative: Cooperative) -> None:
         cooperative.cooperative_id,
         cooperative.name,
         cooperative.lane,
+    )
+
+
+async def save_policies(conn: Connection, cooperative_id: UUID, policies: Policies) -> None:
+    """Stores the policies of a locked cooperative."""
+    await conn.execute(
+        "update cooperative set promise_rule = $2, buffer_permille = $3, memory_days = $4, minimum_delivery_vnd = $5, "
+        "reply_minutes = $6, silence = $7, reply_rounds = $8, shortfall_rule = $9, fee_permille = $10 "
+        "where cooperative_id = $1",
+        cooperative_id,
+        *astuple(policies),
     )
 
 

@@ -9,12 +9,26 @@ from services.catalog.domain.values import Books, Cooperative, Household, Produc
 from services.catalog.store import Reader
 from services.chassis.ledger import Connection
 
-_HOUSEHOLD = "select household_id, code, name, share_weight from household"
-_PRODUCT = "select product_id, code, name, crop, grade, unit, step_milliunits, ocop_stars, certificates from product"
+_HOUSEHOLD = (
+    "select household_id, code, name, share_weight, crops, grades, certificates, maximum_load_grams from household"
+)
+_PRODUCT = (
+    "select product_id, code, name, crop, grade, unit, step_milliunits, ocop_stars, certificates, step_grams "
+    "from product"
+)
 
 
 def _household(row: asyncpg.Record) -> Household:
-    return Household(row["household_id"], row["code"], row["name"], row["share_weight"])
+    return Household(
+        row["household_id"],
+        row["code"],
+        row["name"],
+        row["share_weight"],
+        tuple(row["crops"]),
+        tuple(row["grades"]),
+        tuple(row["certificates"]),
+        row["maximum_load_grams"],
+    )
 
 
 def _product(row: asyncpg.Record) -> Product:
@@ -28,19 +42,24 @@ def _product(row: asyncpg.Record) -> Product:
         row["step_milliunits"],
         row["ocop_stars"],
         tuple(row["certificates"]),
+        row["step_grams"],
     )
 
 
 async def insert_household(conn: Connection, cooperative_id: UUID, household: Household) -> bool:
     """Stores a new household; False if the code is taken."""
     done = await conn.execute(
-        "insert into household (household_id, cooperative_id, code, name, share_weight) values ($1, $2, $3, $4, $5) "
-        "on conflict (cooperative_id, code) do nothing",
+        "insert into household (household_id, cooperative_id, code, name, share_weight, crops, grades, certificates, "
+        "maximum_load_grams) values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (cooperative_id, code) do nothing",
         household.household_id,
         cooperative_id,
         household.code,
         household.name,
         household.share_weight,
+        household.crops,
+        household.grades,
+        household.certificates,
+        household.maximum_load_grams,
     )
     return bool(done != "INSERT 0 0")
 
@@ -51,21 +70,18 @@ async def get_household(reader: Reader, cooperative_id: UUID, code: str) -> Hous
     return _household(row) if row else None
 
 
-async def lock_household(conn: Connection, cooperative_id: UUID, code: str) -> Household | None:
-    """The household of this code, as it is until the transaction ends."""
-    row = await conn.fetchrow(
-        f"{_HOUSEHOLD} where cooperative_id = $1 and code = $2 for no key update", cooperative_id, code
-    )
-    return _household(row) if row else None
-
-
 async def save_household(conn: Connection, household: Household) -> None:
-    """Stores the name and share weight of a locked household."""
+    """Stores all of a household but its code, under the lock of its cooperative."""
     await conn.execute(
-        "update household set name = $2, share_weight = $3 where household_id = $1",
+        "update household set name = $2, share_weight = $3, crops = $4, grades = $5, certificates = $6, "
+        "maximum_load_grams = $7 where household_id = $1",
         household.household_id,
         household.name,
         household.share_weight,
+        household.crops,
+        household.grades,
+        household.certificates,
+        household.maximum_load_grams,
     )
 
 
@@ -81,7 +97,7 @@ async def insert_product(conn: Connection, cooperative_id: UUID, product: Produc
     """Stores a new product; False if the code is taken."""
     done = await conn.execute(
         "insert into product (product_id, cooperative_id, code, name, crop, grade, unit, step_milliunits, "
-        "ocop_stars, certificates) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
+        "ocop_stars, certificates, step_grams) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
         "on conflict (cooperative_id, code) do nothing",
         product.product_id,
         cooperative_id,
@@ -93,6 +109,7 @@ async def insert_product(conn: Connection, cooperative_id: UUID, product: Produc
         product.step_milliunits,
         product.ocop_stars,
         list(product.certificates),
+        product.step_grams,
     )
     return bool(done != "INSERT 0 0")
 
@@ -119,13 +136,11 @@ async def get_books(
         f"{_PRODUCT} where cooperative_id = $1 and code = any($2)", cooperative.cooperative_id, product_codes
     )
     households = await reader.fetch(
-        "select code, household_id from household where cooperative_id = $1 and code = any($2)",
-        cooperative.cooperative_id,
-        household_codes,
+        f"{_HOUSEHOLD} where cooperative_id = $1 and code = any($2)", cooperative.cooperative_id, household_codes
     )
     return Books(
         zone=cooperative.zone,
         collection_points=tuple(point.collection_point_id for point in cooperative.collection_points),
         products={row["code"]: _product(row) for row in products},
-        households={row["code"]: row["household_id"] for row in households},
+        households={row["code"]: _household(row) for row in households},
     )

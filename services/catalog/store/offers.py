@@ -7,7 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
-from services.catalog.domain.values import Offer, OfferTerms, Pledge
+from services.catalog.domain.values import Cooperative, Offer, OfferTerms, Pledge
 from services.catalog.store import Reader
 from services.chassis.ledger import Connection
 
@@ -107,6 +107,21 @@ async def list_offers(reader: Reader, cooperative_id: UUID, delivery_day: date) 
         f"{_OFFER} where o.cooperative_id = $1 and o.delivery_day = $2 order by p.code, o.offer_id",
         cooperative_id,
         delivery_day,
+    )
+    return [_listed(row) for row in rows]
+
+
+async def list_open_offers(
+    reader: Reader, cooperative: Cooperative, household_id: UUID, now: datetime
+) -> list[ListedOffer]:
+    """The offers that are open at `now` and to which the household pledges, by delivery day and product code."""
+    rows = await reader.fetch(
+        f"{_OFFER} where o.cooperative_id = $1 and o.delivery_day >= $2 and o.withdrawn_at is null "
+        "and o.cut_off_at > $3 and $4 = any(g.household_ids) order by o.delivery_day, p.code",
+        cooperative.cooperative_id,
+        now.astimezone(cooperative.zone).date(),  # none of an earlier day is open: the cut-off lies before arrive-by
+        now,
+        household_id,
     )
     return [_listed(row) for row in rows]
 

@@ -105,7 +105,8 @@ async def _sow(stack: Stack, database: str) -> Seed:
         van_ho = UUID(answer.json()["cooperative_id"])
         path = "/v1/cooperatives/van-ho"
         for code, name in (("VH-01", "Giàng A Sà"), ("VH-02", "Mùa Thị Chu")):
-            await it.client.post(f"{path}/households", json={"code": code, "name": name}, headers=operator)
+            household = {"code": code, "name": name, "certificates": CAI_MEO["certificates"]}
+            await it.client.post(f"{path}/households", json=household, headers=operator)
         for product in (CAI_MEO, SU_SU):
             await it.client.post(f"{path}/products", json=product, headers=operator)
         return Seed(database, operator, await it.key("staff", van_ho), van_ho)

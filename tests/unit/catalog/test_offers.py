@@ -13,6 +13,7 @@ from services.catalog.domain.offers import OfferChange, OfferDraft, change_offer
 from services.catalog.domain.values import (
     Books,
     Faulty,
+    Household,
     Offer,
     OfferTerms,
     Pledge,
@@ -31,7 +32,10 @@ BOOKS = Books(
     ZONE,
     (POINT,),
     {product.code: product for product in (CAI_MEO, SU_SU)},
-    {"VH-01": UUID(int=21), "VH-02": UUID(int=22)},
+    {
+        code: Household(UUID(int=number), code, f"hộ {code}", 1, certificates=("VietGAP",))
+        for code, number in (("VH-01", 21), ("VH-02", 22))
+    },
 )
 DRAFT = OfferDraft(
     product_code="cai-meo",
@@ -86,6 +90,17 @@ def test_every_fault_of_every_offer_is_named_at_once() -> None:
         "offers[1].pledges[2].quantity_steps",
         "offers[2].product_code",
     ]
+
+
+def test_a_pledge_that_is_not_allowed_says_which_household_lacks_what() -> None:
+    households = BOOKS.households | {"VH-02": replace(BOOKS.households["VH-02"], certificates=(), grades=("B",))}
+    books = replace(BOOKS, households=households)
+    wanted = {"offers[0].pledges[0].household_code": "VH-02 does not bring grade A and does not hold VietGAP"}
+    assert faults_of(DRAFT, books=books) == wanted
+    with pytest.raises(Faulty) as refused:
+        change_offer(OFFER, OfferChange(pledges=DRAFT.pledges), CAI_MEO, books, NOW)
+    assert dict(refused.value.faults) == {"pledges[0].household_code": wanted["offers[0].pledges[0].household_code"]}
+    assert plan_offers([replace(DRAFT, pledges=DRAFT.pledges[1:])], books, NOW).offers[0].pledges == TERMS.pledges[:1]
 
 
 def test_a_price_that_is_not_whole_per_step_says_what_a_step_would_cost() -> None:

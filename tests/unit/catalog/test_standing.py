@@ -14,6 +14,7 @@ from services.catalog.domain.values import (
     Books,
     Fault,
     Faulty,
+    Household,
     OfferTerms,
     Pledge,
     PledgeDraft,
@@ -165,9 +166,16 @@ def test_a_cut_off_in_the_hour_that_summer_time_leaves_out_still_lies_before_arr
 
 
 def test_a_standing_offer_that_cannot_be_right_has_every_fault_named() -> None:
-    product = Product(UUID(int=1), "cai-meo", "Cải mèo", "cải mèo", "A", "kg", 500, None, ())
-    draft = StandingDraft(30_001, time(5), 0, time(5), UUID(int=99), [PledgeDraft("VH-09", 1)])
+    product = Product(UUID(int=1), "cai-meo", "Cải mèo", "cải mèo", "A", "kg", 500, None, ("VietGAP",))
+    draft = StandingDraft(30_001, time(5), 0, time(5), UUID(int=99), [PledgeDraft("VH-09", 1), PledgeDraft("VH-03", 1)])
+    households = {"VH-03": Household(UUID(int=23), "VH-03", "hộ", 1)}
     with pytest.raises(Faulty) as refused:
-        plan_standing(draft, product, Books(SON_LA, (POINT,), {}, {}))
-    fields = [field for field, _ in refused.value.faults]
-    assert fields == ["price_vnd", "cut_off_time", "collection_point_id", "pledges[0].household_code"]
+        plan_standing(draft, product, Books(SON_LA, (POINT,), {}, households))
+    assert [field for field, _ in refused.value.faults] == [
+        "price_vnd",
+        "cut_off_time",
+        "collection_point_id",
+        "pledges[0].household_code",
+        "pledges[1].household_code",
+    ]
+    assert refused.value.faults[-1][1] == "VH-03 does not hold VietGAP"
