@@ -10,27 +10,31 @@ from infra.rabbitmq.definitions import SERVICES
 
 @dataclass(frozen=True)
 class Credentials:
-    """URL-safe passwords; `postgres` and `rabbit` hold one per service."""
+    """URL-safe passwords; `postgres` and `rabbit` hold one per service, `links` signs those in notices."""
 
     postgres_admin: str
     rabbit_admin: str
     postgres: dict[str, str]
     rabbit: dict[str, str]
+    links: str
 
     def __repr__(self) -> str:
         return "Credentials(…)"
 
 
 def load_or_create(path: Path) -> tuple[Credentials, bool]:
-    """The stored credentials and False, or new ones and True."""
-    if path.exists():
-        return Credentials(**json.loads(path.read_text())), False
-    credentials = Credentials(
+    """The stored credentials and False, or new ones and True. What older ones lack is added to them."""
+    new = not path.exists()
+    stored = {} if new else json.loads(path.read_text())
+    made = Credentials(
         postgres_admin=secrets.token_urlsafe(24),
         rabbit_admin=secrets.token_urlsafe(24),
         postgres={name: secrets.token_urlsafe(24) for name in SERVICES},
         rabbit={name: secrets.token_urlsafe(24) for name in SERVICES},
+        links=secrets.token_urlsafe(24),
     )
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(asdict(credentials), indent=2))
-    return credentials, True
+    credentials = Credentials(**(asdict(made) | stored))
+    if asdict(credentials) != stored:
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(asdict(credentials), indent=2))
+    return credentials, new

@@ -149,7 +149,9 @@ class Stack:
     def environment(self, service: str) -> dict[str, str]:
         """The variables from which the service reads its settings."""
         prefix = service.upper()
-        relay = {
+        outside = {
+            "NOTIFY_PUBLIC_URL": self.base_url("notify"),
+            "NOTIFY_LINK_SECRETS": self.credentials.links,
             "NOTIFY_SMTP_HOST": "127.0.0.1",
             "NOTIFY_SMTP_PORT": str(self.mail.port),
             "NOTIFY_SMTP_TLS": "none",
@@ -158,7 +160,7 @@ class Stack:
         broker = self.cluster or self.rabbit
         door = {f"{prefix}_PARTNERS_AMQP_URL": broker.amqp_url(service, PARTNERS_VHOST)}
         return {
-            **(relay if service == "notify" else {}),
+            **(outside if service == "notify" else {}),
             **(door if service == PARTNERS_DOOR else {}),
             f"{prefix}_DATABASE_URL": self.dsn(service),
             f"{prefix}_AMQP_URL": broker.amqp_url(service),

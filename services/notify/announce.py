@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
-from services.contracts.notify import NoticeDelivered, NoticeUndeliverable
+from services.contracts.notify import HouseholdReplied, NoticeDelivered, NoticeUndeliverable, RepliedItem
 from services.notify.domain.notices import Notice
+from services.notify.domain.replies import LESS, CurrentBasket, Reply
 
 
 def delivered(notice: Notice, channel: str, told_at: datetime) -> NoticeDelivered:
@@ -31,4 +32,18 @@ def undeliverable(notice: Notice, channel: str, reason: str) -> NoticeUndelivera
         delivery_day=notice.delivery_day,
         version=notice.version,
         order_id=notice.order_id,
+    )
+
+
+def replied(basket: CurrentBasket, reply: Reply, channel: str) -> HouseholdReplied:
+    """What the household answered; `less` names every offer that was asked for."""
+    items = [RepliedItem(offer_id=line.offer_id, quantity_steps=line.quantity_steps) for line in reply.lines]
+    return HouseholdReplied(
+        household_id=basket.household_id,
+        delivery_day=basket.facts.delivery_day,
+        version=reply.version,
+        answer=reply.answer,
+        channel=channel,
+        items=tuple(items) if reply.answer == LESS else (),
+        reason=reply.reason,
     )

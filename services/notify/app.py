@@ -1,19 +1,21 @@
-"""notify: contact book, notices and their delivery. The only place where its parts are wired."""
+"""notify: contact book, notices, their delivery and the answers to them. The only place where its parts are wired."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from services.chassis.jobs import Job
 from services.chassis.runtime import Parts, Runtime, Service
-from services.contracts.notify import NoticeDelivered, NoticeUndeliverable
+from services.contracts.notify import HouseholdReplied, NoticeDelivered, NoticeUndeliverable
 from services.notify import sending
 from services.notify.channels.email import EmailChannel
 from services.notify.channels.webhook import WebhookChannel
 from services.notify.clock import wall_clock
 from services.notify.consumers import Consumers
 from services.notify.domain.delivery import WEBHOOK_PLAN, email_plan
+from services.notify.domain.links import Links
 from services.notify.domain.notices import EMAIL, WEBHOOK
-from services.notify.http import contacts, endpoints, notices
+from services.notify.http import contacts, endpoints, notices, replies
 from services.notify.metrics import NoticeMetrics
 from services.notify.sending import Sender
 from services.notify.settings import NotifySettings
@@ -26,6 +28,7 @@ PARTNERS_AT_ONCE = 4
 def wire(runtime: Runtime[NotifySettings]) -> Parts:
     """Handlers and jobs of one process."""
     settings, metrics = runtime.settings, NoticeMetrics(runtime.metrics.registry)
+    links = Links(settings.public_url, settings.link_keys)
     password = settings.smtp_password
     email = EmailChannel(
         settings.smtp_host,
@@ -41,7 +44,7 @@ def wire(runtime: Runtime[NotifySettings]) -> Parts:
         runtime.ledger,
         email,
         email_plan(timedelta(hours=settings.email_give_up_h)),
-        sending.letter,
+        partial(sending.letter, links),
         wall_clock,
         metrics,
         settings.unknown_after_s,
@@ -83,6 +86,7 @@ def wire(runtime: Runtime[NotifySettings]) -> Parts:
             *(by_webhook if settings.send_webhooks else ()),
             Job("count_deliveries", 5.0, count),
         ],
+        state={"links": links, "clock": wall_clock, "metrics": metrics},
         close=[webhooks.close],
     )
 
@@ -92,8 +96,8 @@ service = Service(
     title="Chợ Phiên: notify",
     folder=Path(__file__).parent,
     settings=NotifySettings,
-    publishes=(NoticeDelivered, NoticeUndeliverable),
+    publishes=(NoticeDelivered, NoticeUndeliverable, HouseholdReplied),
     wire=wire,
-    derived=("cooperative", "collection_point", "household", "product", "partner_order"),
-    routers=[contacts.router, endpoints.router, notices.router],
+    derived=("cooperative", "collection_point", "household", "product", "partner_order", "basket"),
+    routers=[contacts.router, endpoints.router, notices.router, replies.router],
 )

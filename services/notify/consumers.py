@@ -12,7 +12,7 @@ from services.chassis.access import follow_keys
 from services.chassis.inbox import Handler, Received
 from services.chassis.lanes import place_streams
 from services.chassis.ledger import Transaction
-from services.contracts.allocation import BasketAssigned, BasketChanged, OrderPromised, OrderShorted
+from services.contracts.allocation import BasketAssigned, BasketChanged, BasketConfirmed, OrderPromised, OrderShorted
 from services.contracts.base import Event
 from services.contracts.catalog import (
     AccessKeyIssued,
@@ -29,13 +29,15 @@ from services.notify.clock import Clock
 from services.notify.domain import facts, notices
 from services.notify.domain.facts import Goods
 from services.notify.domain.notices import EMAIL, WEBHOOK, Notice
+from services.notify.domain.replies import CurrentBasket
 from services.notify.metrics import NoticeMetrics
-from services.notify.store import books, contacts
+from services.notify.store import baskets, books, contacts
 from services.notify.store import notices as store
 
 log = logging.getLogger(__name__)
 
 Basket = BasketAssigned | BasketChanged
+AnyBasket = Basket | BasketConfirmed
 Order = OrderPlaced | OrderChanged
 Promise = OrderPromised | OrderShorted
 
@@ -63,6 +65,7 @@ class Consumers:
             OrderCancelled: self.on_cancelled,
             BasketAssigned: self.on_baskets,
             BasketChanged: self.on_baskets,
+            BasketConfirmed: self.on_confirmed,
             OrderPromised: self.on_promises,
             OrderShorted: self.on_promises,
         }
@@ -105,10 +108,12 @@ class Consumers:
 
     async def on_baskets(self, tx: Transaction, received: Sequence[Received[Basket]]) -> None:
         """One notice per household and change; a household without a contact is for a person to tell."""
+        contents = await _contents(tx, received)
+        await _keep(tx, received, contents)
         households = {r.event.household_id for r in received}
         await contacts.share_households(tx.conn, households)
         reachable = await contacts.list_reachable(tx.conn, households)
-        made = await _basket_notices(tx, received)
+        made = [_basket_notice(r, content) for r, content in zip(received, contents, strict=True)]
         waiting = [n for n in made if n.household_id in reachable]
         await store.insert_basket_notices(tx.conn, waiting, EMAIL, self.clock())
         mute = [n for n in made if n.household_id not in reachable]
@@ -117,6 +122,10 @@ class Consumers:
             event = announce.undeliverable(notice, notices.NO_CHANNEL, "no_contact")
             tx.append(notice.cooperative_id, event, notice.traceparent)
         tx.after_commit(lambda: self.metrics.settled.labels(notices.BASKET, "undeliverable").inc(len(told_nobody)))
+
+    async def on_confirmed(self, tx: Transaction, received: Sequence[Received[BasketConfirmed]]) -> None:
+        """The page shows it; nobody is written to about what the household itself has said or let pass."""
+        await _keep(tx, received, await _contents(tx, received))
 
     async def on_promises(self, tx: Transaction, received: Sequence[Received[Promise]]) -> None:
         """One notice per promise and shortage, for the partners that have an endpoint.
@@ -144,18 +153,18 @@ def _refused(order: Order) -> tuple[facts.RefusedLine, ...]:
     return tuple(facts.RefusedLine(line.line_no, line.sku, line.reason) for line in order.refused_lines)
 
 
-async def _basket_notices(tx: Transaction, received: Sequence[Received[Basket]]) -> list[Notice]:
+async def _contents(tx: Transaction, received: Sequence[Received[AnyBasket]]) -> list[facts.BasketFacts]:
+    """What each of these baskets says, by the names that things have now."""
     items = [item for r in received for item in r.event.items]
     cooperatives = await books.list_cooperatives(tx.conn, {r.stream for r in received})
     goods = await books.list_products(tx.conn, {item.product_id for item in items})
     points = await books.list_collection_points(tx.conn, {item.collection_point_id for item in items})
-    return [_basket_notice(r, cooperatives[r.stream], goods, points) for r in received]
+    return [_content(r.event, cooperatives[r.stream], goods, points) for r in received]
 
 
-def _basket_notice(
-    r: Received[Basket], cooperative: books.Cooperative, goods: dict[UUID, Goods], points: dict[UUID, str]
-) -> Notice:
-    basket = r.event
+def _content(
+    basket: AnyBasket, cooperative: books.Cooperative, goods: Mapping[UUID, Goods], points: Mapping[UUID, str]
+) -> facts.BasketFacts:
     items = tuple(
         facts.BasketItem(
             item.product_id,
@@ -163,13 +172,42 @@ def _basket_notice(
             item.quantity_steps,
             points[item.collection_point_id],
             item.arrive_by_at,
+            item.offer_id,
+            item.confirmed_steps,
+            item.why_vi,
+            item.why_en,
         )
         for item in basket.items
     )
-    content = facts.BasketFacts(cooperative.name, cooperative.timezone, basket.delivery_day, items)
+    return facts.BasketFacts(
+        cooperative.name, cooperative.timezone, basket.delivery_day, items, reply_by_at=basket.reply_by_at
+    )
+
+
+async def _keep(
+    tx: Transaction, received: Sequence[Received[AnyBasket]], contents: Sequence[facts.BasketFacts]
+) -> None:
+    """From here on the page shows these."""
+    await baskets.save_baskets(
+        tx.conn,
+        [
+            CurrentBasket(
+                r.event.household_id,
+                r.stream,
+                r.event.version,
+                r.sequence,
+                content,
+                r.event.by if isinstance(r.event, BasketConfirmed) else None,
+            )
+            for r, content in zip(received, contents, strict=True)
+        ],
+    )
+
+
+def _basket_notice(r: Received[Basket], content: facts.BasketFacts) -> Notice:
     return Notice(
         r.id, r.stream, notices.BASKET, content, r.time, r.traceparent,
-        household_id=basket.household_id, delivery_day=basket.delivery_day, version=basket.version,
+        household_id=r.event.household_id, delivery_day=r.event.delivery_day, version=r.event.version,
     )  # fmt: skip
 
 

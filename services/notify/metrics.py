@@ -1,4 +1,4 @@
-"""The metrics of notify: what became of notices, how long telling took, and what still waits."""
+"""The metrics of notify: what became of notices, how long telling took, what still waits, what was answered."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -15,6 +15,9 @@ class NoticeMetrics:
         )
         self.attempts = Counter(
             "notify_attempts", "Attempts to send by what came of them", ["channel", "outcome"], registry=registry
+        )
+        self.replies = Counter(
+            "notify_replies", "Answers of households: confirm, less, cannot", ["answer"], registry=registry
         )
         self.waiting = Gauge(
             "notify_deliveries_open", "Deliveries that wait or are being sent", ["channel", "state"], registry=registry

@@ -20,6 +20,7 @@ from services.notify.channels.webhook import Push
 from services.notify.clock import Clock
 from services.notify.domain.delivery import Failed, NotBegun, Outcome, Refused, RetryPlan, Unknown, Verdict, decide
 from services.notify.domain.facts import BasketFacts
+from services.notify.domain.links import Links
 from services.notify.domain.notices import BASKET, Claim
 from services.notify.domain.partner_messages import message
 from services.notify.metrics import NoticeMetrics
@@ -33,13 +34,14 @@ BATCH = 50
 M = TypeVar("M")
 
 
-def letter(claim: Claim) -> Letter | Refused:
+def letter(links: Links, claim: Claim) -> Letter | Refused:
     """A claimed basket notice as a letter, or why there can be none."""
     facts, contact = claim.notice.facts, claim.contact
     assert isinstance(facts, BasketFacts)
     if contact is None:
         return Refused("no_contact")
-    text = texts.basket(facts, contact.display_name, contact.language, claim.replaces)
+    link = links.url(contact.household_id, facts.delivery_day, facts.reply_by_at) if facts.reply_by_at else None
+    text = texts.basket(facts, contact.display_name, contact.language, claim.replaces, link)
     sender = texts.one_line(facts.cooperative)
     return Letter(
         claim.notice.notice_id, contact.email, contact.display_name, sender, contact.language, text.subject, text.body

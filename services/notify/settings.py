@@ -1,4 +1,4 @@
-"""What notify is told by its environment: where mail goes out, and how patient it is."""
+"""What notify is told by its environment: where mail goes out, where links lead, and how patient it is."""
 
 from typing import Annotated, Literal
 
@@ -9,6 +9,8 @@ from services.chassis.settings import ServiceSettings
 from services.notify.domain import addresses
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
+
+SHORTEST_SECRET = 32
 
 
 class NotifySettings(ServiceSettings):
@@ -27,6 +29,10 @@ class NotifySettings(ServiceSettings):
     """The address that notices come from; its domain also stands in their Message-ID."""
     smtp_timeout_s: Annotated[float, Field(gt=0)] = 20
     """For connecting, for the envelope and for the content, each."""
+    public_url: str
+    """Where households reach this service from outside; the links in their notices begin with it."""
+    link_secrets: SecretStr
+    """What links are signed with, separated by commas: the first one signs, the others still open links of before."""
     send_email: bool = True
     """False where other processes do the sending, and this one only writes notices down."""
     send_webhooks: bool = True
@@ -40,6 +46,23 @@ class NotifySettings(ServiceSettings):
     @classmethod
     def _is_an_address(cls, value: str) -> str:
         return addresses.email(value)
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_a_place(cls, value: str) -> str:
+        return addresses.public_url(value)
+
+    @field_validator("link_secrets")
+    @classmethod
+    def _cannot_be_guessed(cls, value: SecretStr) -> SecretStr:
+        if any(len(secret) < SHORTEST_SECRET for secret in _parts(value)):
+            raise ValueError(f"each secret must have at least {SHORTEST_SECRET} characters")
+        return value
+
+    @property
+    def link_keys(self) -> tuple[str, ...]:
+        """The secrets of links, the one that signs first."""
+        return _parts(self.link_secrets)
 
     @field_validator("smtp_tls")
     @classmethod
@@ -57,3 +80,7 @@ class NotifySettings(ServiceSettings):
         if value < 1.5 * longest_s:
             raise ValueError(f"must be at least {1.5 * longest_s:g}, one and a half times the longest attempt")
         return value
+
+
+def _parts(secrets: SecretStr) -> tuple[str, ...]:
+    return tuple(part.strip() for part in secrets.get_secret_value().split(","))

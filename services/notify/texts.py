@@ -12,13 +12,13 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from services.notify.domain import vietnamese
-from services.notify.domain.facts import BasketFacts, Load, Stop, stops
+from services.notify.domain import english, vietnamese
+from services.notify.domain.facts import BasketFacts, BasketItem, Load, Stop, stops
 
-LANGUAGES: dict[str, Any] = {"vi": vietnamese}
+LANGUAGES: dict[str, Any] = {"vi": vietnamese, "en": english}
 """Each language with the module that writes its quantities, days and times."""
 
-_pages = Environment(
+pages = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "pages"),
     autoescape=select_autoescape(("html",)),
     undefined=StrictUndefined,
@@ -42,8 +42,21 @@ def one_line(text: str) -> str:
     return unicodedata.normalize("NFC", " ".join(visible.split()))
 
 
-def basket(facts: BasketFacts, display_name: str, language: str, replaces: bool) -> Text:
-    """What a household is told to bring; `replaces` says that an earlier notice may have reached it."""
+def composed(text: str) -> str:
+    """In NFC, the form that every phone shows."""
+    return unicodedata.normalize("NFC", text)
+
+
+def why(item: BasketItem, language: str) -> str:
+    """The sentence that says why so much; empty where there is none."""
+    return one_line({"vi": item.why_vi, "en": item.why_en}[language])
+
+
+def basket(facts: BasketFacts, display_name: str, language: str, replaces: bool, link: str | None) -> Text:
+    """What a household is told to bring, and by which link it may answer.
+
+    `replaces` says that an earlier notice may have reached it.
+    """
     speech, zone = LANGUAGES[language], ZoneInfo(facts.timezone)
 
     def quantity(load: Load) -> str:
@@ -62,7 +75,10 @@ def basket(facts: BasketFacts, display_name: str, language: str, replaces: bool)
         "quantity": quantity,
         "moment": moment,
         "one_line": one_line,
+        "why": lambda load: [reason for item in load.items if (reason := why(item, language))],
+        "link": link,
+        "reply_by_at": facts.reply_by_at,
     }
-    subject = _pages.get_template(f"{language}/basket.subject.txt").render(content)
-    body = _pages.get_template(f"{language}/basket.body.txt").render(content)
-    return Text(one_line(subject), unicodedata.normalize("NFC", body))
+    subject = pages.get_template(f"{language}/basket.subject.txt").render(content)
+    body = pages.get_template(f"{language}/basket.body.txt").render(content)
+    return Text(one_line(subject), composed(body))

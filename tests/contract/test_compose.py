@@ -195,7 +195,7 @@ def test_a_missing_variable_is_named_and_has_a_line_in_env_example() -> None:
 
 def test_env_example_holds_no_secret_and_a_generated_env_no_secret_twice() -> None:
     empty = {key for key, value in values(EXAMPLE).items() if not value}
-    assert empty == {key for key in values(EXAMPLE) if key.endswith("_PASSWORD")}
+    assert empty == {key for key in values(EXAMPLE) if key.endswith(("_PASSWORD", "_SECRETS"))}
     given = values(compose_env.fill(EXAMPLE))
     secrets = [given[key] for key in empty]
     assert len(set(secrets)) == len(secrets)
@@ -203,7 +203,8 @@ def test_env_example_holds_no_secret_and_a_generated_env_no_secret_twice() -> No
 
 
 def test_a_default_is_not_given_to_a_secret() -> None:
-    assert not [match[0] for match in VARIABLE.finditer(TEXT) if match["kind"] == "-" and "PASSWORD" in match["name"]]
+    defaults = [match["name"] for match in VARIABLE.finditer(TEXT) if match["kind"] == "-"]
+    assert not [name for name in defaults if "PASSWORD" in name or "SECRET" in name]
 
 
 def test_postgres_makes_a_role_and_a_database_for_every_service() -> None:

@@ -48,3 +48,10 @@ def webhook_url(text: str) -> str:
     if parts.port == 0:  # reading .port raises ValueError where it is no number below 65536
         raise ValueError(fault)
     return text
+
+
+def public_url(text: str) -> str:
+    """The address below which people find our pages, without a slash at its end. Raises ValueError."""
+    if "?" in text:
+        raise ValueError("must have no query")
+    return webhook_url(text).rstrip("/")

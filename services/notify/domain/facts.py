@@ -20,22 +20,33 @@ class Goods(Struct, frozen=True):
 
 
 class BasketItem(Struct, frozen=True):
-    """What to bring, where and by when."""
+    """What to bring, where and by when, and why so much; `confirmed_steps` of it are settled with the household.
+
+    Facts from before households could answer name no offer.
+    """
 
     product_id: UUID
     goods: Goods
     quantity_steps: int
     collection_point: str
     arrive_by_at: datetime
+    offer_id: UUID | None = None
+    confirmed_steps: int = 0
+    why_vi: str = ""
+    why_en: str = ""
 
 
 class BasketFacts(Struct, frozen=True):
-    """One household's basket; without items there is nothing to bring this time."""
+    """One household's basket; without items there is nothing to bring this time.
+
+    `reply_by_at` is until when it may answer; None: nothing is asked of it.
+    """
 
     cooperative: str
     timezone: str
     delivery_day: date
     items: tuple[BasketItem, ...]
+    reply_by_at: datetime | None = None
 
 
 class PromisedLine(Struct, frozen=True):
@@ -94,10 +105,15 @@ Facts = BasketFacts | PromiseFacts | ShortageFacts
 
 
 class Load(Struct, frozen=True):
-    """All of one product that goes to one collection point."""
+    """All of one product that goes to one collection point: one item for each offer."""
 
     goods: Goods
-    quantity_steps: int
+    items: tuple[BasketItem, ...]
+
+    @property
+    def quantity_steps(self) -> int:
+        """Of all items together."""
+        return sum(item.quantity_steps for item in self.items)
 
 
 class Stop(Struct, frozen=True):
@@ -109,21 +125,21 @@ class Stop(Struct, frozen=True):
 
 
 def stops(items: Iterable[BasketItem]) -> list[Stop]:
-    """The items by place and time, earliest first; a product that stands in two offers is added up."""
-    steps: defaultdict[tuple[datetime, str], defaultdict[tuple[UUID, Goods], int]]
-    steps = defaultdict(lambda: defaultdict(int))
+    """The items by place and time, earliest first; a product that stands in two offers is one load."""
+    found: defaultdict[tuple[datetime, str], defaultdict[tuple[UUID, Goods], list[BasketItem]]]
+    found = defaultdict(lambda: defaultdict(list))
     for item in items:
-        steps[item.arrive_by_at, item.collection_point][item.product_id, item.goods] += item.quantity_steps
+        found[item.arrive_by_at, item.collection_point][item.product_id, item.goods].append(item)
     return [
         Stop(
             place,
             arrive_by_at,
             tuple(
-                Load(goods, quantity)
-                for (product_id, goods), quantity in sorted(
+                Load(goods, tuple(own))
+                for (product_id, goods), own in sorted(
                     loads.items(), key=lambda entry: (entry[0][1].name, entry[0][0], entry[0][1].step_milliunits)
                 )
             ),
         )
-        for (arrive_by_at, place), loads in sorted(steps.items())
+        for (arrive_by_at, place), loads in sorted(found.items())
     ]

@@ -1,1 +1,1 @@
-"""The routes: contact book, partners' endpoints, and what became of notices. Parse, call, answer."""
+"""The routes: contact book, partners' endpoints, notices, and the page to answer on. Parse, call, answer."""

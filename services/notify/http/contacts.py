@@ -25,7 +25,7 @@ class ContactBody(BaseModel):
 
     email: Annotated[str, AfterValidator(addresses.email)]
     display_name: Annotated[str, AfterValidator(addresses.name)]
-    language: Literal["vi"] = "vi"
+    language: Literal["vi", "en"] = "vi"
 
 
 class ContactAnswer(ContactBody):

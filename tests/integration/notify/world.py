@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+from pydantic import SecretStr
 
 from services.chassis.ids import uuid7
 from services.chassis.inbox import Received
@@ -25,11 +26,16 @@ from services.contracts.allocation import (
 from services.contracts.base import Event
 from services.contracts.catalog import CollectionPoint, CooperativeRegistered, HouseholdRegistered, ProductListed
 from services.contracts.orders import OrderLine, OrderPlaced, RefusedLine
+from services.notify.domain.links import Links
 from services.notify.settings import NotifySettings
 from tests.support.service import Running
 
 DAY = date(2099, 11, 24)
 ARRIVE_BY = datetime(2099, 11, 23, 22, 30, tzinfo=UTC)
+REPLY_BY = datetime(2099, 11, 23, 13, 0, tzinfo=UTC)
+LINKS = Links("https://cho.example", ("one secret of this test, that signs", "another one, that signed before"))
+REACHED: dict[str, Any] = {"public_url": LINKS.public_url, "link_secrets": SecretStr(",".join(LINKS.secrets))}
+"""The settings of notify that have no default, besides those of mail."""
 TRACE = "00-" + "ab" * 16 + "-" + "cd" * 8 + "-01"
 
 _sequences = count(1)

@@ -10,6 +10,7 @@ from services.notify.settings import NotifySettings
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name, value in {
         "DATABASE_URL": "postgresql://x", "AMQP_URL": "amqp://x", "SMTP_HOST": "mail", "SMTP_SENDER": "no-reply@x.vn",
+        "PUBLIC_URL": "https://cho.example/", "LINK_SECRETS": "s" * 32,
     }.items():  # fmt: skip
         monkeypatch.setenv(f"NOTIFY_{name}", value)
     return monkeypatch
@@ -28,6 +29,10 @@ def test_mail_goes_out_over_tls_unless_said_otherwise(environment: pytest.Monkey
         ({"SMTP_USERNAME": "u", "SMTP_PASSWORD": "geheim", "SMTP_TLS": "none"}, "NOTIFY_SMTP_TLS is wrong"),
         ({"SMTP_USERNAME": "u"}, "NOTIFY_SMTP_TLS is wrong"),
         ({"UNKNOWN_AFTER_S": "60"}, "NOTIFY_UNKNOWN_AFTER_S is wrong"),
+        ({"PUBLIC_URL": "cho.example"}, "NOTIFY_PUBLIC_URL is wrong"),
+        ({"PUBLIC_URL": "https://cho.example/?a=1"}, "NOTIFY_PUBLIC_URL is wrong"),
+        ({"LINK_SECRETS": "geheim"}, "NOTIFY_LINK_SECRETS is wrong"),
+        ({"LINK_SECRETS": "s" * 32 + ","}, "NOTIFY_LINK_SECRETS is wrong"),
     ],
 )
 def test_settings_that_do_not_fit_together_are_named(
@@ -40,7 +45,17 @@ def test_settings_that_do_not_fit_together_are_named(
     assert "geheim" not in str(refused.value)
 
 
-def test_a_missing_mail_server_is_named(environment: pytest.MonkeyPatch) -> None:
-    environment.delenv("NOTIFY_SMTP_HOST")
-    with pytest.raises(WrongSettings, match="NOTIFY_SMTP_HOST is not set"):
+@pytest.mark.parametrize("name", ["SMTP_HOST", "PUBLIC_URL", "LINK_SECRETS"])
+def test_a_missing_setting_is_named_in_one_line(environment: pytest.MonkeyPatch, name: str) -> None:
+    environment.delenv(f"NOTIFY_{name}")
+    with pytest.raises(WrongSettings) as refused:
         load(NotifySettings)
+    assert str(refused.value) == f"NOTIFY_{name} is not set"
+
+
+def test_of_two_secrets_the_first_one_signs_and_none_is_ever_shown(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("NOTIFY_LINK_SECRETS", "n" * 32 + ", " + "o" * 32)
+    settings = load(NotifySettings)
+    assert settings.link_keys == ("n" * 32, "o" * 32)
+    assert settings.public_url == "https://cho.example"
+    assert "nnn" not in repr(settings)

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from services.notify import texts
 from services.notify.domain.facts import BasketFacts, BasketItem, Goods
@@ -12,6 +13,8 @@ from services.notify.domain.vietnamese import moment
 
 DAY = date(2026, 11, 24)
 AT_HALF_PAST_FIVE = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)  # 05:30 on the 24th in Sơn La
+REPLY_BY = datetime(2026, 11, 23, 13, 0, tzinfo=UTC)  # 20:00 on the 23rd
+LINK = "https://cho.example/r/abc"
 CABBAGE, CORIANDER = Goods("Cải mèo", "kg", 500), Goods("Rau mùi", "bó", 1000)
 
 
@@ -24,7 +27,7 @@ def basket(*items: BasketItem) -> BasketFacts:
 
 
 def test_a_basket_reads_in_vietnamese_exactly_like_this() -> None:
-    text = texts.basket(basket(item(2, CORIANDER, 3), item(1, CABBAGE, 25)), "gia đình bà Mùa Thị Dợ", "vi", False)
+    text = texts.basket(basket(item(2, CORIANDER, 3), item(1, CABBAGE, 25)), "gia đình bà Mùa Thị Dợ", "vi", False, None)
     assert text.subject == "Hàng cần mang thứ Ba, 24/11/2026"
     assert text.body == (
         "Kính gửi gia đình bà Mùa Thị Dợ,\n"
@@ -41,14 +44,50 @@ def test_a_basket_reads_in_vietnamese_exactly_like_this() -> None:
     )
 
 
+def test_it_says_why_so_much_and_how_to_answer_until_when() -> None:
+    because = replace(item(1, CABBAGE, 25), why_vi="Chia đều cho 8 hộ.", why_en="Shared evenly among 8.")
+    asked = replace(basket(because, item(2, CORIANDER, 3)), reply_by_at=REPLY_BY)
+    assert (
+        "- Cải mèo: 12,5 kg\n"
+        "  Chia đều cho 8 hộ.\n"
+        "- Rau mùi: 3 bó\n"
+        "Nơi nhận: Nhà văn hóa bản Bó Nhàng\n"
+        "Có mặt trước 05:30 sáng thứ Ba, 24/11/2026\n"
+        "\n"
+        "Xin trả lời trước 20:00 tối thứ Hai, 23/11/2026: mang đủ, mang ít hơn hay không mang được:\n"
+        "https://cho.example/r/abc\n"
+        "\n"
+        "Xin cảm ơn gia đình.\n"
+    ) in texts.basket(asked, "bà Dợ", "vi", False, LINK).body
+    assert texts.basket(asked, "Mrs Dợ", "en", True, LINK).body == (
+        "Dear Mrs Dợ,\n"
+        "\n"
+        "This notice replaces the earlier one about Tuesday, 24 November 2026.\n"
+        "\n"
+        "Hợp tác xã Rau Vân Hồ asks you to bring for Tuesday, 24 November 2026:\n"
+        "\n"
+        "- Cải mèo: 12.5 kg\n"
+        "  Shared evenly among 8.\n"
+        "- Rau mùi: 3 bó\n"
+        "Where: Nhà văn hóa bản Bó Nhàng\n"
+        "Be there before 05:30 on Tuesday, 24 November 2026\n"
+        "\n"
+        "Please answer before 20:00 on Monday, 23 November 2026: all of it, less, or nothing:\n"
+        "https://cho.example/r/abc\n"
+        "\n"
+        "Thank you.\n"
+        "Hợp tác xã Rau Vân Hồ\n"
+    )
+
+
 def test_a_changed_basket_says_that_it_replaces_the_notice_before() -> None:
-    text = texts.basket(basket(item(1, CABBAGE, 4)), "bà Dợ", "vi", True)
+    text = texts.basket(basket(item(1, CABBAGE, 4)), "bà Dợ", "vi", True, None)
     assert text.subject == "Thay đổi: Hàng cần mang thứ Ba, 24/11/2026"
     assert "Thông báo này thay cho thông báo trước về ngày thứ Ba, 24/11/2026.\n" in text.body
 
 
 def test_an_empty_basket_says_that_there_is_nothing_to_bring() -> None:
-    text = texts.basket(basket(), "bà Dợ", "vi", False)
+    text = texts.basket(basket(), "bà Dợ", "vi", False, None)
     assert text.subject == "Không phải mang hàng thứ Ba, 24/11/2026"
     assert text.body == (
         "Kính gửi bà Dợ,\n"
@@ -61,26 +100,26 @@ def test_an_empty_basket_says_that_there_is_nothing_to_bring() -> None:
 
 
 def test_a_product_that_stands_in_two_offers_is_added_up() -> None:
-    text = texts.basket(basket(item(1, CABBAGE, 3), item(1, CABBAGE, 4)), "bà Dợ", "vi", False)
+    text = texts.basket(basket(item(1, CABBAGE, 3), item(1, CABBAGE, 4)), "bà Dợ", "vi", False, None)
     assert "- Cải mèo: 3,5 kg\n" in text.body
     assert text.body.count("Cải mèo") == 1
 
 
 def test_each_collection_point_has_its_own_list() -> None:
-    text = texts.basket(basket(item(1, CABBAGE, 2, "Bản Hua Tạt"), item(2, CORIANDER, 5)), "bà Dợ", "vi", False)
+    text = texts.basket(basket(item(1, CABBAGE, 2, "Bản Hua Tạt"), item(2, CORIANDER, 5)), "bà Dợ", "vi", False, None)
     assert text.body.index("Cải mèo") < text.body.index("Bản Hua Tạt") < text.body.index("Rau mùi")
 
 
 def test_text_is_composed_unicode_whatever_form_the_names_came_in() -> None:
     decomposed = unicodedata.normalize("NFD", "Cải mèo")
-    text = texts.basket(basket(item(1, Goods(decomposed, "kg", 500), 2)), "bà Dợ", "vi", False)
+    text = texts.basket(basket(item(1, Goods(decomposed, "kg", 500), 2)), "bà Dợ", "vi", False, None)
     assert unicodedata.is_normalized("NFC", text.subject + text.body)
     assert "Cải mèo" in text.body
 
 
 def test_a_name_with_line_breaks_cannot_write_lines_of_its_own() -> None:
     goods = Goods("Cải mèo\nNơi nhận: chỗ khác", "kg\u2028", 500)
-    text = texts.basket(basket(item(1, goods, 2)), "bà Dợ\r\n\r\nXin chào", "vi", False)
+    text = texts.basket(basket(item(1, goods, 2)), "bà Dợ\r\n\r\nXin chào", "vi", False, None)
     assert "- Cải mèo Nơi nhận: chỗ khác: 1 kg\n" in text.body
     assert text.body.startswith("Kính gửi bà Dợ Xin chào,\n")
 
@@ -102,4 +141,4 @@ def test_a_time_carries_its_part_of_the_day(hour: int, words: str) -> None:
 
 def test_every_language_has_its_templates_and_its_speech() -> None:
     for language in texts.LANGUAGES:
-        assert texts.basket(basket(item(1, CABBAGE, 1)), "bà Dợ", language, True).body
+        assert texts.basket(basket(item(1, CABBAGE, 1)), "bà Dợ", language, True, LINK).body
