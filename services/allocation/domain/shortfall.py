@@ -9,9 +9,9 @@ the odd steps of rounding are dealt, so no lot decides whether an order is of us
 other, the least demanding first, as long as all that are taken in reach their minimum; one that would not is
 passed over and gets nothing. That is the same as dropping again and again the line whose part is smallest in relation
 to its minimum, and then letting in whoever still fits; but it costs no more than sorting. It is fair in that a
-line is never passed over for one that demands more, and under the equal rule stating a higher minimum never gains
-a step. No line that was passed over could still be taken in, so what is left over is of no use to any line of its
-tier: it stays with the cooperative.
+line is passed over only on account of lines that demand no more than it does, and under the equal rule stating a
+higher minimum never gains a step. No line that was passed over could still be taken in, so what is left over is of no
+use to any line of its tier: it stays with the cooperative.
 """
 
 from bisect import bisect_right

@@ -143,6 +143,10 @@ def test_a_line_takes_the_smallest_lot_that_holds_it_and_leaves_the_large_one_wh
     ]
 
 
+def test_large_lines_are_placed_before_small_ones_fill_the_gaps() -> None:
+    assert len(fill_lines(*offer([6, 6], [2, 2, 4, 4]))) == 4  # the small ones first would leave 2 and 2 for the last 4
+
+
 def test_nothing_accepted_and_nothing_wanted_makes_no_parts() -> None:
     assert fill_lines(*offer([0], [0])) == fill_lines([], []) == ()
     lots, lines = offer([3], [3])
