@@ -32,6 +32,7 @@ class Reason(StrEnum):
     OFFER_WITHDRAWN = "offer_withdrawn"
     BELOW_MINIMUM = "below_minimum"  # something was there, but less than is useful to the line
     DECIDED_AT_CUT_OFF = "decided_at_cut_off"  # nothing is promised before, by the rule of the offer
+    NOT_DELIVERED = "not_delivered"  # no household brings it, or not enough of it arrived
 
 
 # -- The books -----------------------------------------------------------------------------------------------

@@ -27,7 +27,9 @@ def basket(*items: BasketItem) -> BasketFacts:
 
 
 def test_a_basket_reads_in_vietnamese_exactly_like_this() -> None:
-    text = texts.basket(basket(item(2, CORIANDER, 3), item(1, CABBAGE, 25)), "gia đình bà Mùa Thị Dợ", "vi", False, None)
+    text = texts.basket(
+        basket(item(2, CORIANDER, 3), item(1, CABBAGE, 25)), "gia đình bà Mùa Thị Dợ", "vi", False, None
+    )
     assert text.subject == "Hàng cần mang thứ Ba, 24/11/2026"
     assert text.body == (
         "Kính gửi gia đình bà Mùa Thị Dợ,\n"
