@@ -20,7 +20,7 @@ from services.allocation.domain.books import (
     Wanted,
 )
 from services.allocation.domain.cut_off import Closing
-from services.allocation.domain.policies import NO_POLICY, PromisePolicy
+from services.allocation.domain.policies import DEFAULTS, Policies, PromisePolicy
 from services.allocation.domain.reach import offers_named
 from services.allocation.domain.terms import OfferTerms, step_value_vnd
 from services.chassis.inbox import Received
@@ -35,12 +35,12 @@ OFFERED = OfferPublished | OfferChanged
 ORDERED = OrderPlaced | OrderChanged | OrderCancelled
 
 
-def commands_of(run: Run, policies: Mapping[UUID, PromisePolicy]) -> list[Command]:
-    """The command of each event, by the policy of its cooperative that is in force; `policies` names who has one."""
-    return [command_of(received.event, policies.get(received.stream, NO_POLICY)) for received in run]
+def commands_of(run: Run, policies: Mapping[UUID, Policies]) -> list[Command]:
+    """The command of each event, by the policies of its cooperative that are in force."""
+    return [command_of(received.event, policies[received.stream].promise) for received in run]
 
 
-def command_of(event: Event, policy: PromisePolicy = NO_POLICY) -> Command:
+def command_of(event: Event, policy: PromisePolicy = DEFAULTS.promise) -> Command:
     """The command that an event of the market is. Raises TypeError for any other event."""
     match event:
         case OfferPublished() | OfferChanged():
@@ -89,21 +89,26 @@ def last_offered(run: Run, closed: Collection[UUID]) -> list[Received[OFFERED]]:
     return list(last.values())
 
 
-def terms_of(received: Received[OFFERED], step_milliunits: Mapping[UUID, int]) -> OfferTerms:
-    """The terms that the event states. Raises ValueError for a product that is not known, or a price not whole."""
+def terms_of(received: Received[OFFERED], steps: Mapping[UUID, tuple[int, int | None]]) -> OfferTerms:
+    """The terms that the event states. `steps` has the step of each product: in thousandths of its unit, and in grams.
+
+    Raises ValueError for a product that is not known, or a price not whole.
+    """
     event = received.event
-    if event.product_id not in step_milliunits:
+    if event.product_id not in steps:
         raise ValueError(f"offer {event.offer_id}: product {event.product_id} is not known")
+    step_milliunits, step_grams = steps[event.product_id]
     return OfferTerms(
         event.offer_id,
         received.stream,
         event.product_id,
         event.delivery_day,
         event.price_vnd,
-        step_value_vnd(event.price_vnd, step_milliunits[event.product_id]),
+        step_value_vnd(event.price_vnd, step_milliunits),
         event.collection_point_id,
         event.arrive_by_at,
         tuple((pledge.household_id, pledge.quantity_steps) for pledge in event.pledges),
+        step_grams,
     )
 
 
@@ -116,7 +121,10 @@ def closing_events(run: Run) -> list[Received[IntakeClosed]]:
 
 
 def closings(
-    run: Run, closed: Collection[UUID], waiting: Mapping[tuple[UUID, date], Sequence[DayOffer]]
+    run: Run,
+    closed: Collection[UUID],
+    waiting: Mapping[tuple[UUID, date], Sequence[DayOffer]],
+    policies: Mapping[UUID, Policies],
 ) -> list[Closing]:
     """One for each of `closing_events`: it takes what of its day waits and was closed until then.
 
@@ -134,7 +142,8 @@ def closings(
                 x for x in waiting.get(day, ()) if x.offer_id not in taken and closed_at.get(x.offer_id, -1) <= number
             ]
             taken |= {offer.offer_id for offer in own}
-            found.append(Closing(*day, tuple(own)))
+            stated = policies[received.stream]
+            found.append(Closing(*day, tuple(own), stated.memory_days, stated.least_vnd))
     return found
 
 

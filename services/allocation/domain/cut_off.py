@@ -13,9 +13,6 @@ from uuid import UUID
 from services.allocation.domain.baskets import DayLimits, DayOffer, Item, assign_day
 from services.allocation.domain.sharing import FairnessEntry, debt_cap, memory
 
-MEMORY_DAYS = 30
-"""How far back a household's memory reaches, the closing day included."""
-
 BasketKey: TypeAlias = tuple[UUID, date]  # household_id, delivery_day
 EntryKey: TypeAlias = tuple[date, UUID]  # delivery_day, household_id
 
@@ -24,12 +21,14 @@ EntryKey: TypeAlias = tuple[date, UUID]  # delivery_day, household_id
 class Closing:
     """One cut-off that closed a cooperative's delivery day, with the offers that wait to be shared out.
 
-    `least_vnd` is the cooperative's least worthwhile delivery per household and day (see `worthwhile`).
+    `memory_days` is how far back the memory of the cooperative's households reaches, the closing day included;
+    `least_vnd` its least worthwhile delivery per household and day (see `worthwhile`).
     """
 
     cooperative_id: UUID
     delivery_day: date
     offers: tuple[DayOffer, ...]
+    memory_days: int = 30
     least_vnd: int = 0
 
 
@@ -60,17 +59,19 @@ class BasketVersion:
 class ClosedDay:
     """What one closing did: only baskets that changed, and the day's whole entries of all who offered.
 
-    `missing` names what was promised and nobody can carry: (offer_id, steps above 0).
+    `memory_vnd` is with what memory the households came to the day; `missing` names what was promised and nobody can
+    carry: (offer_id, steps above 0).
     """
 
     versions: tuple[BasketVersion, ...]
     entries: tuple[FairnessEntry, ...]
+    memory_vnd: Mapping[UUID, int]
     missing: tuple[tuple[UUID, int], ...] = ()
 
 
-def first_day_of_memory(delivery_day: date) -> date:
+def first_day_of_memory(delivery_day: date, memory_days: int) -> date:
     """The earliest day that counts when this one closes."""
-    return delivery_day - timedelta(days=MEMORY_DAYS - 1)
+    return delivery_day - timedelta(days=memory_days - 1)
 
 
 def close_days(
@@ -105,7 +106,7 @@ def _close_day(
     baskets: Mapping[BasketKey, BasketState],
     load_grams: Mapping[UUID, int],
 ) -> ClosedDay:
-    day, first_day = closing.delivery_day, first_day_of_memory(closing.delivery_day)
+    day, first_day = closing.delivery_day, first_day_of_memory(closing.delivery_day, closing.memory_days)
     window = [entry for (of_day, _), entry in entries.items() if first_day <= of_day <= day]
     asked = {household: state.items for (household, of_day), state in baskets.items() if of_day == day and state.items}
     limits = DayLimits(
@@ -113,7 +114,8 @@ def _close_day(
         closing.least_vnd,
         frozenset(asked),
     )
-    plan = assign_day(closing.offers, weights, memory(window, debt_cap(window)), limits)
+    memory_vnd = memory(window, debt_cap(window))
+    plan = assign_day(closing.offers, weights, memory_vnd, limits)
     versions = []
     for basket in plan.baskets:
         before = baskets.get((basket.household_id, day))
@@ -125,7 +127,7 @@ def _close_day(
             items = (*before.items, *basket.items)
             versions.append(BasketVersion(basket.household_id, day, before.version + 1, items, basket.items))
     added = (_added(entries.get((day, entry.household_id)), entry) for entry in plan.entries)
-    return ClosedDay(tuple(versions), tuple(added), plan.missing)
+    return ClosedDay(tuple(versions), tuple(added), memory_vnd, plan.missing)
 
 
 def _added(before: FairnessEntry | None, entry: FairnessEntry) -> FairnessEntry:

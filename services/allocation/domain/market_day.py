@@ -1,21 +1,15 @@
 """A delivery day from its cut-off to its settlement: what is asked, by which policies, until when it is answered."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from services.allocation.domain.asked import AskedDay
-from services.allocation.domain.shortfall import SharingRule
-
-
-@dataclass(frozen=True, slots=True)
-class DayPolicies:
-    """What the cooperative had stated when the day first closed."""
-
-    reply_minutes: int
-    shortfall_rule: SharingRule
-    fee_permille: int
+from services.allocation.domain.asked import AskedDay, AskedItem, AskedOffer
+from services.allocation.domain.cut_off import ClosedDay, Closing
+from services.allocation.domain.policies import DayPolicies, Policies
+from services.allocation.domain.replies import ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +57,39 @@ class MarketDay:
             return replace(self, asked=asked)
         by_at = now + timedelta(minutes=self.policies.reply_minutes)
         return replace(self, asked=asked, reply_by_at=min(by_at, self.arrive_by_at))
+
+
+def ask_closed(
+    before: MarketDay | None,
+    closing: Closing,
+    closed: ClosedDay,
+    now: datetime,
+    policies: Policies,
+    standings: Mapping[UUID, Standing],
+) -> MarketDay:
+    """Ask the households for what was just shared out, on a new day or in addition to what was asked before.
+
+    `standings` holds at least those who pledged. A day keeps the policies, and a household the standing, with which it
+    was first asked. Raises ValueError as `ask` does.
+    """
+    missing = dict(closed.missing)
+    offers = [
+        AskedOffer(x.offer_id, x.product_code, x.step_value_vnd, x.promised_net_steps, missing.get(x.offer_id, 0),
+                   x.step_grams)
+        for x in closing.offers
+    ]  # fmt: skip
+    asked_steps = {
+        (item.offer_id, version.household_id): item.quantity_steps for version in closed.versions for item in version.added
+    }
+    items: defaultdict[UUID, list[AskedItem]] = defaultdict(list)
+    for offer in closing.offers:
+        for household_id, pledged_steps in offer.pledges:
+            if pledged_steps:
+                steps = asked_steps.get((offer.offer_id, household_id), 0)
+                items[household_id].append(AskedItem(offer.offer_id, steps, pledged_steps))
+    arrive_by_at = min(offer.arrive_by_at for offer in closing.offers)
+    if before is None:
+        before = MarketDay(AskedDay(policies.reply), policies.day, {}, arrive_by_at)
+    known = {household_id: standings[household_id] for household_id in items} | dict(before.standings)
+    day = replace(before, standings=known, arrive_by_at=min(before.arrive_by_at, arrive_by_at))
+    return day.with_asked(ask(before.asked, offers, items), now)

@@ -1,8 +1,11 @@
-"""What a cooperative decides about its promises."""
+"""What a cooperative states in advance: how it promises, whom it asks and how, how it shares what is missing."""
 
 from enum import StrEnum
 
 from msgspec import Struct
+
+from services.allocation.domain.asked import ReplyPolicy, Silence
+from services.allocation.domain.shortfall import SharingRule
 
 
 class PromiseRule(StrEnum):
@@ -27,5 +30,23 @@ class PromisePolicy(Struct, frozen=True):
         return pledged_steps * (1000 - self.buffer_permille) // 1000
 
 
-NO_POLICY = PromisePolicy()
-"""What holds where a cooperative has decided nothing."""
+class DayPolicies(Struct, frozen=True):
+    """What holds for a delivery day from its cut-off on, as it was stated when the day first closed."""
+
+    reply_minutes: int  # to answer a basket
+    shortfall_rule: SharingRule
+    fee_permille: int  # the cooperative's part of what is accepted
+
+
+class Policies(Struct, frozen=True):
+    """All of them. Without a word of the cooperative the defaults hold."""
+
+    promise: PromisePolicy = PromisePolicy()
+    memory_days: int = 30  # how far back a household's income counts, the closing day included
+    least_vnd: int = 0  # the least worthwhile delivery per household and day
+    reply: ReplyPolicy = ReplyPolicy(Silence.YES, 2)
+    day: DayPolicies = DayPolicies(120, SharingRule.EQUAL, 0)
+
+
+DEFAULTS = Policies()
+"""What holds where a cooperative has stated nothing."""

@@ -18,6 +18,7 @@ class OfferTerms:
     collection_point_id: UUID
     arrive_by_at: datetime
     pledges: tuple[tuple[UUID, int], ...]  # (household_id, quantity_steps)
+    step_grams: int | None = None  # the weight of a step; None: not known
 
 
 def step_value_vnd(price_vnd: int, step_milliunits: int) -> int:

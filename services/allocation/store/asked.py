@@ -18,7 +18,8 @@ from services.allocation.domain.asked import (
     ReplyPolicy,
     Silence,
 )
-from services.allocation.domain.market_day import DayPolicies, MarketDay, Standing
+from services.allocation.domain.market_day import MarketDay, Standing
+from services.allocation.domain.policies import DayPolicies
 from services.allocation.domain.shortfall import SharingRule
 from services.chassis.ledger import Connection
 

@@ -1,6 +1,6 @@
 """Offers with their pledges: as they are published, closed and shared out, and as staff look at them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -38,11 +38,12 @@ async def save_offers(conn: Connection, offers: Sequence[OfferTerms]) -> None:
         return
     await conn.execute(
         "insert into offer (offer_id, cooperative_id, product_id, delivery_day, price_vnd, step_value_vnd, "
-        "collection_point_id, arrive_by_at) select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::date[], "
-        "$5::bigint[], $6::bigint[], $7::uuid[], $8::timestamptz[]) on conflict (offer_id) do update "
+        "collection_point_id, arrive_by_at, step_grams) select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], "
+        "$4::date[], $5::bigint[], $6::bigint[], $7::uuid[], $8::timestamptz[], $9::bigint[]) "
+        "on conflict (offer_id) do update "
         "set product_id = excluded.product_id, delivery_day = excluded.delivery_day, price_vnd = excluded.price_vnd, "
         "step_value_vnd = excluded.step_value_vnd, collection_point_id = excluded.collection_point_id, "
-        "arrive_by_at = excluded.arrive_by_at",
+        "arrive_by_at = excluded.arrive_by_at, step_grams = excluded.step_grams",
         [offer.offer_id for offer in offers],
         [offer.cooperative_id for offer in offers],
         [offer.product_id for offer in offers],
@@ -51,6 +52,7 @@ async def save_offers(conn: Connection, offers: Sequence[OfferTerms]) -> None:
         [offer.step_value_vnd for offer in offers],
         [offer.collection_point_id for offer in offers],
         [offer.arrive_by_at for offer in offers],
+        [offer.step_grams for offer in offers],
     )
     await conn.execute("delete from pledge where offer_id = any($1::uuid[])", [offer.offer_id for offer in offers])
     pledges = [(offer.offer_id, *pledge) for offer in offers for pledge in offer.pledges]
@@ -69,7 +71,7 @@ async def list_closed_offers(
     """By (cooperative, delivery day): the offers that are closed and not yet shared out. Withdrawn ones never are."""
     rows = await conn.fetch(
         "select o.cooperative_id, o.delivery_day, o.offer_id, o.product_id, p.code, o.step_value_vnd, "
-        "o.collection_point_id, o.arrive_by_at, b.promised_net_steps, g.household_ids, g.quantities_steps "
+        "o.collection_point_id, o.arrive_by_at, b.promised_net_steps, g.household_ids, g.quantities_steps, o.step_grams "
         "from unnest($1::uuid[], $2::date[]) as d (cooperative_id, delivery_day) "
         "join offer o using (cooperative_id, delivery_day) "
         "join offer_book b using (offer_id) join product p using (product_id) cross join lateral ("
@@ -90,14 +92,25 @@ async def list_closed_offers(
             row["arrive_by_at"],
             row["promised_net_steps"],
             tuple(zip(row["household_ids"], row["quantities_steps"], strict=True)),
+            row["step_grams"],
         )
         closed.setdefault((row["cooperative_id"], row["delivery_day"]), []).append(offer)
     return closed
 
 
-async def save_assigned(conn: Connection, offer_ids: Collection[UUID]) -> None:
-    """These offers are shared out."""
-    await conn.execute("update offer set assigned = true where offer_id = any($1::uuid[])", list(offer_ids))
+async def save_assigned(conn: Connection, assigned_steps: Mapping[UUID, int]) -> None:
+    """These offers are shared out: so much of each."""
+    await conn.execute(
+        "update offer o set assigned = true, assigned_steps = x.steps "
+        "from unnest($1::uuid[], $2::bigint[]) as x (offer_id, steps) where o.offer_id = x.offer_id",
+        list(assigned_steps),
+        list(assigned_steps.values()),
+    )
+
+
+async def save_settled(conn: Connection, offer_ids: Collection[UUID]) -> None:
+    """The truck has left with what arrived of these offers."""
+    await conn.execute("update offer set settled = true where offer_id = any($1::uuid[])", list(offer_ids))
 
 
 async def get_offer_totals(reader: Reader, offer_id: UUID) -> OfferTotals | None:

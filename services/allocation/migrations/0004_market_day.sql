@@ -1,5 +1,22 @@
 -- From the cut-off to the settlement: what households answer, what arrives, what is missing, what is owed.
 
+-- What a cooperative states in advance, and what catalog says of its members and products.
+alter table cooperative
+    add column promise_rule text not null default 'first_come',
+    add column buffer_permille int not null default 0,
+    add column memory_days int not null default 30,
+    add column minimum_delivery_vnd bigint not null default 0,
+    add column reply_minutes int not null default 120,
+    add column silence text not null default 'yes',
+    add column reply_rounds int not null default 2,
+    add column shortfall_rule text not null default 'equal',
+    add column fee_permille int not null default 0;
+alter table household add column load_grams bigint check (load_grams >= 1);
+alter table product                           -- of those listed before, `rebuild` learns the names
+    add column name text not null default '',
+    add column unit text not null default '',
+    add column step_grams bigint check (step_grams >= 1);
+
 -- The policies that hold for a delivery day, as they were when it first closed; and the round in which it asks.
 create table market_day (
     cooperative_id uuid not null references cooperative,
