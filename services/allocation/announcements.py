@@ -1,8 +1,14 @@
 """What allocation says: one function per event, from the values that were decided."""
 
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from uuid import UUID
+
 from services.allocation.domain.baskets import Item
 from services.allocation.domain.books import LinePromise, OfferBook, Promised, Shorted
 from services.allocation.domain.cut_off import BasketVersion
+from services.allocation.domain.explain import Goods, Language, explain_item
+from services.allocation.domain.settlement import Entry
 from services.contracts import allocation as contract
 
 
@@ -53,18 +59,35 @@ def offer_availability_changed(book: OfferBook) -> contract.OfferAvailabilityCha
     )
 
 
-def basket(version: BasketVersion) -> contract.BasketAssigned | contract.BasketChanged:
-    """What a household brings: the first word of the day, or a later one."""
+# -- Baskets -------------------------------------------------------------------------------------------------
+
+
+def basket(
+    version: BasketVersion, goods: Mapping[UUID, Goods], reply_by_at: datetime | None
+) -> contract.BasketAssigned | contract.BasketChanged:
+    """What a household brings: the first word of the day, or a later one. `goods` are those of its offers."""
     kind = contract.BasketAssigned if version.version == 1 else contract.BasketChanged
     return kind(
         household_id=version.household_id,
         delivery_day=version.delivery_day,
         version=version.version,
-        items=tuple(map(_basket_item, version.items)),
+        items=tuple(_basket_item(item, goods[item.offer_id]) for item in version.items),
+        reply_by_at=reply_by_at if version.items else None,
     )
 
 
-def _basket_item(item: Item) -> contract.BasketItem:
+def basket_confirmed(version: BasketVersion, goods: Mapping[UUID, Goods], by: str) -> contract.BasketConfirmed:
+    """A household brings this; `by` says how it is known."""
+    return contract.BasketConfirmed(
+        household_id=version.household_id,
+        delivery_day=version.delivery_day,
+        version=version.version,
+        items=tuple(_basket_item(item, goods[item.offer_id]) for item in version.items),
+        by=by,
+    )
+
+
+def _basket_item(item: Item, goods: Goods) -> contract.BasketItem:
     return contract.BasketItem(
         offer_id=item.offer_id,
         product_id=item.product_id,
@@ -72,4 +95,20 @@ def _basket_item(item: Item) -> contract.BasketItem:
         pledged_steps=item.pledged_steps,
         collection_point_id=item.collection_point_id,
         arrive_by_at=item.arrive_by_at,
+        confirmed_steps=item.confirmed_steps,
+        why_vi=explain_item(item, goods, Language.VI),
+        why_en=explain_item(item, goods, Language.EN),
+    )
+
+
+def day_settled(delivery_day: date, entries: Sequence[Entry]) -> contract.DaySettled:
+    """What each household is owed for the day."""
+    return contract.DaySettled(
+        delivery_day=delivery_day,
+        households=tuple(
+            contract.SettledHousehold(
+                household_id=entry.household_id, gross_vnd=entry.gross_vnd, fee_vnd=entry.fee_vnd, net_vnd=entry.net_vnd
+            )
+            for entry in entries
+        ),
     )

@@ -122,6 +122,26 @@ class BasketConfirmed(Basket, Event, frozen=True):
     by: str = "reply"
 
 
+class RepliedItem(Value, frozen=True):
+    """What the household brings of one offer."""
+
+    offer_id: UUID
+    quantity_steps: Steps
+
+
+class ReplyRecorded(Event, frozen=True):
+    """Staff wrote down what a household answered them: as `notify.household_replied.v1`."""
+
+    type: ClassVar[str] = "allocation.reply_recorded.v1"
+
+    household_id: UUID
+    delivery_day: date
+    version: Annotated[int, Meta(ge=1)]
+    answer: str
+    items: tuple[RepliedItem, ...] = ()
+    reason: str | None = None
+
+
 class RepliesClosed(Event, frozen=True):
     """The time to answer is over: no reply to this round of the day stands behind this event in the stream."""
 

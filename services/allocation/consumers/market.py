@@ -17,21 +17,26 @@ from services.allocation.commands import (
     last_offered,
     terms_of,
 )
+from services.allocation.consumers.shortages import Shortage, shorten_offers
 from services.allocation.domain.books import Decision, Effect, OfferBook, Promised
 from services.allocation.domain.cut_off import ClosedDay, Closing, close_days, first_day_of_memory
+from services.allocation.domain.market_day import MarketDay, Standing, ask_closed
+from services.allocation.domain.policies import Policies
 from services.allocation.domain.promise import decide
+from services.allocation.domain.shortening import Coming
+from services.allocation.store.asked import Day, list_market_days, save_market_days
 from services.allocation.store.books import insert_lines, load_books, save_books, save_lines
 from services.allocation.store.days import list_basket_states, list_entries, save_baskets, save_entries
-from services.allocation.store.members import list_steps, list_weights, lock_cooperatives
-from services.allocation.store.offers import list_closed_offers, save_assigned, save_offers
+from services.allocation.store.members import list_standings, list_steps, lock_cooperatives
+from services.allocation.store.offers import list_closed_offers, list_goods, save_assigned, save_offers
 from services.chassis.ledger import Connection, Transaction
 from services.contracts.allocation import OfferAvailabilityChanged
 
 
 async def take_in_market(tx: Transaction, events: Run) -> None:
     """Offers, orders and cut-offs: decides every promise, then shares out the days that closed."""
-    await lock_cooperatives(tx.conn, {received.stream for received in events})
-    commands = commands_of(events, {})
+    policies = await lock_cooperatives(tx.conn, {received.stream for received in events})
+    commands = commands_of(events, policies)
     loaded = await load_books(tx.conn, commands)
     owners = check_owners(events, commands, loaded.cooperatives)
     closed = {book.offer_id for book in loaded.books.values() if not book.open}
@@ -42,7 +47,7 @@ async def take_in_market(tx: Transaction, events: Run) -> None:
     await insert_lines(tx.conn, [line for line in decision.lines if (line.offer_id, line.position) not in known])
     await save_lines(tx.conn, [line for line in decision.lines if (line.offer_id, line.position) in known])
     _say_decision(tx, decision, loaded.books, owners, Causes(events, commands))
-    await _close_days(tx, events, closed)
+    await _close_days(tx, events, closed, policies)
 
 
 async def _save_offers(conn: Connection, events: Run, closed: set[UUID]) -> None:
@@ -86,26 +91,71 @@ def _forget_availability(tx: Transaction, offer_ids: set[UUID]) -> None:
     ]
 
 
-async def _close_days(tx: Transaction, events: Run, closed: set[UUID]) -> None:
+async def _close_days(tx: Transaction, events: Run, closed: set[UUID], policies: Mapping[UUID, Policies]) -> None:
     """Shares out what the days that closed have waiting, and tells the households whose basket changed."""
     causes = closing_events(events)
     days = {(received.stream, received.event.delivery_day) for received in causes}
     waiting = await list_closed_offers(tx.conn, days) if days else {}
     if not waiting:
         return
-    cooperatives = {cooperative_id for cooperative_id, _ in days}
-    dates = [delivery_day for _, delivery_day in days]
-    found = closings(events, closed, waiting)
+    standings = await list_standings(tx.conn, policies)
+    found = closings(events, closed, waiting, policies)
+    memory_from = min(first_day_of_memory(closing.delivery_day, closing.memory_days) for closing in found)
     results = close_days(
         found,
-        await list_weights(tx.conn, cooperatives),
-        await list_entries(tx.conn, cooperatives, first_day_of_memory(min(dates)), max(dates)),
+        {household_id: weight for household_id, (weight, _) in standings.items()},
+        await list_entries(tx.conn, policies, memory_from, max(closing.delivery_day for closing in found)),
         await list_basket_states(tx.conn, days),
+        {household_id: load_grams for household_id, (_, load_grams) in standings.items() if load_grams is not None},
     )
     await _save_days(tx.conn, found, results)
-    for cause, day in zip(causes, results, strict=True):
-        for version in day.versions:
-            tx.append(cause.stream, announcements.basket(version), cause.traceparent)
+    asked = await _ask(tx.conn, causes, found, results, policies, standings)
+    goods = await list_goods(tx.conn, {i.offer_id for day in results for v in day.versions for i in v.items})
+    named = {offer_id: of.goods for offer_id, of in goods.items()}
+    for cause, closing, day in zip(causes, found, results, strict=True):
+        if closing.offers:
+            reply_by_at = asked[closing.cooperative_id, closing.delivery_day].reply_by_at
+            for version in day.versions:
+                tx.append(cause.stream, announcements.basket(version, named, reply_by_at), cause.traceparent)
+    await shorten_offers(tx, _missing(causes, results, asked))
+
+
+async def _ask(
+    conn: Connection,
+    causes: Run,
+    found: Sequence[Closing],
+    results: Sequence[ClosedDay],
+    policies: Mapping[UUID, Policies],
+    standings: Mapping[UUID, tuple[int, int | None]],
+) -> dict[Day, MarketDay]:
+    """Opens a round in which the households are asked for what was just shared out."""
+    before = await list_market_days(conn, {(x.cooperative_id, x.delivery_day) for x in found})
+    asked = dict(before)
+    for cause, closing, closed in zip(causes, found, results, strict=True):
+        if closing.offers:
+            day = (closing.cooperative_id, closing.delivery_day)
+            own = {
+                household_id: Standing(*standings[household_id], closed.memory_vnd.get(household_id, 0))
+                for offer in closing.offers
+                for household_id, _ in offer.pledges
+            }
+            stated = policies[closing.cooperative_id]
+            asked[day] = ask_closed(asked.get(day), closing, closed, cause.time, stated, own)
+    await save_assigned(conn, {offer.offer_id: offer.promised_net_steps for x in found for offer in x.offers})
+    await save_market_days(conn, before, asked)
+    return asked
+
+
+def _missing(causes: Run, results: Sequence[ClosedDay], asked: Mapping[Day, MarketDay]) -> list[Shortage]:
+    """What nobody can carry, with the cut-off at which it was found."""
+    found = []
+    for cause, closed in zip(causes, results, strict=True):
+        for offer_id, _ in closed.missing:
+            day = asked[cause.stream, cause.event.delivery_day]
+            (offer,) = (x for x in day.asked.offers if x.offer_id == offer_id)
+            coming = Coming(offer_id, offer.promised_net_steps - offer.missing_steps, day.policies.shortfall_rule)
+            found.append(Shortage(cause, coming))
+    return found
 
 
 async def _save_days(conn: Connection, found: Sequence[Closing], results: Sequence[ClosedDay]) -> None:
@@ -116,4 +166,3 @@ async def _save_days(conn: Connection, found: Sequence[Closing], results: Sequen
         (x.cooperative_id, x.delivery_day, entry.household_id): entry for x, day in done for entry in day.entries
     }
     await save_entries(conn, entries)
-    await save_assigned(conn, [offer.offer_id for closing in found for offer in closing.offers])

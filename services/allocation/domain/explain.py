@@ -32,9 +32,21 @@ class Goods:
 
 
 def explain_item(item: Item, goods: Goods, language: Language) -> str:
-    """Say to the household in one sentence why it brings so much."""
+    """Say to the household in one sentence why it brings so much: what happened last is what decided."""
     words = _WORDS[language]
-    return words.levels[item.why.level].format_map(_parts(item, goods, words))
+    if item.is_lowered or (item.why is None and not item.raises):
+        return _say(words.confirmed, {"quantity": item.quantity_steps}, goods, words)
+    if item.raises:
+        last = item.raises[-1]
+        steps = {"quantity": item.quantity_steps, "freed": last.why.freed_steps, "more": last.more_steps}
+        return _say(words.raised, steps, goods, words)
+    assert item.why is not None
+    return words.levels[item.why.level].format_map(_parts(item, item.why, goods, words))
+
+
+def _say(template: str, steps: Mapping[str, int], goods: Goods, words: "_Words") -> str:
+    parts = {name: _quantity(of, goods, words.decimal_mark) for name, of in steps.items()}
+    return template.format_map(parts | {"goods": _one_line(goods.name)})
 
 
 def explain_shortfall(reason: str, language: Language) -> str:
@@ -59,13 +71,14 @@ class _Words:
     worse_off: str  # is another, so less comes to it
     by_lot: str
     last_by_lot: str
+    raised: str
+    confirmed: str
     shortfalls: Mapping[str, str]
     unknown_shortfall: str
 
 
-def _parts(item: Item, goods: Goods, words: _Words) -> dict[str, str]:
+def _parts(item: Item, why: Why, goods: Goods, words: _Words) -> dict[str, str]:
     """All that a template may name."""
-    why = item.why
     steps = {
         "quantity": item.quantity_steps,
         "even": why.even_steps,
@@ -110,6 +123,7 @@ _VIETNAMESE = _Words(
     levels={
         ShareLevel.ALL_PLEDGED: "{goods}, {quantity}: đúng bằng số gia đình đã đăng ký; "
         "không hộ nào phải mang nhiều hơn số mình đăng ký{lot}.",
+        ShareLevel.FULL_LOAD: "{goods}, {quantity}: đúng bằng sức chở còn lại của gia đình hôm đó{lot}.",
         ShareLevel.EQUAL_SHARE: "{goods}, {quantity}: {share}{lot}.",
         ShareLevel.ONE_STEP_MORE: "{goods}, {quantity}: {share}; {more} {because}.",
         ShareLevel.CATCHING_UP: "{goods}, {quantity}: {share}; {more} {better_off}{lot}.",
@@ -126,6 +140,8 @@ _VIETNAMESE = _Words(
     worse_off="vì theo sổ đến nay có hộ khác thiệt hơn",
     by_lot="nhờ bốc thăm giữa các hộ ngang nhau",
     last_by_lot="; {step} cuối nhờ bốc thăm",
+    raised="{goods}, {quantity}: có hộ không mang được {freed}, chia lại thì gia đình nhận thêm {more}.",
+    confirmed="{goods}, {quantity}: đúng số gia đình đã nhận mang.",
     shortfalls={
         Reason.SOLD_OUT: "Đã hết hàng: số khách đặt nhiều hơn số chào bán.",
         Reason.NO_OFFER: "Lúc đặt, mặt hàng này không được chào bán cho ngày giao đó.",
@@ -133,9 +149,9 @@ _VIETNAMESE = _Words(
         Reason.PLEDGES_REDUCED: "Sau khi hứa với khách, số các hộ đăng ký giảm xuống, "
         "nên phần đã hứa mà không còn đủ hàng bị rút lại.",
         Reason.OFFER_WITHDRAWN: "Mặt hàng đã ngừng chào bán, nên phần đã hứa với khách bị rút lại.",
-        "below_minimum": "Số có thể giao thấp hơn mức tối thiểu của đơn, nên không giao.",
-        "decided_at_cut_off": "Mỗi đơn được bao nhiêu thì đến lúc chốt đơn mới chia, không hứa ngay lúc đặt.",
-        "not_delivered": "Số nhận được từ các hộ ít hơn số đã hứa với khách.",
+        Reason.BELOW_MINIMUM: "Số có thể giao thấp hơn mức tối thiểu của đơn, nên không giao.",
+        Reason.DECIDED_AT_CUT_OFF: "Mỗi đơn được bao nhiêu thì đến lúc chốt đơn mới chia, không hứa ngay lúc đặt.",
+        Reason.NOT_DELIVERED: "Số nhận được từ các hộ ít hơn số đã hứa với khách.",
     },
     unknown_shortfall="Số hứa giao hiện ít hơn số khách đặt.",
 )
@@ -145,6 +161,7 @@ _ENGLISH = _Words(
     levels={
         ShareLevel.ALL_PLEDGED: "{goods}, {quantity}: all that you pledged; "
         "no household is asked for more than it pledged{lot}.",
+        ShareLevel.FULL_LOAD: "{goods}, {quantity}: all that you can still carry that day{lot}.",
         ShareLevel.EQUAL_SHARE: "{goods}, {quantity}: {share}{lot}.",
         ShareLevel.ONE_STEP_MORE: "{goods}, {quantity}: {share}; {more} {because}.",
         ShareLevel.CATCHING_UP: "{goods}, {quantity}: {share}; {more} {better_off}{lot}.",
@@ -161,6 +178,8 @@ _ENGLISH = _Words(
     worse_off="because by the books another household is worse off",
     by_lot="by lot among households that stood level",
     last_by_lot="; the last {step} by lot",
+    raised="{goods}, {quantity}: others cannot bring {freed}, and {more} of it comes to you.",
+    confirmed="{goods}, {quantity}: as you had said that you can bring.",
     shortfalls={
         Reason.SOLD_OUT: "Sold out: more was ordered than was on offer.",
         Reason.NO_OFFER: "When this was ordered, it was not on offer for that delivery day.",
@@ -168,9 +187,9 @@ _ENGLISH = _Words(
         Reason.PLEDGES_REDUCED: "After the promise the households' pledges were lowered, "
         "and what they no longer covered was taken back.",
         Reason.OFFER_WITHDRAWN: "The offer was withdrawn, and what had been promised of it was taken back.",
-        "below_minimum": "What could be delivered is below the order's minimum, so it is not delivered.",
-        "decided_at_cut_off": "How much each order gets is decided when orders close, not when the order comes.",
-        "not_delivered": "Less was received from the households than had been promised to customers.",
+        Reason.BELOW_MINIMUM: "What could be delivered is below the order's minimum, so it is not delivered.",
+        Reason.DECIDED_AT_CUT_OFF: "How much each order gets is decided when orders close, not when the order comes.",
+        Reason.NOT_DELIVERED: "Less was received from the households than had been promised to customers.",
     },
     unknown_shortfall="Less is promised at present than was ordered.",
 )

@@ -17,8 +17,8 @@ class Standing:
     """How a household stood when the day closed; `load_grams` is what it can carry on a day, None: no limit."""
 
     weight: int
-    memory_vnd: int
     load_grams: int | None
+    memory_vnd: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,9 @@ def ask_closed(
         for x in closing.offers
     ]  # fmt: skip
     asked_steps = {
-        (item.offer_id, version.household_id): item.quantity_steps for version in closed.versions for item in version.added
+        (item.offer_id, version.household_id): item.quantity_steps
+        for version in closed.versions
+        for item in version.added
     }
     items: defaultdict[UUID, list[AskedItem]] = defaultdict(list)
     for offer in closing.offers:

@@ -106,7 +106,7 @@ def _market_day(
     return MarketDay(
         asked,
         DayPolicies(row["reply_minutes"], SharingRule(row["shortfall_rule"]), row["fee_permille"]),
-        {b["household_id"]: Standing(b["weight"], b["memory_vnd"], b["load_grams"]) for b in baskets},
+        {b["household_id"]: Standing(b["weight"], b["load_grams"], b["memory_vnd"]) for b in baskets},
         min(offer["arrive_by_at"] for offer in offers),
         row["reply_by_at"],
     )

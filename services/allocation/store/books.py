@@ -206,6 +206,15 @@ async def save_lines(conn: Connection, lines: Sequence[Line]) -> None:
     )
 
 
+async def list_coming(conn: Connection, offer_ids: Collection[UUID]) -> Loaded:
+    """The books of these offers with all places that have a net promise."""
+    books, cooperatives = await _list_books(conn, offer_ids)
+    rows = await conn.fetch(
+        f"{_LINE} where offer_id = any($1::uuid[]) and promised_steps > shorted_steps", list(offer_ids)
+    )
+    return Loaded(books, cooperatives, [_line(row) for row in rows])
+
+
 async def list_order_lines(reader: Reader, order_id: UUID) -> list[Line]:
     """All places of one order; none where nothing of it is in the books."""
     return [_line(row) for row in await reader.fetch(f"{_LINE} where order_id = $1", order_id)]

@@ -4,10 +4,12 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 
+from services.allocation.domain.asked import Raise, WhyRaised
 from services.allocation.domain.baskets import Item, ShareLevel, Why
 from services.allocation.domain.cut_off import BasketKey, BasketState, BasketVersion, EntryKey
 from services.allocation.domain.sharing import FairnessEntry
@@ -28,10 +30,11 @@ join household h using (household_id) order by v.delivery_day, h.code collate "C
 
 _ITEMS = """
 select i.household_id, o.delivery_day, i.offer_id, o.product_id, p.code as product_code, i.quantity_steps,
-       i.pledged_steps, o.collection_point_id, o.arrive_by_at, i.why
+       i.pledged_steps, o.collection_point_id, o.arrive_by_at, i.why, o.step_grams, i.confirmed_steps, i.raises,
+       i.most_steps
 from unnest($1::uuid[], $2::date[]) as d (cooperative_id, delivery_day)
 join offer o using (cooperative_id, delivery_day) join basket_item i using (offer_id) join product p using (product_id)
-order by i.since_version, p.code collate "C", i.offer_id
+where i.quantity_steps > 0 order by i.since_version, p.code collate "C", i.offer_id
 """
 
 
@@ -60,7 +63,6 @@ class Told:
 
 
 def _item(row: asyncpg.Record) -> Item:
-    why = json.loads(row["why"])
     return Item(
         row["offer_id"],
         row["product_id"],
@@ -68,8 +70,21 @@ def _item(row: asyncpg.Record) -> Item:
         row["pledged_steps"],
         row["collection_point_id"],
         row["arrive_by_at"],
-        Why(**why | {"level": ShareLevel(why["level"])}),
+        _why(row["why"]) if row["why"] else None,
+        row["step_grams"],
+        row["confirmed_steps"],
+        tuple(_raise(row["offer_id"], **one) for one in json.loads(row["raises"])),
+        row["most_steps"] < row["pledged_steps"],
     )
+
+
+def _why(text: str) -> Why:
+    why = json.loads(text)
+    return Why(**why | {"level": ShareLevel(why["level"])})
+
+
+def _raise(offer_id: UUID, steps: int, **why: Any) -> Raise:
+    return Raise(offer_id, steps, WhyRaised(**why))
 
 
 async def list_baskets(reader: Reader, day: Day) -> list[ListedBasket]:
@@ -115,14 +130,16 @@ async def save_baskets(conn: Connection, versions: Sequence[tuple[UUID, BasketVe
     )
     items = [(basket, item) for _, basket in versions for item in basket.added]
     await conn.execute(
-        "insert into basket_item (offer_id, household_id, since_version, quantity_steps, pledged_steps, why) "
-        "select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::jsonb[])",
+        "insert into basket_item (offer_id, household_id, since_version, quantity_steps, pledged_steps, most_steps, "
+        "why) select offer_id, household_id, version, quantity_steps, pledged_steps, pledged_steps, why "
+        "from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::jsonb[]) "
+        "as x (offer_id, household_id, version, quantity_steps, pledged_steps, why)",
         [item.offer_id for _, item in items],
         [basket.household_id for basket, _ in items],
         [basket.version for basket, _ in items],
         [item.quantity_steps for _, item in items],
         [item.pledged_steps for _, item in items],
-        [json.dumps(asdict(item.why)) for _, item in items],
+        [json.dumps(asdict(item.why)) if item.why else None for _, item in items],
     )
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from services.allocation.domain.baskets import DayOffer
+from services.allocation.domain.explain import Goods
 from services.allocation.domain.terms import OfferTerms
 from services.allocation.store import Reader
 from services.chassis.ledger import Connection
@@ -71,7 +72,8 @@ async def list_closed_offers(
     """By (cooperative, delivery day): the offers that are closed and not yet shared out. Withdrawn ones never are."""
     rows = await conn.fetch(
         "select o.cooperative_id, o.delivery_day, o.offer_id, o.product_id, p.code, o.step_value_vnd, "
-        "o.collection_point_id, o.arrive_by_at, b.promised_net_steps, g.household_ids, g.quantities_steps, o.step_grams "
+        "o.collection_point_id, o.arrive_by_at, b.promised_net_steps, g.household_ids, g.quantities_steps, "
+        "o.step_grams "
         "from unnest($1::uuid[], $2::date[]) as d (cooperative_id, delivery_day) "
         "join offer o using (cooperative_id, delivery_day) "
         "join offer_book b using (offer_id) join product p using (product_id) cross join lateral ("
@@ -96,6 +98,38 @@ async def list_closed_offers(
         )
         closed.setdefault((row["cooperative_id"], row["delivery_day"]), []).append(offer)
     return closed
+
+
+@dataclass(frozen=True, slots=True)
+class OfferGoods:
+    """What an offer is of, where it is brought and by when."""
+
+    product_id: UUID
+    product_code: str
+    goods: Goods
+    collection_point_id: UUID
+    arrive_by_at: datetime
+    step_grams: int | None
+
+
+async def list_goods(conn: Connection, offer_ids: Collection[UUID]) -> dict[UUID, OfferGoods]:
+    """What these offers are of. A product whose name is not known is called by its code."""
+    rows = await conn.fetch(
+        "select o.offer_id, p.product_id, p.code, p.name, p.unit, p.step_milliunits, o.collection_point_id, "
+        "o.arrive_by_at, o.step_grams from offer o join product p using (product_id) where offer_id = any($1::uuid[])",
+        list(offer_ids),
+    )
+    return {
+        row["offer_id"]: OfferGoods(
+            row["product_id"],
+            row["code"],
+            Goods(row["name"] or row["code"], row["unit"], row["step_milliunits"]),
+            row["collection_point_id"],
+            row["arrive_by_at"],
+            row["step_grams"],
+        )
+        for row in rows
+    }
 
 
 async def save_assigned(conn: Connection, assigned_steps: Mapping[UUID, int]) -> None:

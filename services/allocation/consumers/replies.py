@@ -1,0 +1,55 @@
+"""What households answer, by whichever way, and deadlines that have passed."""
+
+from collections.abc import Sequence
+
+from services.allocation.consumers.days import Days
+from services.allocation.consumers.shortages import shorten_offers
+from services.allocation.domain.asked import Answer, Reply
+from services.allocation.domain.replies import answer, close_round
+from services.chassis.inbox import Received
+from services.chassis.ledger import Transaction
+from services.contracts.allocation import RepliesClosed, ReplyRecorded
+from services.contracts.notify import HouseholdReplied
+
+Replied = HouseholdReplied | ReplyRecorded
+
+
+async def take_in_replies(tx: Transaction, events: Sequence[Received[Replied]]) -> None:
+    """Applies replies in their order. One that is too late, or that answers an older basket, changes nothing."""
+    days = await Days.load(tx, events)
+    for received in events:
+        market_day = days.current.get((received.stream, received.event.delivery_day))
+        if market_day is not None:
+            outcome = answer(
+                market_day.asked,
+                [reply_of(received.event)],
+                market_day.weights,
+                market_day.memory_vnd,
+                market_day.load_grams,
+            )
+            days.apply(received, outcome, "staff" if isinstance(received.event, ReplyRecorded) else "reply")
+    await shorten_offers(tx, await days.save())
+
+
+async def close_replies(tx: Transaction, events: Sequence[Received[RepliesClosed]]) -> None:
+    """Silence counts now. A round that has closed by itself stays closed."""
+    days = await Days.load(tx, events)
+    for received in events:
+        market_day = days.current[received.stream, received.event.delivery_day]
+        outcome = close_round(
+            market_day.asked,
+            received.event.round,
+            market_day.weights,
+            market_day.memory_vnd,
+            market_day.load_grams,
+        )
+        days.apply(received, outcome)
+    await shorten_offers(tx, await days.save())
+
+
+def reply_of(event: Replied) -> Reply:
+    """The answer of an event. Raises ValueError for one that cannot be."""
+    kind = Answer(event.answer)
+    less_steps = tuple((item.offer_id, item.quantity_steps) for item in event.items) if kind is Answer.LESS else ()
+    reason = event.reason or "other" if kind is Answer.CANNOT else None
+    return Reply(event.household_id, event.version, kind, less_steps, reason)
