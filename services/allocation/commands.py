@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+from services.allocation.domain.asked import Answer, Reply
 from services.allocation.domain.baskets import DayOffer
 from services.allocation.domain.books import (
     Cancel,
@@ -24,8 +25,10 @@ from services.allocation.domain.policies import DEFAULTS, Policies, PromisePolic
 from services.allocation.domain.reach import offers_named
 from services.allocation.domain.terms import OfferTerms, step_value_vnd
 from services.chassis.inbox import Received
+from services.contracts.allocation import ReplyRecorded
 from services.contracts.base import Event
 from services.contracts.catalog import OfferChanged, OfferPublished, OfferWithdrawn
+from services.contracts.notify import HouseholdReplied
 from services.contracts.orders import IntakeClosed, OrderCancelled, OrderChanged, OrderLine, OrderPlaced
 
 Run = Sequence[Received[Any]]
@@ -33,6 +36,7 @@ Run = Sequence[Received[Any]]
 
 OFFERED = OfferPublished | OfferChanged
 ORDERED = OrderPlaced | OrderChanged | OrderCancelled
+REPLIED = HouseholdReplied | ReplyRecorded
 
 
 def commands_of(run: Run, policies: Mapping[UUID, Policies]) -> list[Command]:
@@ -110,6 +114,17 @@ def terms_of(received: Received[OFFERED], steps: Mapping[UUID, tuple[int, int | 
         tuple((pledge.household_id, pledge.quantity_steps) for pledge in event.pledges),
         step_grams,
     )
+
+
+# -- Replies -------------------------------------------------------------------------------------------------
+
+
+def reply_of(event: REPLIED) -> Reply:
+    """The answer of an event. Raises ValueError for one that cannot be."""
+    kind = Answer(event.answer)
+    less_steps = tuple((item.offer_id, item.quantity_steps) for item in event.items) if kind is Answer.LESS else ()
+    reason = event.reason or "other" if kind is Answer.CANNOT else None
+    return Reply(event.household_id, event.version, kind, less_steps, reason)
 
 
 # -- Closings ------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from uuid import UUID
 from msgspec import Meta
 
 from services.contracts.base import AwareDatetime, Event, Value
+from services.contracts.notify import RepliedItem
 
 Steps = Annotated[int, Meta(ge=0)]
 
@@ -120,13 +121,6 @@ class BasketConfirmed(Basket, Event, frozen=True):
     type: ClassVar[str] = "allocation.basket_confirmed.v1"
 
     by: str = "reply"
-
-
-class RepliedItem(Value, frozen=True):
-    """What the household brings of one offer."""
-
-    offer_id: UUID
-    quantity_steps: Steps
 
 
 class ReplyRecorded(Event, frozen=True):

@@ -2,11 +2,20 @@
 
 from collections.abc import Mapping
 
+from services.allocation.consumers.arrivals import correct, depart, record_arrivals
 from services.allocation.consumers.market import take_in_market
 from services.allocation.consumers.members import take_in_households, take_in_products, taking_in_cooperatives
 from services.allocation.consumers.notices import take_in_notices
+from services.allocation.consumers.replies import close_replies, take_in_replies
 from services.chassis.access import follow_keys
 from services.chassis.inbox import Handler
+from services.contracts.allocation import (
+    ArrivalRecorded,
+    RepliesClosed,
+    ReplyRecorded,
+    SettlementCorrected,
+    TruckDeparted,
+)
 from services.contracts.base import Event
 from services.contracts.catalog import (
     AccessKeyIssued,
@@ -20,8 +29,17 @@ from services.contracts.catalog import (
     OfferWithdrawn,
     ProductListed,
 )
-from services.contracts.notify import NoticeDelivered, NoticeUndeliverable
+from services.contracts.notify import HouseholdReplied, NoticeDelivered, NoticeUndeliverable
 from services.contracts.orders import IntakeClosed, OrderCancelled, OrderChanged, OrderPlaced
+
+COMMANDS: Mapping[type[Event], Handler] = {
+    ReplyRecorded: take_in_replies,
+    RepliesClosed: close_replies,
+    ArrivalRecorded: record_arrivals,
+    TruckDeparted: depart,
+    SettlementCorrected: correct,
+}
+"""What allocation's own commands do."""
 
 
 def handlers(shared_lanes: int) -> Mapping[type[Event], Handler]:
@@ -37,6 +55,7 @@ def handlers(shared_lanes: int) -> Mapping[type[Event], Handler]:
         ProductListed: take_in_products,
         NoticeDelivered: take_in_notices,
         NoticeUndeliverable: take_in_notices,
+        HouseholdReplied: take_in_replies,
         AccessKeyIssued: follow_keys,
         AccessKeyRevoked: follow_keys,
     }

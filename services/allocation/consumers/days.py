@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from services.allocation import announcements
-from services.allocation.consumers.shortages import Shortage, shorten_offers
+from services.allocation.consumers.shortages import Shortage
 from services.allocation.domain.asked import AskedBasket, Changed, Confirmed, Missed, Outcome, Raise
 from services.allocation.domain.baskets import Item
 from services.allocation.domain.cut_off import BasketKey, BasketState, BasketVersion
@@ -108,7 +108,8 @@ class _Voice:
 
     def say_changed(self, step: Step, effect: Changed) -> None:
         version = self._version(step.day[1], effect.basket, effect.raised)
-        event = announcements.basket(version, self._named, step.after.reply_by_at)
+        reply_by_at = step.after.reply_by_at if effect.raised else None  # who is not raised is not asked again
+        event = announcements.basket(version, self._named, reply_by_at)
         self._tx.append(step.cause.stream, event, step.cause.traceparent)
 
     def say_confirmed(self, step: Step, effect: Confirmed) -> None:

@@ -2,19 +2,16 @@
 
 from collections.abc import Sequence
 
+from services.allocation.commands import REPLIED, reply_of
 from services.allocation.consumers.days import Days
 from services.allocation.consumers.shortages import shorten_offers
-from services.allocation.domain.asked import Answer, Reply
 from services.allocation.domain.replies import answer, close_round
 from services.chassis.inbox import Received
 from services.chassis.ledger import Transaction
 from services.contracts.allocation import RepliesClosed, ReplyRecorded
-from services.contracts.notify import HouseholdReplied
-
-Replied = HouseholdReplied | ReplyRecorded
 
 
-async def take_in_replies(tx: Transaction, events: Sequence[Received[Replied]]) -> None:
+async def take_in_replies(tx: Transaction, events: Sequence[Received[REPLIED]]) -> None:
     """Applies replies in their order. One that is too late, or that answers an older basket, changes nothing."""
     days = await Days.load(tx, events)
     for received in events:
@@ -45,11 +42,3 @@ async def close_replies(tx: Transaction, events: Sequence[Received[RepliesClosed
         )
         days.apply(received, outcome)
     await shorten_offers(tx, await days.save())
-
-
-def reply_of(event: Replied) -> Reply:
-    """The answer of an event. Raises ValueError for one that cannot be."""
-    kind = Answer(event.answer)
-    less_steps = tuple((item.offer_id, item.quantity_steps) for item in event.items) if kind is Answer.LESS else ()
-    reason = event.reason or "other" if kind is Answer.CANNOT else None
-    return Reply(event.household_id, event.version, kind, less_steps, reason)

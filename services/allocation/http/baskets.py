@@ -14,7 +14,7 @@ from services.allocation.store.members import is_cooperative
 from services.chassis.access import Authenticated
 from services.chassis.problems import not_found
 
-router = APIRouter()
+router = APIRouter(tags=["baskets"])
 
 
 class WhyAnswer(BaseModel):

@@ -14,7 +14,7 @@ from services.allocation.store.books import get_owner, list_order_lines
 from services.allocation.store.offers import get_offer_totals
 from services.chassis.access import Authenticated
 
-router = APIRouter()
+router = APIRouter(tags=["offers"])
 
 
 class OfferAnswer(BaseModel):

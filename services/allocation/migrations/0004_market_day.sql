@@ -117,6 +117,7 @@ create table settlement_entry (
     adjustment_vnd bigint not null default 0,
     reason text,
     made_at timestamptz not null,
+    correction_id uuid unique,                -- what staff call a correction, so that it is booked once
     primary key (event_id, household_id)
 );
 create index settlement_entry_by_day on settlement_entry (cooperative_id, delivery_day);

@@ -21,6 +21,7 @@ from services.allocation.domain.asked import (
 from services.allocation.domain.market_day import MarketDay, Standing
 from services.allocation.domain.policies import DayPolicies
 from services.allocation.domain.shortfall import SharingRule
+from services.allocation.store import Reader
 from services.chassis.ledger import Connection
 
 Day = tuple[UUID, date]
@@ -245,12 +246,15 @@ async def _save_missing(conn: Connection, before: Mapping[Day, MarketDay], after
         )
 
 
-async def list_due_days(conn: Connection, now: datetime, limit: int) -> list[tuple[UUID, date, int]]:
+async def list_due_days(
+    reader: Reader, now: datetime, limit: int, cooperative_ids: Collection[UUID] | None = None
+) -> list[tuple[UUID, date, int]]:
     """Days whose open round can be answered no more, the longest waiting first, with the number of the round."""
-    rows = await conn.fetch(
+    rows = await reader.fetch(
         "select cooperative_id, delivery_day, round_no from market_day where open and reply_by_at <= $1 "
-        "order by reply_by_at limit $2",
+        "and ($2::uuid[] is null or cooperative_id = any($2)) order by reply_by_at, cooperative_id limit $3",
         now,
+        None if cooperative_ids is None else list(cooperative_ids),
         limit,
     )
     return [(row["cooperative_id"], row["delivery_day"], row["round_no"]) for row in rows]

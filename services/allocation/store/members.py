@@ -69,6 +69,14 @@ async def is_cooperative(reader: Reader, cooperative_id: UUID) -> bool:
     return found
 
 
+async def get_household(reader: Reader, cooperative_id: UUID, code: str) -> UUID | None:
+    """The household of this code."""
+    found: UUID | None = await reader.fetchval(
+        "select household_id from household where cooperative_id = $1 and code = $2", cooperative_id, code
+    )
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Household:
     """A household of a cooperative; `load_grams` is the most that it can carry on a day, None: no limit."""

@@ -142,6 +142,16 @@ async def save_assigned(conn: Connection, assigned_steps: Mapping[UUID, int]) ->
     )
 
 
+async def count_unassigned(reader: Reader, day: tuple[UUID, date]) -> int:
+    """Offers of a delivery day that are sold or were sold, but not shared out yet."""
+    found: int = await reader.fetchval(
+        "select count(*) from offer o join offer_book b using (offer_id) "
+        "where o.cooperative_id = $1 and o.delivery_day = $2 and b.listed and not o.assigned",
+        *day,
+    )
+    return found
+
+
 async def save_settled(conn: Connection, offer_ids: Collection[UUID]) -> None:
     """The truck has left with what arrived of these offers."""
     await conn.execute("update offer set settled = true where offer_id = any($1::uuid[])", list(offer_ids))

@@ -26,17 +26,24 @@ class BookedEntry:
 
 
 async def insert_entries(
-    conn: Connection, cooperative_id: UUID, event_id: UUID, made_at: datetime, entries: Sequence[Entry]
+    conn: Connection,
+    cooperative_id: UUID,
+    event_id: UUID,
+    made_at: datetime,
+    entries: Sequence[Entry],
+    correction_id: UUID | None = None,
 ) -> None:
-    """Adds the entries that one command makes."""
+    """Adds the entries that one command makes; `correction_id` is what staff call a correction."""
     await conn.execute(
         "insert into settlement_entry (event_id, household_id, cooperative_id, delivery_day, gross_vnd, fee_vnd, "
-        "adjustment_vnd, reason, made_at) select $1, x.household_id, $2, x.delivery_day, x.gross_vnd, x.fee_vnd, "
-        "x.adjustment_vnd, x.reason, $3 from unnest($4::uuid[], $5::date[], $6::bigint[], $7::bigint[], $8::bigint[], "
-        "$9::text[]) as x (household_id, delivery_day, gross_vnd, fee_vnd, adjustment_vnd, reason)",
+        "adjustment_vnd, reason, made_at, correction_id) select $1, x.household_id, $2, x.delivery_day, x.gross_vnd, "
+        "x.fee_vnd, x.adjustment_vnd, x.reason, $3, $4 from unnest($5::uuid[], $6::date[], $7::bigint[], "
+        "$8::bigint[], $9::bigint[], $10::text[]) as x (household_id, delivery_day, gross_vnd, fee_vnd, "
+        "adjustment_vnd, reason)",
         event_id,
         cooperative_id,
         made_at,
+        correction_id,
         [entry.household_id for entry in entries],
         [entry.delivery_day for entry in entries],
         [entry.gross_vnd for entry in entries],
@@ -79,3 +86,11 @@ async def list_settled_days(reader: Reader, cooperative_id: UUID, days: Collecti
         list(days),
     )
     return {row["delivery_day"] for row in rows}
+
+
+async def is_correction_known(reader: Reader, correction_id: UUID) -> bool:
+    """Whether a correction of this id is booked."""
+    found: bool = await reader.fetchval(
+        "select exists (select from settlement_entry where correction_id = $1)", correction_id
+    )
+    return found
