@@ -68,7 +68,8 @@ def _promise(lines: int, supply_steps: list[int], random: Random) -> tuple[float
         ends = queue_ends(commands, books.values(), ())
         decision = decide(commands, books.values(), ())
         spent_s += process_time() - began_s
-        assert not (ends.waiting_steps or ends.newest_steps)
+        assert not ends.waiting_steps
+        assert not ends.newest_steps
         books |= {book.offer_id: book for book in decision.books}
     return spent_s, books
 

@@ -170,7 +170,7 @@ def test_a_household_whose_whole_pledge_is_too_little_is_asked_only_if_it_is_nee
 def test_small_deliveries_happen_rather_than_a_shortfall() -> None:
     offer = day_offer(1, "beans", 10_000, 8, dict.fromkeys(HOUSEHOLDS[:2], 7))
     plan = assign_day([offer], EQUAL, {}, DayLimits(least_vnd=60_000))
-    assert bringing(plan) == dict.fromkeys(HOUSEHOLDS[:2], [4])
+    assert bringing(plan) == {household: [4] for household in HOUSEHOLDS[:2]}
 
 
 def test_a_household_that_comes_anyway_brings_more_however_little_it_is() -> None:
