@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from dataclasses import replace
-from datetime import UTC, datetime
 from math import ceil
 from random import Random
 from uuid import UUID
@@ -11,48 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.allocation.domain.baskets import RULE, DayOffer, DayPlan, Item, ShareLevel, assign_day
+from services.allocation.domain.baskets import RULE, DayOffer, ShareLevel, assign_day
 from services.allocation.domain.sharing import FairnessEntry, debt_cap, memory
+from tests.unit.allocation.days import (
+    ARRIVE_BY_AT,
+    HOUSEHOLDS,
+    all_weights,
+    day_offer,
+    day_offers,
+    items_of,
+    memories,
+)
 
 rule = settings(max_examples=300, deadline=None, derandomize=True)
-
-HOUSEHOLDS = [UUID(int=number) for number in range(1, 9)]
-ARRIVE_BY_AT = datetime(2025, 11, 20, 21, 30, tzinfo=UTC)
-
-
-def day_offer(number: int, code: str, value_vnd: int, promised_steps: int, pledges: dict[UUID, int]) -> DayOffer:
-    return DayOffer(
-        offer_id=UUID(int=1000 + number),
-        product_id=UUID(int=2000 + number),
-        product_code=code,
-        step_value_vnd=value_vnd,
-        collection_point_id=UUID(int=3000),
-        arrive_by_at=ARRIVE_BY_AT,
-        promised_net_steps=promised_steps,
-        pledges=tuple(pledges.items()),
-    )
-
-
-@st.composite
-def day_offers(draw: st.DrawFn) -> list[DayOffer]:
-    offers = []
-    for number in range(draw(st.integers(0, 4))):
-        pledges = draw(st.dictionaries(st.sampled_from(HOUSEHOLDS), st.integers(0, 20)))
-        promised_steps = draw(st.integers(0, sum(pledges.values())))
-        code = draw(st.sampled_from(["beans", "chayote", "plums"]))
-        offers.append(day_offer(number, code, draw(st.integers(1, 30)) * 500, promised_steps, pledges))
-    return offers
-
-
-all_weights = st.fixed_dictionaries({household: st.integers(1, 4) for household in HOUSEHOLDS})
-memories = st.dictionaries(st.sampled_from(HOUSEHOLDS), st.integers(-200_000, 200_000))
-
-
-def items_of(plan: DayPlan, offer: DayOffer) -> dict[UUID, Item]:
-    return {
-        basket.household_id: item for basket in plan.baskets for item in basket.items if item.offer_id == offer.offer_id
-    }
-
 
 # -- Laws over random days -----------------------------------------------------------------------------------
 
@@ -162,25 +132,6 @@ def test_without_memory_the_first_product_comes_out_even_but_for_the_odd_steps(
         for item in basket.items:
             assert item.why.level in even
             assert item.why.by_lot == (item.quantity_steps > item.why.even_steps)
-
-
-@rule
-@given(day_offers(), all_weights, memories, st.data())
-def test_over_declaring_a_pledge_gains_nothing_of_that_product(
-    offers: list[DayOffer], weights: dict[UUID, int], memory_vnd: dict[UUID, int], data: st.DataObject
-) -> None:
-    plan = assign_day(offers[:1], weights, memory_vnd)
-    for offer in offers[:1]:
-        items = items_of(plan, offer)
-        for number, (household, pledged_steps) in enumerate(offer.pledges):
-            got = items[household].quantity_steps if household in items else 0
-            if got < pledged_steps:
-                more = pledged_steps + data.draw(st.integers(1, 50))
-                pledges = (*offer.pledges[:number], (household, more), *offer.pledges[number + 1 :])
-                inflated = items_of(assign_day([replace(offer, pledges=pledges)], weights, memory_vnd), offer)
-                assert {h: x.quantity_steps for h, x in inflated.items()} == {
-                    h: x.quantity_steps for h, x in items.items()
-                }
 
 
 # -- Over many days ------------------------------------------------------------------------------------------
@@ -307,6 +258,11 @@ def test_a_thousand_households_and_twenty_products_are_planned_in_a_moment() -> 
         ([day_offer(1, "beans", 1, 0, {HOUSEHOLDS[7]: 1})], "no share weight"),
         ([day_offer(1, "beans", 0, 0, {HOUSEHOLDS[0]: 1})], "step_value_vnd is 0"),
         ([day_offer(1, "beans", 1, -1, {HOUSEHOLDS[0]: 1})], "total_steps is -1"),
+        ([day_offer(1, "beans", 1, 0, {HOUSEHOLDS[0]: 1}, step_grams=0)], "step_grams is 0"),
+        (
+            [replace(day_offer(1, "beans", 1, 0, {}), pledges=((HOUSEHOLDS[0], 1), (HOUSEHOLDS[0], 2)))],
+            "pledges twice",
+        ),
     ],
 )
 def test_a_day_that_does_not_add_up_is_refused_with_what_is_wrong(offers: list[DayOffer], why: str) -> None:

@@ -1,5 +1,6 @@
 """What changes when days close: versions of baskets, and entries that memory reads."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
@@ -58,6 +59,33 @@ def test_a_household_that_gets_nothing_more_is_not_told_again() -> None:
     before = {(ONE, DAY): BasketState(4, ()), (TWO, DAY): BasketState(1, ())}
     [day] = close_days([Closing(COOPERATIVE, DAY, (offer(1, 1, one=1), offer(2, 0, two=3)))], WEIGHTS, {}, before)
     assert [(basket.household_id, basket.version) for basket in day.versions] == [(ONE, 5)]
+
+
+def weighed(number: int, promised_steps: int, **pledges: int) -> DayOffer:
+    return replace(offer(number, promised_steps, **pledges), step_grams=1_000)
+
+
+def test_what_was_asked_before_that_day_takes_its_part_of_the_load_and_other_days_do_not() -> None:
+    closings = [
+        Closing(COOPERATIVE, DAY, (weighed(1, 3, one=3),)),
+        Closing(COOPERATIVE, DAY, (weighed(2, 4, one=4),)),
+        Closing(COOPERATIVE, DAY + timedelta(days=1), (weighed(3, 5, one=5),)),
+    ]
+    first, second, other_day = close_days(closings, WEIGHTS, {}, {}, {ONE: 5_000})
+    assert (first.missing, second.missing, other_day.missing) == ((), ((UUID(int=102), 2),), ())
+    assert (steps(second), steps(other_day)) == ({ONE: [3, 2]}, {ONE: [5]})
+
+
+def test_a_household_that_comes_anyway_is_asked_for_more_and_one_that_was_spared_is_told_why() -> None:
+    first, second = close(
+        Closing(COOPERATIVE, DAY, (offer(1, 8, one=8),), least_vnd=60_000),
+        Closing(COOPERATIVE, DAY, (offer(2, 2, one=9, two=9),), least_vnd=60_000),
+    )
+    assert steps(first) == {ONE: [8]}
+    assert [(x.household_id, len(x.items), x.not_worthwhile) for x in second.versions] == [
+        (ONE, 2, False),
+        (TWO, 0, True),
+    ]
 
 
 def test_closing_a_day_with_nothing_left_to_share_changes_nothing() -> None:
