@@ -80,7 +80,8 @@ class _Batch:
             return
         for wanted in _summed(command.lines):
             if wanted.quantity_steps:
-                self._ask(command.order_id, wanted, wanted.quantity_steps, command.tier, _least_steps(wanted))
+                minimum_steps = 1 if wanted.minimum_steps == 1 else _least_steps(wanted)
+                self._ask(command.order_id, wanted, wanted.quantity_steps, command.tier, minimum_steps)
         self._touch(Promised, command.order_id)
 
     def change(self, command: Change) -> None:
@@ -109,9 +110,7 @@ class _Batch:
         queue = self._queue(command.offer_id)
         if not queue.open:
             return
-        queue.supply_steps, queue.listed = command.supply_steps, not command.withdrawn
-        if queue.rule is None and queue.listed:
-            queue.rule = command.rule
+        queue.set_supply(command.supply_steps, not command.withdrawn, command.rule)
         self._shorten(queue, Reason.OFFER_WITHDRAWN if command.withdrawn else Reason.PLEDGES_REDUCED)
         self._serve_waiting(queue)
 
@@ -156,7 +155,7 @@ class _Batch:
         """
         changed: dict[UUID, Queue] = {}
         for key, places in held.items():
-            queue, wanted = self._queues[key[1]], wanted_lines.get(key)
+            queue, wanted = self._queues[key[1]], wanted_lines.get(key) if wanted_lines else None
             cut_steps = sum(line.wanted_steps for line in places) - (wanted.quantity_steps if wanted else 0)
             if not queue.open:
                 cut_steps = min(cut_steps, sum(line.wanted_steps - line.net_steps for line in places))
@@ -207,8 +206,13 @@ class _Batch:
 
 def _summed(lines: Sequence[Wanted]) -> Iterable[Wanted]:
     """Each line once, in the order in which they are first named."""
-    if len({wanted.line_no for wanted in lines}) == len(lines):  # nearly always
-        return lines
+    last_no = 0
+    for wanted in lines:
+        if wanted.line_no <= last_no:
+            break
+        last_no = wanted.line_no
+    else:
+        return lines  # numbered upwards, as nearly always
     summed: dict[_Key, Wanted] = {}
     for wanted in lines:
         key = (wanted.line_no, wanted.offer_id)
@@ -220,7 +224,7 @@ def _summed(lines: Sequence[Wanted]) -> Iterable[Wanted]:
 
 def _least_steps(wanted: Wanted) -> int:
     """The minimum of a line of which nothing is coming: never more than it wants."""
-    return 1 if wanted.minimum_steps == 1 else max(1, min(wanted.minimum_steps, wanted.quantity_steps))
+    return max(1, min(wanted.minimum_steps, wanted.quantity_steps))
 
 
 def _restate_minimum(queue: Queue, places: Sequence[Line], wanted: Wanted) -> bool:

@@ -25,7 +25,7 @@ class Queue:
 
     __slots__ = (
         "before", "largest_minimum", "last_position", "lines", "listed", "loaded_book", "offer_id", "open",
-        "promised_net_steps", "rule", "short_steps", "supply_steps", "tiered", "waiting", "with_minimum",
+        "promised_net_steps", "promises", "rule", "short_steps", "supply_steps", "tiered", "waiting", "with_minimum",
     )  # fmt: skip
 
     def __init__(self, book: OfferBook, loaded_book: OfferBook | None) -> None:
@@ -36,6 +36,7 @@ class Queue:
         self.listed = book.listed
         self.last_position = book.last_position
         self.rule = book.rule
+        self.promises = book.open and book.rule is not PromiseRule.FAIR  # whether supply is given away before the end
         self.short_steps = book.short_steps
         self.largest_minimum = book.largest_minimum
         self.tiered = book.tiered
@@ -59,7 +60,8 @@ class Queue:
         before = self.lines[line.position]
         self.before.setdefault(line.position, before)
         self.lines[line.position] = line
-        self.promised_net_steps += line.net_steps - before.net_steps
+        self.promised_net_steps += line.promised_steps - before.promised_steps
+        self.promised_net_steps -= line.shorted_steps - before.shorted_steps
         self.short_steps += line.short_steps - before.short_steps
 
     def book(self) -> OfferBook:
@@ -84,10 +86,12 @@ class Queue:
     def free_steps(self) -> int:
         return self.supply_steps - self.promised_net_steps
 
-    @property
-    def promises(self) -> bool:
-        """Whether supply is given away now; before an offer is known there is none."""
-        return self.open and self.rule is not PromiseRule.FAIR
+    def set_supply(self, supply_steps: int, listed: bool, rule: PromiseRule) -> None:
+        """Take over what is offered; the rule only when the offer is first published. Moves nothing yet."""
+        self.supply_steps, self.listed = supply_steps, listed
+        if self.rule is None and listed:
+            self.rule = rule
+            self.promises = rule is not PromiseRule.FAIR
 
     # Asking and serving
 
@@ -99,7 +103,9 @@ class Queue:
         self.last_position = position = self.last_position + 1
         if tier != OPEN_SALE:
             self.tiered = True
-        promised_steps = min(steps, self.free_steps) if minimum_steps == 1 and self.promises else 0
+        promised_steps = 0
+        if minimum_steps == 1 and self.promises:
+            promised_steps = min(steps, self.supply_steps - self.promised_net_steps)
         short_steps = steps - promised_steps
         reason = self._short_reason(minimum_steps) if short_steps else None
         self.before[position] = None
@@ -141,26 +147,23 @@ class Queue:
         first: tuple[int, int] | None = None
         for needed_steps, heap in self.waiting.items():
             if 0 < needed_steps <= free_steps:
-                while heap and not self._waits(heap[0][1], needed_steps):
+                while heap and ((line := self.lines[heap[0][1]]).needed_steps != needed_steps or not line.short_steps):
                     heappop(heap)
                 if heap and (first is None or heap[0] < first):
                     first = heap[0]
         return self.lines[first[1]] if first else None
 
-    def _waits(self, position: int, needed_steps: int) -> bool:
-        line = self.lines[position]
-        return line.short_steps > 0 and line.needed_steps == needed_steps
-
     def _serve_first(self, first: Line, free_steps: int) -> None:
         """A line that had less than its minimum takes the missing steps with its later places, ahead of others."""
-        self._give(first, min(first.short_steps, free_steps), Reason.SOLD_OUT)
+        given_steps = min(first.short_steps, free_steps)
+        self._give(first, given_steps, Reason.SOLD_OUT)
         if first.needed_steps > 1:
             key = (first.order_id, first.line_no)
-            missing_steps = first.needed_steps - min(first.short_steps, free_steps)
+            missing_steps = first.needed_steps - given_steps
             for place in self._in_order(key):
                 if missing_steps > 0 and place.short_steps:
-                    self._give(place, given_steps := min(place.short_steps, missing_steps), Reason.SOLD_OUT)
-                    missing_steps -= given_steps
+                    self._give(place, min(place.short_steps, missing_steps), Reason.SOLD_OUT)
+                    missing_steps -= place.short_steps
             self.settle(key)
 
     def _give(self, line: Line, steps: int, short_reason: Reason) -> None:
@@ -240,7 +243,7 @@ class Queue:
     def close(self) -> list[UUID]:
         """Take no more orders, and share the supply out if the offer is fair: the orders that got their answer."""
         answered = list(self._share_out()) if self.open and self.rule is PromiseRule.FAIR else []
-        self.open = False
+        self.open = self.promises = False
         return answered
 
     def _share_out(self) -> Iterator[UUID]:

@@ -107,8 +107,9 @@ class Stream:
         """The offer is taken back."""
         return self.received(OfferWithdrawn(offer_id=self.id_of(number)))
 
-    def _order(self, number: int, lines: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    def _order(self, number: int, lines: Sequence[tuple[int, int]], tier: int, minimum: int) -> dict[str, Any]:
         return {
+            "tier": tier,
             "order_id": self.id_of(number),
             "partner_id": PARTNER,
             "partner_ref": f"#{number}",
@@ -119,18 +120,19 @@ class Stream:
                     product_id=self.products[CAI_MEO],
                     sku="x",
                     quantity_steps=steps,
+                    minimum_steps=minimum,
                 )
                 for n, (offer, steps) in enumerate(lines)
             ),
         }
 
-    def placed(self, number: int, *lines: tuple[int, int]) -> Received[Any]:
+    def placed(self, number: int, *lines: tuple[int, int], tier: int = 5, minimum: int = 1) -> Received[Any]:
         """An order of (offer, steps)."""
-        return self.received(OrderPlaced(**self._order(number, lines)))
+        return self.received(OrderPlaced(**self._order(number, lines, tier, minimum)))
 
-    def reordered(self, number: int, *lines: tuple[int, int]) -> Received[Any]:
+    def reordered(self, number: int, *lines: tuple[int, int], tier: int = 5, minimum: int = 1) -> Received[Any]:
         """The order as it shall be now."""
-        return self.received(OrderChanged(**self._order(number, lines)))
+        return self.received(OrderChanged(**self._order(number, lines, tier, minimum)))
 
     def cancelled(self, number: int) -> Received[Any]:
         """The order is given back."""

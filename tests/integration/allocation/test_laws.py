@@ -11,6 +11,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from services.allocation import consumers
+from services.allocation.commands import commands_of
+from services.allocation.domain.policies import PromisePolicy, PromiseRule
 from services.chassis.inbox import Received
 from tests.integration.allocation.conftest import Allocation
 from tests.integration.allocation.market import CAI_MEO, DAY, SU_SU, Stream
@@ -22,7 +25,12 @@ LAWS = {
     "a book is the sum of its lines": """
         select b.offer_id from offer_book b left join order_line l using (offer_id)
         group by b.offer_id having b.promised_net_steps <> coalesce(sum(l.promised_steps - l.shorted_steps), 0)
+        or b.short_steps <> coalesce(sum(l.short_steps), 0) or b.largest_minimum < max(l.minimum_steps)
         or b.last_position <> coalesce(max(l.position), 0) or b.promised_net_steps > b.supply_steps""",
+    "of a line comes its minimum or nothing": """
+        select offer_id from order_line group by offer_id, order_id, line_no
+        having sum(promised_steps - shorted_steps) between 1 and max(minimum_steps) - 1
+        or min(minimum_steps) <> max(minimum_steps)""",
     "the supply of a listed offer is what is pledged": """
         select b.offer_id from offer_book b join pledge g using (offer_id)
         where b.listed group by b.offer_id having b.supply_steps <> sum(g.quantity_steps)""",
@@ -45,9 +53,10 @@ LAWS = {
         select i.offer_id from basket_item i join offer o using (offer_id) left join basket_version v
         on (v.cooperative_id, v.delivery_day, v.household_id, v.version)
         = (o.cooperative_id, o.delivery_day, i.household_id, i.since_version) where v.version is null""",
-    "no line waits while supply is free": """
-        select b.offer_id from offer_book b where b.open and b.supply_steps > b.promised_net_steps
-        and exists (select from order_line l where l.offer_id = b.offer_id and l.short_steps > 0)""",
+    "no line waits that could be served": """
+        select b.offer_id from offer_book b where b.open and b.rule = 'first_come' and exists (
+            select from order_line l where l.offer_id = b.offer_id and l.short_steps > 0
+            and l.needed_steps between 1 and b.supply_steps - b.promised_net_steps)""",
 }
 
 
@@ -76,6 +85,7 @@ class Day:
     def act(self, action: str, number: int, amounts: list[int]) -> None:
         s = self.stream
         lines = [(1 + amounts[3] % 6, 1 + amounts[0]), (1 + number, 1 + amounts[1])]
+        policies = {"tier": (5, 5, 5, 5, 1, 3, 9)[amounts[2]], "minimum": (1, 1, 1, 1, 2, 3, 5)[amounts[1]]}
         if action == "publish" and number not in self.offers:
             self.offers[number] = (SU_SU if number % 2 else CAI_MEO, DAY + timedelta(days=number // 5))
             self.open.add(number)
@@ -87,10 +97,11 @@ class Day:
         elif action == "close" and number in self.open:
             self.close(number)
         elif action == "order":
-            self.events.append(s.placed(50 + len(self.events), *lines))
+            self.events.append(s.placed(50 + len(self.events), *lines, **policies))
         elif action in ("reorder", "cancel") and self.events:
             order = 50 + amounts[2] * len(self.events) // 7
-            self.events.append(s.reordered(order, *lines) if action == "reorder" else s.cancelled(order))
+            reordered = s.reordered(order, *lines, **policies)
+            self.events.append(reordered if action == "reorder" else s.cancelled(order))
 
     def _pledges(self, amounts: list[int]) -> dict[int, int]:
         return dict(enumerate(amounts[1:]))
@@ -103,7 +114,7 @@ class Day:
 
 
 def played(actions: list[Action]) -> list[Received[Any]]:
-    """The events of two cooperatives; each starts with an offer of everything, and some days are closed at the end."""
+    """The events of two cooperatives; each starts with an offer of everything, and nearly all closes at the end."""
     streams = Stream(1), Stream(2)
     events = [*streams[0].registered((1, 2, 3)), *streams[1].registered()]
     days = [Day(stream, events) for stream in streams]
@@ -111,8 +122,9 @@ def played(actions: list[Action]) -> list[Received[Any]]:
         day.act("publish", 0, [0, 6, 3, 1])
     for action, cooperative, number, amounts in actions:
         days[cooperative].act(action, number, amounts)
-    for number in sorted(days[0].open):
-        days[0].close(number)
+    for day in days:
+        for number in sorted(day.open)[day is days[1] :]:  # of the second cooperative one stays open
+            day.close(number)
     return events
 
 
@@ -133,8 +145,15 @@ real_database = settings(
     st.lists(_action, min_size=20, max_size=60), st.lists(st.integers(1, 25), max_size=6), st.lists(st.integers(1, 5))
 )
 async def test_whatever_happens_everything_adds_up_and_batches_make_no_difference(
-    allocation: Allocation, actions: list[Action], sizes: list[int], other_sizes: list[int]
+    allocation: Allocation,
+    monkeypatch: pytest.MonkeyPatch,
+    actions: list[Action],
+    sizes: list[int],
+    other_sizes: list[int],
 ) -> None:
+    """The second cooperative promises nothing before the cut-off."""
+    fair = {Stream(2).cooperative_id: PromisePolicy(rule=PromiseRule.FAIR)}
+    monkeypatch.setattr(consumers, "commands_of", lambda run, _: commands_of(run, fair))
     events = played(actions)
     await allocation.forget()
     await allocation.take_in_cut(events, sizes)

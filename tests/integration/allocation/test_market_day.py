@@ -7,6 +7,9 @@ import asyncpg
 import pytest
 from msgspec.structs import asdict, replace
 
+from services.allocation import consumers
+from services.allocation.commands import commands_of
+from services.allocation.domain.policies import PromisePolicy, PromiseRule
 from services.chassis.access import new_key
 from services.contracts.catalog import AccessKeyIssued, AccessKeyRevoked, CooperativeChanged
 from services.contracts.notify import NoticeDelivered, NoticeUndeliverable
@@ -113,6 +116,30 @@ async def test_a_day_that_comes_in_one_batch_is_said_once_per_order_and_offer(al
     assert await said(allocation, s, "offer_availability_changed") == [
         {"offer_id": str(s.id_of(1)), "supply_steps": 8, "available_steps": 0}
     ]
+
+
+async def test_at_the_cut_off_of_a_fair_offer_every_order_is_answered_with_few_statements(
+    allocation: Allocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s = Stream()
+    policy = PromisePolicy(buffer_permille=100, rule=PromiseRule.FAIR)
+    monkeypatch.setattr(consumers, "commands_of", lambda run, _: commands_of(run, {s.cooperative_id: policy}))
+    await allocation.take_in(*s.registered(), s.published(1, {0: 50, 1: 61}))
+    await allocation.take_in(*(s.placed(20 + n, (1, 3), minimum=1 + n % 3) for n in range(40)))
+    await allocation.take_in(s.placed(11, (1, 20), tier=1))
+    closed = s.closed(1)
+    statements = await allocation.take_in(closed)
+    assert statements <= 14
+    lines = await promised(allocation, s)
+    assert sum(net for _, net, *_ in lines) == 99
+    assert lines[-1] == (11, 20, 0, 0, 0)
+    answers = [
+        (body, trace) for name, body, trace in await allocation.events(s.cooperative_id) if name == "order_promised"
+    ]
+    assert {trace for _, trace in answers[-41:]} == {closed.traceparent}
+    assert len(answers) == 82
+    availability = await said(allocation, s, "offer_availability_changed")
+    assert [(e["supply_steps"], e["available_steps"]) for e in availability] == [(99, 99), (99, 0)]
 
 
 async def test_an_order_that_overtakes_its_offer_waits_for_it(allocation: Allocation) -> None:
