@@ -17,6 +17,8 @@ EVERY_ROUTE = [
     ("GET", "/cooperatives/van-ho"),
     ("PATCH", "/cooperatives/van-ho"),
     ("POST", "/cooperatives/van-ho/collection-points"),
+    ("GET", "/cooperatives/van-ho/policies"),
+    ("PUT", "/cooperatives/van-ho/policies"),
     ("POST", "/cooperatives/van-ho/households"),
     ("GET", "/cooperatives/van-ho/households"),
     ("GET", "/cooperatives/van-ho/households/VH-01"),

@@ -95,15 +95,65 @@ async def test_a_household_is_announced_without_its_name(catalog: Catalog) -> No
     household = await catalog.done("POST", path, {"code": "VH-03", "name": "Vàng A Páo", "share_weight": 2})
     renamed = await catalog.done("PATCH", f"{path}/VH-03", {"name": "Vàng A Páo (em)"})
     weighed = await catalog.done("PATCH", f"{path}/VH-03", {"share_weight": 3})
-    household_id = household["household_id"]
     assert (await catalog.events())[len(OPENING) :] == [
-        ("household_registered", {"household_id": household_id, "code": "VH-03", "share_weight": 2}),
-        ("household_changed", {"household_id": household_id, "code": "VH-03", "share_weight": 3}),
+        ("household_registered", {name: value for name, value in household.items() if name != "name"}),
+        ("household_changed", {name: value for name, value in weighed.items() if name != "name"}),
     ]
+    assert (household["share_weight"], weighed["share_weight"]) == (2, 3)
     assert renamed["name"] == weighed["name"] == "Vàng A Páo (em)"
     assert await catalog.done("GET", f"{path}/VH-03") == weighed
     page = await catalog.done("GET", f"{path}?after=VH-01&limit=1")
     assert ([h["code"] for h in page["households"]], page["next_after"]) == (["VH-02"], "VH-02")
+
+
+async def test_what_a_household_may_pledge_and_carry_is_set_and_announced(catalog: Catalog) -> None:
+    path = "/cooperatives/van-ho/households"
+    states = {
+        "crops": ["cải mèo", "bí đỏ"],
+        "grades": ["A"],
+        "certificates": ["VietGAP", "Hữu cơ PGS"],
+        "maximum_load_grams": 60_000,
+    }
+    twice = states | {"crops": ["cải mèo", " bí đỏ ", "cải mèo"]}
+    household = await catalog.done("POST", path, {"code": "VH-03", "name": "Vàng A Páo"} | twice)
+    assert {name: household[name] for name in states} == states
+    assert (await catalog.events())[-1] == (
+        "household_registered",
+        {name: value for name, value in household.items() if name != "name"},
+    )
+    changed = await catalog.done("PATCH", f"{path}/VH-03", {"grades": [], "crops": None, "maximum_load_grams": None})
+    assert changed == household | {"grades": [], "maximum_load_grams": None}
+    name, event = (await catalog.events())[-1]
+    assert (name, event) == ("household_changed", {n: value for n, value in changed.items() if n != "name"})
+    await catalog.done("PATCH", f"{path}/VH-03", {"certificates": states["certificates"]})
+    assert len(await catalog.names()) == len(OPENING) + 2
+    assert await catalog.done("GET", f"{path}/VH-03") == changed
+
+
+@pytest.mark.parametrize(
+    ("unit", "step_milliunits", "said", "weight"),
+    [
+        ("kg", 500, None, 500),
+        ("kg", 500, 500, 500),
+        ("g", 250_000, None, 250),
+        ("bó", 1000, 300, 300),
+        ("bó", 1000, None, None),
+    ],
+)
+async def test_a_step_weighs_what_its_unit_or_staff_say(
+    catalog: Catalog, unit: str, step_milliunits: int, said: int | None, weight: int | None
+) -> None:
+    body = CAI_MEO | {"code": "x", "unit": unit, "step_milliunits": step_milliunits, "step_grams": said}
+    product = await catalog.done("POST", "/cooperatives/van-ho/products", body)
+    assert product["step_grams"] == weight
+    assert (await catalog.events())[-1] == ("product_listed", product)
+    assert await catalog.done("GET", "/cooperatives/van-ho/products/x") == product
+
+
+async def test_a_weight_that_contradicts_the_unit_is_a_fault(catalog: Catalog) -> None:
+    body = CAI_MEO | {"code": "x", "step_grams": 501}
+    assert fields(await catalog.ask("POST", "/cooperatives/van-ho/products", body)) == ["step_grams"]
+    assert await catalog.names() == OPENING
 
 
 async def test_a_product_is_announced_as_it_was_listed(catalog: Catalog) -> None:
@@ -137,6 +187,11 @@ async def test_what_exists_is_not_made_again_and_the_answer_names_it(
     [
         ("households", {"code": "VH 3", "name": "A\u0000", "share_weight": 0}, ["code", "name", "share_weight"]),
         ("households", {"code": "VH-3", "name": "A", "share_weight": 1.0}, ["share_weight"]),
+        (
+            "households",
+            {"code": "VH-3", "name": "A", "crops": [" "], "grades": "A", "maximum_load_grams": 0},
+            ["crops[0]", "grades", "maximum_load_grams"],
+        ),
         (
             "products",
             CAI_MEO | {"code": "x", "step_milliunits": "500", "ocop_stars": 2},

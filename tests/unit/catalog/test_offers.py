@@ -93,7 +93,7 @@ def test_every_fault_of_every_offer_is_named_at_once() -> None:
 
 
 def test_a_pledge_that_is_not_allowed_says_which_household_lacks_what() -> None:
-    households = BOOKS.households | {"VH-02": replace(BOOKS.households["VH-02"], certificates=(), grades=("B",))}
+    households = {**BOOKS.households, "VH-02": replace(BOOKS.households["VH-02"], certificates=(), grades=("B",))}
     books = replace(BOOKS, households=households)
     wanted = {"offers[0].pledges[0].household_code": "VH-02 does not bring grade A and does not hold VietGAP"}
     assert faults_of(DRAFT, books=books) == wanted
