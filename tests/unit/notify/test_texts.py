@@ -27,7 +27,9 @@ def basket(*items: BasketItem) -> BasketFacts:
 
 
 def test_a_basket_reads_in_vietnamese_exactly_like_this() -> None:
-    text = texts.basket(basket(item(2, CORIANDER, 3), item(1, CABBAGE, 25)), "gia đình bà Mùa Thị Dợ", "vi", False, None)
+    text = texts.basket(
+        basket(item(2, CORIANDER, 3), item(1, CABBAGE, 25)), "gia đình bà Mùa Thị Dợ", "vi", False, None
+    )
     assert text.subject == "Hàng cần mang thứ Ba, 24/11/2026"
     assert text.body == (
         "Kính gửi gia đình bà Mùa Thị Dợ,\n"
@@ -141,4 +143,6 @@ def test_a_time_carries_its_part_of_the_day(hour: int, words: str) -> None:
 
 def test_every_language_has_its_templates_and_its_speech() -> None:
     for language in texts.LANGUAGES:
-        assert texts.basket(basket(item(1, CABBAGE, 1)), "bà Dợ", language, True, LINK).body
+        assert texts.basket(
+            replace(basket(item(1, CABBAGE, 1)), reply_by_at=REPLY_BY), "bà Dợ", language, True, LINK
+        ).body
