@@ -1,6 +1,8 @@
 """What becomes of a form that a household sends."""
 
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from uuid import UUID
 
 import pytest
@@ -78,8 +80,6 @@ def test_what_is_written_as_a_quantity_is_read_as_the_same(count: int, step_mill
 @settings(max_examples=2000)
 def test_a_text_is_a_quantity_of_whole_steps_up_to_what_was_asked_or_a_fault(text: str) -> None:
     """Against decimal arithmetic, which the product does without."""
-    from decimal import Decimal, InvalidOperation
-
     try:
         plain = text.strip().replace(",", ".")
         value = Decimal(plain) if plain.isascii() and not set(plain) - set("0123456789.") else Decimal("NaN")
@@ -159,12 +159,8 @@ def test_a_form_that_is_not_ours_is_faulty(fields: list[tuple[str, str]], fault:
 )
 @settings(max_examples=2000)
 def test_whatever_is_sent_is_a_form_or_faulty(fields: list[tuple[str, str]]) -> None:
-    try:
-        form = read_form(fields)
-    except Faulty as refused:
-        assert refused.faults
-    else:
-        assert form.answer in ("confirm", "less", "cannot")
+    with suppress(Faulty):
+        assert read_form(fields).answer in ("confirm", "less", "cannot")
 
 
 def test_cannot_needs_a_reason_and_no_quantities() -> None:
