@@ -1,5 +1,7 @@
 """What a household sees on the page that its link leads to."""
 
+import base64
+import hashlib
 import string
 import unicodedata
 from datetime import UTC, date, datetime, timedelta
@@ -128,6 +130,12 @@ def test_an_answer_that_was_not_taken_says_why() -> None:
     assert "vì số hàng cần mang đã thay đổi" in reply_page.basket(NEW, "vi", BEFORE, Attempt(Outdated()))
     unknown = Attempt(Faulty([("version", "missing"), ("q.x", "unknown"), (name, "twice")]))
     assert "Xin sửa rồi gửi lại." in reply_page.basket(NEW, "vi", BEFORE, unknown)
+
+
+def test_the_policy_lets_exactly_the_style_of_the_page_through() -> None:
+    style = reply_page.basket(NEW, "vi", BEFORE).partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"'sha256-{digest}'" in reply_page.HEADERS["Content-Security-Policy"]
 
 
 def test_every_language_has_the_same_sentences_with_the_same_places() -> None:
