@@ -84,6 +84,10 @@ class Speech:
         """A sentence of words.toml."""
         return self._words[name].format_map(values)
 
+    def has(self, name: str) -> bool:
+        """Whether there is such a sentence: what no household can type wrongly has none."""
+        return name in self._words
+
     def quantity(self, goods: Goods, steps: int) -> str:
         """In the unit of the goods."""
         return str(self._grammar.quantity(steps, goods.step_milliunits, goods.unit))
@@ -196,14 +200,14 @@ def _refusal(attempt: Attempt | None, speech: Speech) -> str:
 def _field(asked: Asked, standing: Standing, speech: Speech, attempt: Attempt | None) -> Field:
     goods, name = asked.goods, f"{QUANTITY}{asked.offer_id}"
     most, step = speech.quantity(goods, asked.quantity_steps), speech.quantity(goods, 1)
-    code = attempt.faults.get(name) if attempt else None
+    fault = f"fault_{attempt.faults.get(name)}" if attempt else ""
     return Field(
         name,
         speech.say("quantity_of", product=goods.name, unit=goods.unit, most=most),
         exact(asked.quantity_steps, goods.step_milliunits),
         exact(1, goods.step_milliunits),
         attempt.typed[name] if attempt and name in attempt.typed else _before(asked, standing),
-        speech.say(f"fault_{code}", most=most, step=step) if code else "",
+        speech.say(fault, most=most, step=step) if speech.has(fault) else "",
     )
 
 

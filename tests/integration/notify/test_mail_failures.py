@@ -12,7 +12,7 @@ from services.chassis.ledger import Transaction
 from services.notify.app import service
 from services.notify.store.notices import claim_due
 from tests.integration.notify.peers import Mailbox
-from tests.integration.notify.world import World
+from tests.integration.notify.world import REACHED, World
 from tests.support.servers import fresh_database
 from tests.support.service import running
 
@@ -190,7 +190,7 @@ async def test_a_stopping_process_finishes_its_letter_and_puts_the_others_back(w
 async def test_letters_wait_while_the_mail_server_is_away(stack: Stack) -> None:
     nobody = choose_ports([None])[0]
     smtp = {"smtp_host": "127.0.0.1", "smtp_port": nobody, "smtp_tls": "none", "smtp_sender": "no-reply@cho.example"}
-    async with fresh_database(stack, "notify") as dsn, running(service, dsn, **smtp) as made:
+    async with fresh_database(stack, "notify") as dsn, running(service, dsn, **REACHED, **smtp) as made:
         world = World(made)
         await world.open()
         await queue_one(world)
@@ -200,7 +200,7 @@ async def test_letters_wait_while_the_mail_server_is_away(stack: Stack) -> None:
 
 async def test_nothing_is_sent_in_clear_where_tls_is_wanted(stack: Stack, mail: Mailbox) -> None:
     smtp = {"smtp_host": "127.0.0.1", "smtp_port": mail.port, "smtp_sender": "no-reply@cho.example"}
-    async with fresh_database(stack, "notify") as dsn, running(service, dsn, **smtp) as made:
+    async with fresh_database(stack, "notify") as dsn, running(service, dsn, **REACHED, **smtp) as made:
         world = World(made)
         await world.open()
         await queue_one(world)

@@ -11,7 +11,7 @@ import trustme
 from infra.local.stack import Stack
 from services.notify.app import service
 from tests.integration.notify.peers import Mailbox, mailbox
-from tests.integration.notify.world import World
+from tests.integration.notify.world import REACHED, World
 from tests.support.servers import fresh_database
 from tests.support.service import running
 
@@ -42,7 +42,7 @@ async def world_with(stack: Stack, box: Mailbox, password: str) -> AsyncIterator
     """One basket waits for the guarded mail server."""
     smtp = {"smtp_host": "127.0.0.1", "smtp_port": box.port, "smtp_sender": "no-reply@cho.example"}
     login = {"smtp_username": "cho-phien", "smtp_password": password}
-    async with fresh_database(stack, "notify") as dsn, running(service, dsn, **smtp, **login) as made:
+    async with fresh_database(stack, "notify") as dsn, running(service, dsn, **REACHED, **smtp, **login) as made:
         world = World(made)
         await world.open()
         await world.reach()

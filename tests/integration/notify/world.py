@@ -33,7 +33,7 @@ from tests.support.service import Running
 DAY = date(2099, 11, 24)
 ARRIVE_BY = datetime(2099, 11, 23, 22, 30, tzinfo=UTC)
 REPLY_BY = datetime(2099, 11, 23, 13, 0, tzinfo=UTC)
-LINKS = Links("https://cho.example", ("one secret of this test, that signs", "another one, that signed before"))
+LINKS = Links("https://cho.example", ("the secret of this test that signs", "another secret that signed before it"))
 REACHED: dict[str, Any] = {"public_url": LINKS.public_url, "link_secrets": SecretStr(",".join(LINKS.secrets))}
 """The settings of notify that have no default, besides those of mail."""
 TRACE = "00-" + "ab" * 16 + "-" + "cd" * 8 + "-01"

@@ -143,4 +143,6 @@ def test_a_time_carries_its_part_of_the_day(hour: int, words: str) -> None:
 
 def test_every_language_has_its_templates_and_its_speech() -> None:
     for language in texts.LANGUAGES:
-        assert texts.basket(basket(item(1, CABBAGE, 1)), "bà Dợ", language, True, LINK).body
+        assert texts.basket(
+            replace(basket(item(1, CABBAGE, 1)), reply_by_at=REPLY_BY), "bà Dợ", language, True, LINK
+        ).body
