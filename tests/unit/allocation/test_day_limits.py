@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.allocation.domain.baskets import DayLimits, DayOffer, ShareLevel, Why, assign_day
-from services.allocation.domain.eligibility import Demand, Eligibility, eligible, eligible_pledges
 from tests.unit.allocation.days import (
     HOUSEHOLDS,
     all_weights,
@@ -29,14 +28,6 @@ rule = settings(max_examples=2000, deadline=None, derandomize=True)
 ONE, TWO, THREE = HOUSEHOLDS[:3]
 EQUAL = dict.fromkeys(HOUSEHOLDS, 1)
 
-eligibilities = st.builds(
-    Eligibility,
-    *[st.frozensets(st.sampled_from(words), max_size=2) for words in (["bean", "plum"], ["A", "B"], ["VietGAP"])],
-)
-registered = st.dictionaries(st.sampled_from(HOUSEHOLDS), eligibilities)
-demands = st.builds(
-    Demand, st.sampled_from(["bean", "plum"]), st.sampled_from(["A", "B"]), st.frozensets(st.just("VietGAP"))
-)
 
 
 def in_order(offers: list[DayOffer]) -> list[DayOffer]:
@@ -146,27 +137,6 @@ def test_the_explanation_of_a_limit_says_what_the_numbers_say(
             assert why.even_steps <= min(item.pledged_steps, why.load_steps or item.pledged_steps)
 
 
-@rule
-@given(day_offers(), all_weights, memories, demands, registered)
-def test_a_household_that_is_not_eligible_counts_as_one_that_does_not_pledge(
-    offers: list[DayOffer],
-    weights: dict[UUID, int],
-    memory_vnd: dict[UUID, int],
-    demand: Demand,
-    households: dict[UUID, Eligibility],
-) -> None:
-    kept = [replace(offer, pledges=eligible_pledges(offer.pledges, demand, households)) for offer in offers]
-    kept = [replace(x, promised_net_steps=min(x.promised_net_steps, sum(n for _, n in x.pledges))) for x in kept]
-    plan = assign_day(kept, weights, memory_vnd)
-    for (_, household), steps in steps_of(plan).items():
-        assert steps
-        assert eligible(households.get(household, Eligibility()), demand)
-    for before, after in zip(offers, kept, strict=True):
-        assert after.pledges == tuple(p for p in before.pledges if p[0] in dict(after.pledges))
-        for household in dict(before.pledges).keys() - dict(after.pledges).keys():
-            assert not eligible(households.get(household, Eligibility()), demand)
-
-
 # -- Worked examples -----------------------------------------------------------------------------------------
 
 
@@ -221,33 +191,3 @@ def test_an_explanation_stored_before_there_were_limits_can_still_be_read() -> N
 def test_a_negative_limit_is_refused(limits: DayLimits, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         assign_day([day_offer(1, "beans", 1, 1, {ONE: 1})], EQUAL, {}, limits)
-
-
-# -- Eligibility ---------------------------------------------------------------------------------------------
-
-SHAN_TEA = Demand("tea", "A", frozenset({"VietGAP", "OCOP"}))
-
-
-@pytest.mark.parametrize(
-    ("household", "may"),
-    [
-        (Eligibility(certificates=frozenset({"VietGAP", "OCOP", "organic"})), True),
-        (Eligibility(certificates=frozenset({"VietGAP"})), False),
-        (Eligibility(frozenset({"tea", "plum"}), frozenset({"A"}), SHAN_TEA.certificates), True),
-        (Eligibility(frozenset({"plum"}), frozenset(), SHAN_TEA.certificates), False),
-        (Eligibility(frozenset(), frozenset({"B"}), SHAN_TEA.certificates), False),
-        (Eligibility(), False),
-    ],
-)
-def test_crop_and_grade_must_be_registered_unless_none_is_and_every_certificate_must_be_held(
-    household: Eligibility, may: bool
-) -> None:
-    assert eligible(household, SHAN_TEA) == may
-
-
-def test_a_household_of_which_nothing_is_registered_brings_what_demands_no_certificate() -> None:
-    pledges = ((ONE, 3), (TWO, 4), (THREE, 0))
-    assert eligible_pledges(pledges, Demand("bean", "A"), {TWO: Eligibility(frozenset({"tea"}))}) == (
-        (ONE, 3),
-        (THREE, 0),
-    )
