@@ -85,8 +85,8 @@ def test_the_order_of_offers_pledges_and_limits_does_not_matter(
         replace(offer, pledges=tuple(random.sample(offer.pledges, len(offer.pledges))))
         for offer in random.sample(offers, len(offers))
     ]
-    other_limits = replace(limits, load_grams=dict(reversed(limits.load_grams.items())))
-    other_weights = dict(reversed(weights.items()))
+    other_limits = replace(limits, load_grams=dict(reversed(list(limits.load_grams.items()))))
+    other_weights = dict(reversed(list(weights.items())))
     assert assign_day(shuffled, other_weights, memory_vnd, other_limits) == assign_day(
         offers, weights, memory_vnd, limits
     )
