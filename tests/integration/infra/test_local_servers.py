@@ -22,6 +22,7 @@ from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed
 from pamqp.common import FieldTable
 
 from infra.local import owned
+from infra.local.credentials import load_or_create
 from infra.local.errors import LocalStackError
 from infra.local.stack import Stack, delete_abandoned
 from infra.rabbitmq.definitions import PARTNERS_VHOST, READS, SERVICES
@@ -392,3 +393,17 @@ def test_a_process_file_of_an_earlier_boot_names_nobody(tmp_path: Path) -> None:
     finally:
         process.kill()
     assert not process.alive
+
+
+def test_credentials_of_an_older_stack_are_kept_and_get_what_they_lack(tmp_path: Path) -> None:
+    file = tmp_path / "credentials.json"
+    made, is_new = load_or_create(file)
+    assert is_new
+    stored = json.loads(file.read_text())
+    del stored["links"]
+    file.write_text(json.dumps(stored))
+    completed, is_new = load_or_create(file)
+    assert not is_new
+    assert (completed.postgres, completed.rabbit) == (made.postgres, made.rabbit)
+    assert len(completed.links) == 32
+    assert load_or_create(file) == (completed, False)
