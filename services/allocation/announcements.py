@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from services.allocation.domain.baskets import Item
 from services.allocation.domain.books import LinePromise, OfferBook, Promised, Shorted
 from services.allocation.domain.cut_off import BasketVersion
-from services.allocation.domain.explain import Goods, Language, explain_item
+from services.allocation.domain.explain import Goods, Language, explain_told
 from services.allocation.domain.settlement import Entry
+from services.allocation.domain.told import ToldItem
 from services.contracts import allocation as contract
 
 
@@ -87,7 +87,7 @@ def basket_confirmed(version: BasketVersion, goods: Mapping[UUID, Goods], by: st
     )
 
 
-def _basket_item(item: Item, goods: Goods) -> contract.BasketItem:
+def _basket_item(item: ToldItem, goods: Goods) -> contract.BasketItem:
     return contract.BasketItem(
         offer_id=item.offer_id,
         product_id=item.product_id,
@@ -96,8 +96,8 @@ def _basket_item(item: Item, goods: Goods) -> contract.BasketItem:
         collection_point_id=item.collection_point_id,
         arrive_by_at=item.arrive_by_at,
         confirmed_steps=item.confirmed_steps,
-        why_vi=explain_item(item, goods, Language.VI),
-        why_en=explain_item(item, goods, Language.EN),
+        why_vi=explain_told(item, goods, Language.VI),
+        why_en=explain_told(item, goods, Language.EN),
     )
 
 

@@ -17,9 +17,10 @@ from time import process_time
 from uuid import UUID
 
 from services.allocation.domain.baskets import DayOffer
-from services.allocation.domain.books import CloseIntake, Command, OfferBook, Place, SetSupply, Wanted, queue_ends
+from services.allocation.domain.books import CloseIntake, Command, OfferBook, Place, SetSupply, Wanted
 from services.allocation.domain.cut_off import Closing, close_days
 from services.allocation.domain.promise import decide
+from services.allocation.domain.reach import queue_ends
 from services.allocation.domain.sharing import FairnessEntry
 from tests.perf.memory import peak_mib
 
@@ -68,7 +69,7 @@ def _promise(lines: int, supply_steps: list[int], random: Random) -> tuple[float
         ends = queue_ends(commands, books.values(), ())
         decision = decide(commands, books.values(), ())
         spent_s += process_time() - began_s
-        assert not ends.waiting_steps
+        assert not ends.waiting
         assert not ends.newest_steps
         books |= {book.offer_id: book for book in decision.books}
     return spent_s, books

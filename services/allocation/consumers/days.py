@@ -9,10 +9,10 @@ from uuid import UUID
 from services.allocation import announcements
 from services.allocation.consumers.shortages import Shortage
 from services.allocation.domain.asked import AskedBasket, Changed, Confirmed, Missed, Outcome, Raise
-from services.allocation.domain.baskets import Item
 from services.allocation.domain.cut_off import BasketKey, BasketState, BasketVersion
 from services.allocation.domain.market_day import MarketDay
 from services.allocation.domain.shortening import Coming
+from services.allocation.domain.told import ToldItem
 from services.allocation.store.asked import Day, list_market_days, save_changes, save_market_days
 from services.allocation.store.days import list_basket_states
 from services.allocation.store.members import lock_cooperatives
@@ -135,7 +135,7 @@ class _Voice:
                 if asked.offer_id in more:
                     raises = (*raises, more[asked.offer_id])
                 of = self._goods[asked.offer_id]
-                item = Item(
+                item = ToldItem(
                     asked.offer_id,
                     of.product_id,
                     asked.quantity_steps,
@@ -151,4 +151,4 @@ class _Voice:
                 self._items[place] = item
                 items.append(item)
         items.sort(key=lambda item: (self._goods[item.offer_id].product_code, item.offer_id.int))
-        return BasketVersion(basket.household_id, delivery_day, basket.version, tuple(items), ())
+        return BasketVersion(basket.household_id, delivery_day, basket.version, tuple(items))

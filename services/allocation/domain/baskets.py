@@ -12,7 +12,6 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from services.allocation.domain.asked import Raise
 from services.allocation.domain.day_sharing import Member, Portion, Shared, most_vnd
 from services.allocation.domain.sharing import FairnessEntry, day_entries, fill
 from services.allocation.domain.worthwhile import share_worthwhile
@@ -74,12 +73,7 @@ class Why:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """So much of one offer, to be brought to the collection point by the given time.
-
-    `why` is the plan of the cut-off; None where nothing was asked then. What happened since: `raises` say how much more
-    was asked when others could not bring theirs, `is_lowered` that the household cannot bring more than this, and
-    `confirmed_steps` what it has said that it brings.
-    """
+    """So much of one offer, to be brought to the collection point by the given time."""
 
     offer_id: UUID
     product_id: UUID
@@ -87,11 +81,8 @@ class Item:
     pledged_steps: int
     collection_point_id: UUID
     arrive_by_at: datetime
-    why: Why | None
+    why: Why
     step_grams: int | None = None  # the weight of a step; None: not known, and does not count
-    confirmed_steps: int = 0
-    raises: tuple[Raise, ...] = ()
-    is_lowered: bool = False
 
     @property
     def grams(self) -> int:

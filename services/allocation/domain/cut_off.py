@@ -12,6 +12,7 @@ from uuid import UUID
 
 from services.allocation.domain.baskets import DayLimits, DayOffer, Item, assign_day
 from services.allocation.domain.sharing import FairnessEntry, debt_cap, memory
+from services.allocation.domain.told import ToldItem, as_planned
 
 BasketKey: TypeAlias = tuple[UUID, date]  # household_id, delivery_day
 EntryKey: TypeAlias = tuple[date, UUID]  # delivery_day, household_id
@@ -37,7 +38,7 @@ class BasketState:
     """What a household has been asked for on a day so far."""
 
     version: int
-    items: tuple[Item, ...]
+    items: tuple[ToldItem, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,8 @@ class BasketVersion:
     household_id: UUID
     delivery_day: date
     version: int
-    items: tuple[Item, ...]
-    added: tuple[Item, ...]
+    items: tuple[ToldItem, ...]
+    added: tuple[Item, ...] = ()
     not_worthwhile: bool = False
 
 
@@ -118,13 +119,12 @@ def _close_day(
     plan = assign_day(closing.offers, weights, memory_vnd, limits)
     versions = []
     for basket in plan.baskets:
+        told = tuple(map(as_planned, basket.items))
         before = baskets.get((basket.household_id, day))
         if before is None:
-            versions.append(
-                BasketVersion(basket.household_id, day, 1, basket.items, basket.items, basket.not_worthwhile)
-            )
+            versions.append(BasketVersion(basket.household_id, day, 1, told, basket.items, basket.not_worthwhile))
         elif basket.items:
-            items = (*before.items, *basket.items)
+            items = (*before.items, *told)
             versions.append(BasketVersion(basket.household_id, day, before.version + 1, items, basket.items))
     added = (_added(entries.get((day, entry.household_id)), entry) for entry in plan.entries)
     return ClosedDay(tuple(versions), tuple(added), memory_vnd, plan.missing)

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from services.allocation.domain.baskets import Item, ShareLevel, Why
 from services.allocation.domain.books import Reason
+from services.allocation.domain.told import ToldItem
 
 
 class Language(StrEnum):
@@ -32,6 +33,12 @@ class Goods:
 
 
 def explain_item(item: Item, goods: Goods, language: Language) -> str:
+    """Say to the household in one sentence why the plan of the cut-off asks it for so much."""
+    words = _WORDS[language]
+    return words.levels[item.why.level].format_map(_parts(item.quantity_steps, item.why, goods, words))
+
+
+def explain_told(item: ToldItem, goods: Goods, language: Language) -> str:
     """Say to the household in one sentence why it brings so much: what happened last is what decided."""
     words = _WORDS[language]
     if item.is_lowered or (item.why is None and not item.raises):
@@ -41,7 +48,7 @@ def explain_item(item: Item, goods: Goods, language: Language) -> str:
         steps = {"quantity": item.quantity_steps, "freed": last.why.freed_steps, "more": last.more_steps}
         return _say(words.raised, steps, goods, words)
     assert item.why is not None
-    return words.levels[item.why.level].format_map(_parts(item, item.why, goods, words))
+    return words.levels[item.why.level].format_map(_parts(item.quantity_steps, item.why, goods, words))
 
 
 def _say(template: str, steps: Mapping[str, int], goods: Goods, words: "_Words") -> str:
@@ -77,13 +84,13 @@ class _Words:
     unknown_shortfall: str
 
 
-def _parts(item: Item, why: Why, goods: Goods, words: _Words) -> dict[str, str]:
+def _parts(quantity_steps: int, why: Why, goods: Goods, words: _Words) -> dict[str, str]:
     """All that a template may name."""
     steps = {
-        "quantity": item.quantity_steps,
+        "quantity": quantity_steps,
         "even": why.even_steps,
         "shared": why.shared_steps,
-        "difference": abs(item.quantity_steps - why.even_steps),
+        "difference": abs(quantity_steps - why.even_steps),
         "step": 1,
     }
     parts = {name: _quantity(of, goods, words.decimal_mark) for name, of in steps.items()}

@@ -7,7 +7,10 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
-from services.allocation.domain.baskets import Item, ShareLevel
+from services.allocation.domain.asked import Raise
+from services.allocation.domain.baskets import ShareLevel
+from services.allocation.domain.explain import Goods, Language, explain_told
+from services.allocation.domain.told import ToldItem
 from services.allocation.http.context import Steps
 from services.allocation.store.days import ListedBasket, list_baskets
 from services.allocation.store.members import is_cooperative
@@ -29,10 +32,22 @@ class WhyAnswer(BaseModel):
     memory_vnd: Annotated[int, Field(description="Beyond (+) or behind (-) its fair part of the past days.")]
     today_vnd: Annotated[int, Field(description="What it got of earlier products of the same day.")]
     by_lot: Annotated[bool, Field(description="The last step was drawn among households exactly level.")]
+    load_steps: Annotated[int | None, Field(description="The most that it could still carry; null: no limit.")]
+    not_asked: Annotated[int, Field(description="So many more pledged, but their way would not have been worth it.")]
+
+
+class RaiseAnswer(BaseModel):
+    """So much more was asked when others could not bring theirs, and what decided it."""
+
+    more_steps: Steps
+    freed_steps: Annotated[int, Field(description="So many steps of the offer were shared out again,")]
+    households: Annotated[int, Field(description="among so many households that had room.")]
+    floor_steps: Annotated[int, Field(description="What it was asked for before.")]
+    by_lot: bool
 
 
 class ItemAnswer(BaseModel):
-    """What a household brings of one offer."""
+    """What a household brings of one offer, and why: as numbers, and as a sentence for the household."""
 
     offer_id: UUID
     product_id: UUID
@@ -41,7 +56,11 @@ class ItemAnswer(BaseModel):
     pledged_steps: Steps
     collection_point_id: UUID
     arrive_by_at: datetime
-    why: WhyAnswer
+    confirmed_steps: Steps
+    why: Annotated[WhyAnswer | None, Field(description="The plan of the cut-off; null where nothing was asked then.")]
+    raises: list[RaiseAnswer]
+    why_vi: str
+    why_en: str
 
 
 class BasketAnswer(BaseModel):
@@ -52,6 +71,8 @@ class BasketAnswer(BaseModel):
     version: Annotated[int, Field(ge=1, description="Grows by one with each change.")]
     told_at: Annotated[datetime | None, Field(description="The channel's receipt for this version.")]
     untold_reason: Annotated[str | None, Field(description="Why no channel could tell this version.")]
+    answer: Annotated[str | None, Field(description="`confirm`, `less` or `cannot`; null: none in the last round.")]
+    reason: Annotated[str | None, Field(description="Why the household cannot bring anything.")]
     items: list[ItemAnswer]
 
 
@@ -88,11 +109,13 @@ def _basket(basket: ListedBasket) -> BasketAnswer:
         version=basket.version,
         told_at=basket.told_at,
         untold_reason=basket.untold_reason,
-        items=[_item(product_code, item) for product_code, item in basket.items],
+        answer=basket.answer,
+        reason=basket.reason,
+        items=[_item(product_code, goods, item) for product_code, goods, item in basket.items],
     )
 
 
-def _item(product_code: str, item: Item) -> ItemAnswer:
+def _item(product_code: str, goods: Goods, item: ToldItem) -> ItemAnswer:
     return ItemAnswer(
         offer_id=item.offer_id,
         product_id=item.product_id,
@@ -101,5 +124,20 @@ def _item(product_code: str, item: Item) -> ItemAnswer:
         pledged_steps=item.pledged_steps,
         collection_point_id=item.collection_point_id,
         arrive_by_at=item.arrive_by_at,
-        why=WhyAnswer.model_validate(item.why, from_attributes=True),
+        confirmed_steps=item.confirmed_steps,
+        why=WhyAnswer.model_validate(item.why, from_attributes=True) if item.why else None,
+        raises=[_raise(one) for one in item.raises],
+        why_vi=explain_told(item, goods, Language.VI),
+        why_en=explain_told(item, goods, Language.EN),
+    )
+
+
+def _raise(one: Raise) -> RaiseAnswer:
+    why = one.why
+    return RaiseAnswer(
+        more_steps=one.more_steps,
+        freed_steps=why.freed_steps,
+        households=why.households,
+        floor_steps=why.floor_steps,
+        by_lot=why.by_lot,
     )

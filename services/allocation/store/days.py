@@ -10,9 +10,11 @@ from uuid import UUID
 import asyncpg
 
 from services.allocation.domain.asked import Raise, WhyRaised
-from services.allocation.domain.baskets import Item, ShareLevel, Why
+from services.allocation.domain.baskets import ShareLevel, Why
 from services.allocation.domain.cut_off import BasketKey, BasketState, BasketVersion, EntryKey
+from services.allocation.domain.explain import Goods
 from services.allocation.domain.sharing import FairnessEntry
+from services.allocation.domain.told import ToldItem
 from services.allocation.store import Reader
 from services.chassis.ledger import Connection
 
@@ -20,18 +22,20 @@ Day = tuple[UUID, date]
 """A delivery day of a cooperative."""
 
 _BASKETS = """
-select v.household_id, v.delivery_day, h.code as household_code, v.version, v.told_at, v.untold_reason
+select v.household_id, v.delivery_day, h.code as household_code, v.version, v.told_at, v.untold_reason, b.answer,
+       b.reason
 from (select distinct on (v.cooperative_id, v.delivery_day, v.household_id) v.*
       from unnest($1::uuid[], $2::date[]) as d (cooperative_id, delivery_day)
       join basket_version v using (cooperative_id, delivery_day)
       order by v.cooperative_id, v.delivery_day, v.household_id, v.version desc) v
-join household h using (household_id) order by v.delivery_day, h.code collate "C", v.household_id
+join household h using (household_id) join basket b using (cooperative_id, delivery_day, household_id)
+order by v.delivery_day, h.code collate "C", v.household_id
 """
 
 _ITEMS = """
 select i.household_id, o.delivery_day, i.offer_id, o.product_id, p.code as product_code, i.quantity_steps,
        i.pledged_steps, o.collection_point_id, o.arrive_by_at, i.why, o.step_grams, i.confirmed_steps, i.raises,
-       i.most_steps
+       i.most_steps, p.name, p.unit, p.step_milliunits
 from unnest($1::uuid[], $2::date[]) as d (cooperative_id, delivery_day)
 join offer o using (cooperative_id, delivery_day) join basket_item i using (offer_id) join product p using (product_id)
 where i.quantity_steps > 0 order by i.since_version, p.code collate "C", i.offer_id
@@ -47,7 +51,9 @@ class ListedBasket:
     version: int
     told_at: datetime | None
     untold_reason: str | None
-    items: tuple[tuple[str, Item], ...]  # (product code, item)
+    answer: str | None
+    reason: str | None  # why it cannot bring anything
+    items: tuple[tuple[str, Goods, ToldItem], ...]  # (product code, what it is called and counted in, item)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +68,8 @@ class Told:
     untold_reason: str | None
 
 
-def _item(row: asyncpg.Record) -> Item:
-    return Item(
+def _item(row: asyncpg.Record) -> ToldItem:
+    return ToldItem(
         row["offer_id"],
         row["product_id"],
         row["quantity_steps"],
@@ -89,9 +95,10 @@ def _raise(offer_id: UUID, steps: int, **why: Any) -> Raise:
 
 async def list_baskets(reader: Reader, day: Day) -> list[ListedBasket]:
     """The baskets of one delivery day by household code."""
-    items: dict[UUID, list[tuple[str, Item]]] = {}
+    items: dict[UUID, list[tuple[str, Goods, ToldItem]]] = {}
     for row in await reader.fetch(_ITEMS, [day[0]], [day[1]]):
-        items.setdefault(row["household_id"], []).append((row["product_code"], _item(row)))
+        goods = Goods(row["name"] or row["product_code"], row["unit"], row["step_milliunits"])
+        items.setdefault(row["household_id"], []).append((row["product_code"], goods, _item(row)))
     return [
         ListedBasket(
             row["household_id"],
@@ -99,6 +106,8 @@ async def list_baskets(reader: Reader, day: Day) -> list[ListedBasket]:
             row["version"],
             row["told_at"],
             row["untold_reason"],
+            row["answer"],
+            row["reason"],
             tuple(items.get(row["household_id"], ())),
         )
         for row in await reader.fetch(_BASKETS, [day[0]], [day[1]])
@@ -109,7 +118,7 @@ async def list_basket_states(conn: Connection, days: Collection[Day]) -> dict[Ba
     """What the households have been asked for on these days."""
     where = [cooperative_id for cooperative_id, _ in days], [delivery_day for _, delivery_day in days]
     versions = await conn.fetch(_BASKETS, *where)
-    items: dict[BasketKey, list[Item]] = {}
+    items: dict[BasketKey, list[ToldItem]] = {}
     for row in await conn.fetch(_ITEMS, *where) if versions else ():
         items.setdefault((row["household_id"], row["delivery_day"]), []).append(_item(row))
     keys = [(row["household_id"], row["delivery_day"]) for row in versions]
@@ -139,7 +148,7 @@ async def save_baskets(conn: Connection, versions: Sequence[tuple[UUID, BasketVe
         [basket.version for basket, _ in items],
         [item.quantity_steps for _, item in items],
         [item.pledged_steps for _, item in items],
-        [json.dumps(asdict(item.why)) if item.why else None for _, item in items],
+        [json.dumps(asdict(item.why)) for _, item in items],
     )
 
 

@@ -18,6 +18,7 @@ from services.contracts.catalog import (
     OfferPublished,
     OfferWithdrawn,
     Pledge,
+    Policies,
     ProductListed,
 )
 from services.contracts.orders import IntakeClosed, OrderCancelled, OrderChanged, OrderLine, OrderPlaced
@@ -52,7 +53,7 @@ class Stream:
         traceparent = f"00-{self.cooperative_id.hex[:16]}{span:016x}-{span:016x}-01"
         return Received(self.cooperative_id, sequence, UUID(int=span), NOON, traceparent, event)
 
-    def registered(self, weights: Sequence[int] = (1, 1, 1)) -> list[Received[Any]]:
+    def registered(self, weights: Sequence[int] = (1, 1, 1), **policies: Any) -> list[Received[Any]]:
         """The cooperative with all its members and products."""
         point = CollectionPoint(collection_point_id=self.collection_point_id, name="Chợ phiên Vân Hồ")
         cooperative = CooperativeRegistered(
@@ -61,6 +62,7 @@ class Stream:
             name="HTX Rau hữu cơ Vân Hồ",
             timezone="Asia/Ho_Chi_Minh",
             collection_points=(point,),
+            policies=Policies(**policies),
         )
         households = [
             HouseholdRegistered(household_id=household, code=f"VH-{n + 1:02}", share_weight=weights[n % len(weights)])

@@ -11,9 +11,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from services.allocation import consumers
-from services.allocation.commands import commands_of
-from services.allocation.domain.policies import PromisePolicy, PromiseRule
 from services.chassis.inbox import Received
 from tests.integration.allocation.conftest import Allocation
 from tests.integration.allocation.market import CAI_MEO, DAY, SU_SU, Stream
@@ -116,7 +113,7 @@ class Day:
 def played(actions: list[Action]) -> list[Received[Any]]:
     """The events of two cooperatives; each starts with an offer of everything, and nearly all closes at the end."""
     streams = Stream(1), Stream(2)
-    events = [*streams[0].registered((1, 2, 3)), *streams[1].registered()]
+    events = [*streams[0].registered((1, 2, 3)), *streams[1].registered(promise_rule="fair")]
     days = [Day(stream, events) for stream in streams]
     for day in days:
         day.act("publish", 0, [0, 6, 3, 1])
@@ -146,14 +143,11 @@ real_database = settings(
 )
 async def test_whatever_happens_everything_adds_up_and_batches_make_no_difference(
     allocation: Allocation,
-    monkeypatch: pytest.MonkeyPatch,
     actions: list[Action],
     sizes: list[int],
     other_sizes: list[int],
 ) -> None:
     """The second cooperative promises nothing before the cut-off."""
-    fair = {Stream(2).cooperative_id: PromisePolicy(rule=PromiseRule.FAIR)}
-    monkeypatch.setattr(consumers, "commands_of", lambda run, _: commands_of(run, fair))
     events = played(actions)
     await allocation.forget()
     await allocation.take_in_cut(events, sizes)

@@ -7,9 +7,6 @@ import asyncpg
 import pytest
 from msgspec.structs import asdict, replace
 
-from services.allocation import consumers
-from services.allocation.commands import commands_of
-from services.allocation.domain.policies import PromisePolicy, PromiseRule
 from services.chassis.access import new_key
 from services.contracts.catalog import AccessKeyIssued, AccessKeyRevoked, CooperativeChanged
 from services.contracts.notify import NoticeDelivered, NoticeUndeliverable
@@ -119,12 +116,10 @@ async def test_a_day_that_comes_in_one_batch_is_said_once_per_order_and_offer(al
 
 
 async def test_at_the_cut_off_of_a_fair_offer_every_order_is_answered_with_few_statements(
-    allocation: Allocation, monkeypatch: pytest.MonkeyPatch
+    allocation: Allocation,
 ) -> None:
     s = Stream()
-    policy = PromisePolicy(buffer_permille=100, rule=PromiseRule.FAIR)
-    monkeypatch.setattr(consumers, "commands_of", lambda run, _: commands_of(run, {s.cooperative_id: policy}))
-    await allocation.take_in(*s.registered(), s.published(1, {0: 50, 1: 61}))
+    await allocation.take_in(*s.registered(promise_rule="fair", buffer_permille=100), s.published(1, {0: 50, 1: 61}))
     await allocation.take_in(*(s.placed(20 + n, (1, 3), minimum=1 + n % 3) for n in range(40)))
     await allocation.take_in(s.placed(11, (1, 20), tier=1))
     closed = s.closed(1)

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from services.allocation.domain.baskets import DayOffer
-from services.allocation.domain.cut_off import MEMORY_DAYS, BasketState, ClosedDay, Closing, close_days
+from services.allocation.domain.cut_off import BasketState, ClosedDay, Closing, close_days
 from services.allocation.domain.sharing import FairnessEntry
 from services.allocation.domain.terms import step_value_vnd
 
@@ -89,15 +89,15 @@ def test_a_household_that_comes_anyway_is_asked_for_more_and_one_that_was_spared
 
 
 def test_closing_a_day_with_nothing_left_to_share_changes_nothing() -> None:
-    assert close(Closing(COOPERATIVE, DAY, ())) == [ClosedDay((), ())]
+    assert close(Closing(COOPERATIVE, DAY, ())) == [ClosedDay((), (), {})]
 
 
 @pytest.mark.parametrize(
     ("cooperative_id", "days_ago", "counts"),
     [
         (COOPERATIVE, 0, True),
-        (COOPERATIVE, MEMORY_DAYS - 1, True),
-        (COOPERATIVE, MEMORY_DAYS, False),
+        (COOPERATIVE, 29, True),
+        (COOPERATIVE, 30, False),
         (COOPERATIVE, -1, False),
         (OTHER, 1, False),
     ],

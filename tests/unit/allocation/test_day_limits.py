@@ -29,7 +29,6 @@ ONE, TWO, THREE = HOUSEHOLDS[:3]
 EQUAL = dict.fromkeys(HOUSEHOLDS, 1)
 
 
-
 def in_order(offers: list[DayOffer]) -> list[DayOffer]:
     return sorted(offers, key=lambda offer: (offer.product_code, offer.offer_id))
 

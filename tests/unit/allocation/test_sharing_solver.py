@@ -32,7 +32,7 @@ class Share:
 
 def leximin(total_steps: int, shares: Sequence[Share]) -> list[int]:
     """The best standings that can be reached with so many steps, sorted."""
-    solver = highspy.Highs()  # type: ignore[no-untyped-call]
+    solver = highspy.Highs()
     solver.silent()
     solver.setOptionValue("threads", 1)
     solver.setOptionValue("mip_rel_gap", 0.0)
