@@ -70,7 +70,7 @@ def _promise(lines: int, supply_steps: list[int], random: Random) -> tuple[float
         decision = decide(commands, books.values(), ())
         spent_s += process_time() - began_s
         assert not ends.waiting
-        assert not ends.newest_steps
+        assert not ends.newest
         books |= {book.offer_id: book for book in decision.books}
     return spent_s, books
 

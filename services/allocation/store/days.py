@@ -28,7 +28,8 @@ from (select distinct on (v.cooperative_id, v.delivery_day, v.household_id) v.*
       from unnest($1::uuid[], $2::date[]) as d (cooperative_id, delivery_day)
       join basket_version v using (cooperative_id, delivery_day)
       order by v.cooperative_id, v.delivery_day, v.household_id, v.version desc) v
-join household h using (household_id) join basket b using (cooperative_id, delivery_day, household_id)
+join household h using (household_id)
+join basket b on (b.cooperative_id, b.delivery_day, b.household_id) = (v.cooperative_id, v.delivery_day, v.household_id)
 order by v.delivery_day, h.code collate "C", v.household_id
 """
 

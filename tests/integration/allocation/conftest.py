@@ -29,6 +29,8 @@ STATE = {
     "order_line": "offer_id, position",
     "basket_version": "cooperative_id, delivery_day, household_id, version",
     "basket_item": "offer_id, household_id",
+    "market_day": "cooperative_id, delivery_day",
+    "basket": "cooperative_id, delivery_day, household_id",
     "fairness_entry": "cooperative_id, delivery_day, household_id",
 }
 """Every table that events of the market change, with its key."""

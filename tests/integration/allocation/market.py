@@ -21,6 +21,7 @@ from services.contracts.catalog import (
     Policies,
     ProductListed,
 )
+from services.contracts.notify import HouseholdReplied, RepliedItem
 from services.contracts.orders import IntakeClosed, OrderCancelled, OrderChanged, OrderLine, OrderPlaced
 
 DAY = date(2025, 11, 20)
@@ -143,3 +144,22 @@ class Stream:
     def closed(self, number: int, closes_day: bool = True, day: date = DAY) -> Received[Any]:
         """The offer's cut-off."""
         return self.received(IntakeClosed(offer_id=self.id_of(number), delivery_day=day, closes_day=closes_day))
+
+    def replied(
+        self, household: int, answer: str, version: int = 1, less: Mapping[int, int] | None = None, day: date = DAY
+    ) -> Received[Any]:
+        """What a household answered its basket; `less` in steps by offer."""
+        items = tuple(
+            RepliedItem(offer_id=self.id_of(offer), quantity_steps=steps) for offer, steps in (less or {}).items()
+        )
+        return self.received(
+            HouseholdReplied(
+                household_id=self.households[household],
+                delivery_day=day,
+                version=version,
+                answer=answer,
+                channel="page",
+                items=items,
+                reason="sold_out" if answer == "cannot" else None,
+            )
+        )

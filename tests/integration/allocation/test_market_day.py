@@ -124,7 +124,7 @@ async def test_at_the_cut_off_of_a_fair_offer_every_order_is_answered_with_few_s
     await allocation.take_in(s.placed(11, (1, 20), tier=1))
     closed = s.closed(1)
     statements = await allocation.take_in(closed)
-    assert statements <= 14
+    assert statements <= 18
     lines = await promised(allocation, s)
     assert sum(net for _, net, *_ in lines) == 99
     assert lines[-1] == (11, 20, 0, 0, 0)

@@ -1,0 +1,197 @@
+"""Weighing in, the truck's departure and the accounts: what is owed adds up to the đồng, and orders know their lots."""
+
+import csv
+import io
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+
+from tests.integration.allocation.conftest import Allocation
+from tests.integration.allocation.market import DAY, STEP_VALUES_VND, SU_SU, Stream
+from tests.integration.allocation.test_market_day import promised, said
+from tests.integration.allocation.test_replies import asked
+
+
+class Staff:
+    """Staff of a cooperative at its collection point."""
+
+    def __init__(self, allocation: Allocation, stream: Stream, key: dict[str, str]) -> None:
+        self._client, self._stream, self._key = allocation.running.client, stream, key
+
+    @classmethod
+    async def of(cls, allocation: Allocation, stream: Stream) -> "Staff":
+        return cls(allocation, stream, await allocation.running.key("staff", stream.cooperative_id))
+
+    async def post(self, what: str, body: Any = None) -> httpx.Response:
+        path = f"/v1/cooperatives/{self._stream.cooperative_id}/days/{DAY}/{what}"
+        return await self._client.post(path, json=body, headers=self._key)
+
+    async def get(self, what: str) -> httpx.Response:
+        return await self._client.get(f"/v1/cooperatives/{self._stream.cooperative_id}/{what}", headers=self._key)
+
+    async def bring(self, household: str, steps: int, may_exceed: bool = False, **more: Any) -> httpx.Response:
+        arrival = {"arrival_id": str(uuid4()), "household_code": household, "product_code": "cai-meo"}
+        body = {"arrivals": [arrival | {"accepted_steps": steps} | more], "may_exceed": may_exceed}
+        return await self.post("arrivals", body)
+
+
+async def test_what_arrives_is_weighed_in_and_more_than_asked_needs_an_explicit_act(allocation: Allocation) -> None:
+    s = await asked(allocation, {0: 6, 1: 6}, 8)
+    staff = await Staff.of(allocation, s)
+    number = str(uuid4())
+    first = await staff.bring("VH-01", 3, arrival_id=number, rejected_steps=1, reason="wilted")
+    assert first.status_code == 200
+    (arrival,) = first.json()["arrivals"]
+    assert (arrival["lot"], arrival["accepted_steps"], arrival["rejected_steps"]) == ("VH--01-cai-meo-251120", 3, 1)
+    assert (
+        len((await staff.bring("VH-01", 3, arrival_id=number, rejected_steps=1, reason="wilted")).json()["arrivals"])
+        == 1
+    )
+    assert len(await said(allocation, s, "arrival_recorded")) == 1
+    too_much = await staff.bring("VH-01", 2)
+    assert (too_much.status_code, too_much.json()["errors"][0]["field"]) == (422, "arrivals[0].accepted_steps")
+    assert (await staff.bring("VH-01", 2, may_exceed=True)).status_code == 200
+    expected = (await staff.get(f"days/{DAY}/arrivals")).json()["expected"]
+    assert [(x["household_code"], x["asked_steps"], x["accepted_steps"], x["rejected_steps"]) for x in expected] == [
+        ("VH-01", 4, 5, 1),
+        ("VH-02", 4, 0, 0),
+    ]
+
+
+async def test_bad_arrivals_are_named_all_at_once_and_change_nothing(allocation: Allocation) -> None:
+    s = await asked(allocation, {0: 6, 1: 6}, 8)
+    staff = await Staff.of(allocation, s)
+    good = {"arrival_id": str(uuid4()), "household_code": "VH-01", "product_code": "cai-meo", "accepted_steps": 1}
+    faulty = [
+        good,
+        good | {"arrival_id": str(uuid4()), "household_code": "VH-99"},
+        good | {"arrival_id": str(uuid4()), "accepted_grams": 500},
+        {**good, "arrival_id": str(uuid4()), "accepted_steps": None, "accepted_grams": 500},
+    ]
+    answer = await staff.post("arrivals", {"arrivals": faulty})
+    assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (
+        422,
+        ["arrivals[1].household_code", "arrivals[2].accepted_steps", "arrivals[3].accepted_grams"],
+    )
+    for wrong in ({"accepted_steps": -1}, {"accepted_steps": 1.5}, {"rejected_steps": 1}):
+        assert (await staff.post("arrivals", {"arrivals": [good | wrong]})).status_code == 422
+    assert await allocation.fetch("select from arrival") == []
+
+
+async def test_a_weight_counts_in_whole_steps(allocation: Allocation) -> None:
+    s = Stream()
+    await allocation.take_in(*s.registered())
+    await allocation.running.runtime.pool.execute("update product set step_grams = 500")
+    await allocation.take_in(s.published(1, {0: 6}), s.placed(11, (1, 5)), s.closed(1))
+    staff = await Staff.of(allocation, s)
+    answer = await staff.bring("VH-01", 0, accepted_steps=None, accepted_grams=2_499)
+    assert [(x["accepted_steps"], x["grams"]) for x in answer.json()["arrivals"]] == [(4, 2_499)]
+
+
+async def test_the_departure_settles_the_day_and_tells_each_order_once_what_it_lost(allocation: Allocation) -> None:
+    s = await asked(allocation, {0: 6, 1: 6}, 3, 7, fee_permille=35)
+    staff = await Staff.of(allocation, s)
+    await staff.bring("VH-01", 5)
+    await staff.bring("VH-02", 2)
+    done = await staff.post("departure")
+    assert done.status_code == 200
+    entries = {x["household_code"]: (x["gross_vnd"], x["fee_vnd"], x["net_vnd"]) for x in done.json()["entries"]}
+    gross_vnd = 7 * STEP_VALUES_VND["cai-meo"]
+    assert entries == {"VH-01": (75_000, 2_625, 72_375), "VH-02": (30_000, 1_050, 28_950)}
+    assert done.json()["net_vnd"] == gross_vnd - round(gross_vnd * 35 / 1000)
+    assert await promised(allocation, s) == [(11, 3, 0, 0, 0), (12, 7, 0, 3, 0)]
+    ((line,),) = [body["lines"] for body in await said(allocation, s, "order_shorted")]
+    assert (line["before_steps"], line["after_steps"], line["reason"]) == (7, 4, "not_delivered")
+    lots = await allocation.fetch("select order_id, lot, quantity_steps from line_lot order by order_id, lot")
+    assert [(row["order_id"].int - s.cooperative_id.int, row["lot"], row["quantity_steps"]) for row in lots] == [
+        (11, "VH--01-cai-meo-251120", 1),
+        (11, "VH--02-cai-meo-251120", 2),
+        (12, "VH--01-cai-meo-251120", 4),
+    ]
+    again = await staff.post("departure")
+    assert (again.status_code, again.json()) == (200, done.json())
+    assert len(await said(allocation, s, "day_settled")) == 1
+    late = await staff.bring("VH-02", 1)
+    assert (late.status_code, "correction" in late.json()["detail"]) == (409, True)
+
+
+async def test_nothing_departs_before_everything_is_shared_out(allocation: Allocation) -> None:
+    s = Stream()
+    staff = await Staff.of(allocation, s)
+    assert (await staff.post("departure")).status_code == 404
+    await allocation.take_in(*s.registered(), s.published(1, {0: 6}), s.published(2, {0: 6}, SU_SU))
+    await allocation.take_in(s.placed(11, (1, 5)), s.closed(1, closes_day=False))
+    early = await staff.post("departure")
+    assert (early.status_code, early.json()["detail"][:8]) == (409, "2 offers")
+
+
+async def test_a_basket_that_nobody_answered_is_settled_when_the_truck_leaves(allocation: Allocation) -> None:
+    s = await asked(allocation, {0: 6, 1: 6}, 8)
+    staff = await Staff.of(allocation, s)
+    await allocation.take_in(s.replied(0, "less", less={1: 1}))
+    await staff.bring("VH-01", 1)
+    await staff.bring("VH-02", 4)
+    assert (await staff.post("departure")).status_code == 200
+    assert await allocation.fetch("select from market_day where open") == []
+    assert await promised(allocation, s) == [(11, 8, 0, 3, 0)]
+    assert [(body["by"], len(body["items"])) for body in await said(allocation, s, "basket_confirmed")] == [
+        ("reply", 1),
+        ("silence", 1),
+    ]
+
+
+async def test_a_correction_is_a_new_entry_that_is_booked_once(allocation: Allocation) -> None:
+    s = await asked(allocation, {0: 6}, 4)
+    staff = await Staff.of(allocation, s)
+    body = {"correction_id": str(uuid4()), "household_code": "VH-01", "amount_vnd": -5_000, "reason": "torn sacks"}
+    early = await staff.post("corrections", body)
+    assert (early.status_code, "not settled" in early.json()["detail"]) == (409, True)
+    await staff.bring("VH-01", 4)
+    await staff.post("departure")
+    assert (await staff.post("corrections", body | {"household_code": "VH-99"})).status_code == 422
+    assert (await staff.post("corrections", body | {"amount_vnd": 0})).status_code == 409
+    for _ in range(2):
+        assert (await staff.post("corrections", body)).json()["net_vnd"] == 55_000
+    assert len(await said(allocation, s, "settlement_corrected")) == 1
+
+
+async def test_a_month_is_the_sum_of_its_entries_also_as_a_file(allocation: Allocation) -> None:
+    s = await asked(allocation, {0: 6, 1: 6}, 8, fee_permille=10)
+    staff = await Staff.of(allocation, s)
+    await staff.bring("VH-01", 4)
+    await staff.bring("VH-02", 4)
+    await staff.post("departure")
+    reason = "=1+1; thưởng Tết"
+    await staff.post(
+        "corrections",
+        {"correction_id": str(uuid4()), "household_code": "VH-02", "amount_vnd": 7_000, "reason": reason},
+    )
+    month = (await staff.get("settlements?month=2025-11")).json()
+    assert [(x["household_code"], x["net_vnd"]) for x in month["totals"]] == [("VH-01", 59_400), ("VH-02", 66_400)]
+    assert month["net_vnd"] == sum(x["net_vnd"] for x in month["entries"]) == 125_800
+    assert (await staff.get("settlements?month=2025-12")).json()["entries"] == []
+    assert (await staff.get("settlements?month=2025-13")).status_code == 422
+    text = (await staff.get("settlements?month=2025-11&format=csv")).content.decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert sum(int(row["net_vnd"]) for row in rows) == 125_800
+    assert {row["reason"] for row in rows} == {"", f"'{reason}"}
+    book = await staff.get("settlements?month=2025-11&format=xlsx")
+    assert book.content.startswith(b"PK")
+
+
+async def test_the_books_of_one_cooperative_are_nobody_elses_business(allocation: Allocation) -> None:
+    s = await asked(allocation, {0: 6}, 4)
+    other = await allocation.running.key("staff", UUID(int=5))
+    for what in ("days/2025-11-20/arrivals", "days/2025-11-20/replies", "settlements?month=2025-11"):
+        path = f"/v1/cooperatives/{s.cooperative_id}/{what}"
+        assert (await allocation.running.client.get(path, headers=other)).status_code == 404
+
+
+async def test_what_was_really_accepted_is_what_the_households_memory_keeps(allocation: Allocation) -> None:
+    s = await asked(allocation, {0: 6, 1: 6}, 8)
+    staff = await Staff.of(allocation, s)
+    await staff.bring("VH-01", 4)
+    await staff.post("departure")
+    rows = await allocation.fetch("select assigned_vnd, fair_vnd from fairness_entry order by household_id")
+    assert [tuple(row) for row in rows] == [(60_000, 30_000), (0, 30_000)]
