@@ -14,9 +14,13 @@ from pathlib import Path
 
 
 def entries(lock: str) -> dict[str, str]:
-    """The lock's entries (a pin, its marker and hashes) by normalised package name."""
-    found = re.findall(r"^((\S+?)==.*(?:\n[ \t]+.*)*\n?)", lock, re.MULTILINE)
-    return {normalised(name): text for text, name in found}
+    """The lock's entries (a pin, its marker and hashes) by normalised package name; of one name, those that follow
+    each other for different versions of Python together.
+    """
+    found: dict[str, str] = {}
+    for text, name in re.findall(r"^((\S+?)==.*(?:\n[ \t]+.*)*\n?)", lock, re.MULTILINE):
+        found[normalised(name)] = found.get(normalised(name), "") + text
+    return found
 
 
 def normalised(name: str) -> str:

@@ -28,7 +28,7 @@ def expected(steps: int, *known: Arrival) -> Expected:
     return Expected({(OFFERS[0], HOUSEHOLDS[0]): steps}, {one.arrival_id: one for one in known})
 
 
-@settings(max_examples=2000)
+@settings(max_examples=500)
 @given(asked, st.lists(arrivals, max_size=6))
 def test_what_is_recorded_without_a_fault_never_exceeds_what_is_asked(
     steps: dict[tuple[UUID, UUID], int], new: list[Arrival]
@@ -40,7 +40,7 @@ def test_what_is_recorded_without_a_fault_never_exceeds_what_is_asked(
     assert all(total <= steps[place] for place, total in accepted_steps(kept.values()).items())
 
 
-@settings(max_examples=2000)
+@settings(max_examples=500)
 @given(asked, st.lists(arrivals, max_size=6))
 def test_arrivals_recorded_together_are_judged_as_one_by_one(
     steps: dict[tuple[UUID, UUID], int], new: list[Arrival]

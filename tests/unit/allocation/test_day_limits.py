@@ -23,7 +23,7 @@ from tests.unit.allocation.days import (
     steps_of,
 )
 
-rule = settings(max_examples=2000, deadline=None, derandomize=True)
+rule = settings(max_examples=300, deadline=None, derandomize=True)
 
 ONE, TWO, THREE = HOUSEHOLDS[:3]
 EQUAL = dict.fromkeys(HOUSEHOLDS, 1)

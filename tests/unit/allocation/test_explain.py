@@ -19,7 +19,7 @@ from services.allocation.domain.baskets import DayOffer, Item, ShareLevel, assig
 from services.allocation.domain.books import Reason
 from services.allocation.domain.explain import Goods, Language, explain_item, explain_shortfall
 
-rule = settings(max_examples=2000, deadline=None, derandomize=True)
+rule = settings(max_examples=400, deadline=None, derandomize=True)
 
 HOUSEHOLDS = [UUID(int=number) for number in range(1, 7)]
 LONGEST = 225  # letters besides the product's name, when everything comes together; most are well below 200

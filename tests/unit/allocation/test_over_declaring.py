@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from services.allocation.domain.baskets import DayLimits, DayOffer, DayPlan, assign_day
 from tests.unit.allocation.days import HOUSEHOLDS, all_weights, day_offer, day_offers, loads, memories, steps_of
 
-rule = settings(max_examples=2000, deadline=None, derandomize=True)
+rule = settings(max_examples=400, deadline=None, derandomize=True)
 
 ME, OTHER = HOUSEHOLDS[:2]
 EQUAL = dict.fromkeys(HOUSEHOLDS, 1)

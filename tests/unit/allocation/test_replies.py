@@ -708,7 +708,7 @@ OFFER = AskedOffer(UUID(int=100), "beans", 10_000, 5)
     ("offers", "items", "why"),
     [
         ([OFFER, OFFER], {ONE: [AskedItem(OFFER.offer_id, 5, 5)]}, "an offer comes twice"),
-        ([OFFER], {ONE: [AskedItem(OFFER.offer_id, 4, 5)]}, "5 steps promised, 4 asked"),
+        ([OFFER], {ONE: [AskedItem(OFFER.offer_id, 4, 5)]}, "5 steps promised, 0 missing, 4 asked"),
         ([OFFER], {ONE: [AskedItem(OFFER.offer_id, 5, 5)] * 2}, "an item comes twice"),
         ([], {ONE: [AskedItem(OFFER.offer_id, 5, 5)]}, "of an offer that is not asked now"),
     ],

@@ -21,7 +21,7 @@ from tests.unit.allocation.days import (
     steps_of,
 )
 
-rule = settings(max_examples=2000, deadline=None, derandomize=True)
+rule = settings(max_examples=300, deadline=None, derandomize=True)
 
 EQUAL = dict.fromkeys(HOUSEHOLDS, 1)
 leasts = st.integers(1, 300_000)

@@ -49,13 +49,13 @@ def may(household: Household, product: Product) -> bool:
     )
 
 
-@settings(max_examples=2000, deadline=None, derandomize=True)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(households, products)
 def test_a_household_lacks_nothing_exactly_when_it_may_pledge(household: Household, product: Product) -> None:
     assert (lacking(household, product) == []) == may(household, product)
 
 
-@settings(max_examples=2000, deadline=None, derandomize=True)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.lists(households, unique_by=lambda household: household.household_id), products)
 def test_the_pledges_of_those_who_may_stay_as_they_are(members: list[Household], product: Product) -> None:
     pledges = [Pledge(household.household_id, steps) for steps, household in enumerate(members)]
@@ -74,7 +74,7 @@ def test_every_lack_is_named() -> None:
     assert lacking(replace(HOUSEHOLD, certificates=("VietGAP",)), PRODUCT) == ["does not hold Hữu cơ PGS"]
 
 
-@settings(max_examples=2000, deadline=None, derandomize=True)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(
     st.sampled_from(["kg", "g", "bó"]),
     st.one_of(st.integers(1, 5000), st.integers(1, 1000).map(lambda grams: grams * 1000)),

@@ -69,7 +69,7 @@ def faults(fields: list[tuple[str, str]]) -> set[tuple[str, str]]:
 
 
 @given(st.integers(0, 10**6), st.integers(1, 10**5), st.sampled_from([".", ","]))
-@settings(max_examples=2000)
+@settings(max_examples=300)
 def test_what_is_written_as_a_quantity_is_read_as_the_same(count: int, step_milliunits: int, mark: str) -> None:
     whole = count * step_milliunits // 1000
     if whole < 10**9:
@@ -77,7 +77,7 @@ def test_what_is_written_as_a_quantity_is_read_as_the_same(count: int, step_mill
 
 
 @given(st.text(alphabet="0123456789.,-+eE ", max_size=14) | st.text(max_size=6))
-@settings(max_examples=2000)
+@settings(max_examples=300)
 def test_a_text_is_a_quantity_of_whole_steps_up_to_what_was_asked_or_a_fault(text: str) -> None:
     """Against decimal arithmetic, which the product does without."""
     try:
@@ -97,7 +97,7 @@ def test_a_text_is_a_quantity_of_whole_steps_up_to_what_was_asked_or_a_fault(tex
 
 
 @given(st.integers(0, 25), st.integers(0, 3))
-@settings(max_examples=2000)
+@settings(max_examples=300)
 def test_every_quantity_up_to_what_was_asked_can_be_answered_exactly(cabbage: int, coriander: int) -> None:
     reply = taken(less(exact(cabbage, 500), exact(coriander, 1000, ",")))
     assert steps(reply) == [cabbage, coriander]
@@ -157,7 +157,7 @@ def test_a_form_that_is_not_ours_is_faulty(fields: list[tuple[str, str]], fault:
 @given(
     st.lists(st.tuples(st.sampled_from(["version", "answer", "reason", "q.1", f"q.{CABBAGE}"]) | st.text(), st.text()))
 )
-@settings(max_examples=2000)
+@settings(max_examples=300)
 def test_whatever_is_sent_is_a_form_or_faulty(fields: list[tuple[str, str]]) -> None:
     with suppress(Faulty):
         assert read_form(fields).answer in ("confirm", "less", "cannot")
