@@ -1,4 +1,4 @@
-"""The market day itself, from the offers to the told households, driven through the public interfaces."""
+"""The market day itself, from the offers to the settlement, driven through the public interfaces."""
 
 import asyncio
 from collections import Counter
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 
 from infra.demo.client import Client
+from infra.demo.evening import Evening, EveningResult
 from infra.demo.invariants import Databases, mapping
 from infra.demo.peers import Received, WebhookReceiver
 from infra.demo.pushes import Plan, Push, Script
@@ -37,7 +38,8 @@ class DayResult:
     answers: Counter[int] = field(default_factory=Counter)
     refs: set[tuple[str, str]] = field(default_factory=set)
     wrong: list[str] = field(default_factory=list)
-    """Pushes that were not answered as they should have been."""
+    """What was not answered as it should have been."""
+    evening: EveningResult = field(default_factory=EveningResult)
 
 
 class Day:
@@ -63,7 +65,10 @@ class Day:
         return self._receiver.received
 
     async def run(self) -> DayResult:
-        """Offers, orders, promises, cut-off, baskets, notices; raises TimeoutError where a step never completes."""
+        """Offers, orders, promises, cut-off, baskets, notices, answers, arrivals and settlement.
+
+        Raises TimeoutError where a step never completes.
+        """
         pairs = list(zip(COOPERATIVES, self._seed.cooperatives, strict=True))
         for cooperative, seeded in pairs:
             await self._publish(cooperative, seeded)
@@ -77,6 +82,13 @@ class Day:
         for _, seeded in pairs:
             await self._close_intake(seeded)
         await self._until("every household and partner is told", self._all_told)
+
+        async def settled_down() -> None:
+            await self._until("everybody is told what has changed", self._all_told)
+
+        evening = Evening(self._client, self._seed, self.received, settled_down)
+        self.result.evening = await evening.run(self.result.delivery_day, self._say)
+        self.result.wrong += self.result.evening.wrong
         return self.result
 
     async def _publish(self, cooperative: Cooperative, seeded: SeededCooperative) -> None:

@@ -59,6 +59,7 @@ async def check_all(databases: Databases, refs: set[tuple[str, str]], received: 
         await every_cursor_reaches_its_head(databases),
         await households_are_told_what_the_books_say(databases, received),
         await partners_are_told_what_the_books_say(databases, received),
+        await settlements_add_up(databases),
     ]
 
 
@@ -75,11 +76,14 @@ async def quantities_balance(databases: Databases) -> Invariant:
         "select offer_id, sum(quantity_steps)::bigint from order_line where state = 'ordered' group by offer_id",
     )
     books = await databases["allocation"].fetch(
-        "select b.offer_id, b.open, b.supply_steps, coalesce(l.ordered, 0) as ordered,"
+        "select b.offer_id, b.open, b.supply_steps, coalesce(o.settled, false) as settled,"
+        " coalesce((select sum(f.quantity_steps) from line_lot f where f.offer_id = b.offer_id), 0) as filled,"
+        " coalesce(l.ordered, 0) as ordered,"
         " coalesce(l.promised, 0) as promised,"
         " coalesce(l.short, 0) as short, coalesce(l.cancelled, 0) as cancelled, coalesce(l.shorted, 0) as shorted,"
         " coalesce((select sum(i.quantity_steps) from basket_item i where i.offer_id = b.offer_id), 0) as carried "
-        "from offer_book b left join lateral (select sum(ordered_steps) as ordered, sum(promised_steps) as promised,"
+        "from offer_book b left join offer o using (offer_id)"
+        " left join lateral (select sum(ordered_steps) as ordered, sum(promised_steps) as promised,"
         " sum(short_steps) as short, sum(cancelled_steps) as cancelled, sum(shorted_steps) as shorted"
         " from order_line l where l.offer_id = b.offer_id) l on true order by b.offer_id"
     )
@@ -89,7 +93,9 @@ async def quantities_balance(databases: Databases) -> Invariant:
         found.must_equal(f"offer {offer} law", book["ordered"], book["promised"] + book["short"] + book["cancelled"])
         found.must_equal(f"offer {offer} orders", wanted.pop(offer, 0), book["promised"] + book["short"])
         net = book["promised"] - book["shorted"]
-        if not book["open"]:
+        if book["settled"]:
+            found.must_equal(f"offer {offer} lots", book["filled"], net)
+        elif not book["open"]:
             found.must_equal(f"offer {offer} baskets", book["carried"], net)
         if net > book["supply_steps"]:
             found.faults.append(f"offer {offer}: {net} promised of {book['supply_steps']}")
@@ -113,6 +119,30 @@ async def pledges_are_kept(databases: Databases) -> Invariant:
         if item["quantity_steps"] > pledged:
             found.faults.append(f"household {item['household_id']}: {item['quantity_steps']} of {pledged} pledged")
     found.compared = {"items": len(items), "pledges": len(pledges)}
+    return found
+
+
+async def settlements_add_up(databases: Databases) -> Invariant:
+    """Invariant 5: the sum of all settlements is that of accepted x price - fees, to the đồng."""
+    found = Invariant("settlements = accepted x price - fees")
+    rows = await databases["allocation"].fetch(
+        "select m.cooperative_id, m.delivery_day, m.fee_permille, count(e.*) as entries,"
+        " coalesce(sum(e.gross_vnd), 0)::bigint as gross, coalesce(sum(e.fee_vnd), 0)::bigint as fee,"
+        " coalesce((select sum(a.accepted_steps * o.step_value_vnd) from arrival a join offer o using (offer_id)"
+        "  where o.settled and a.cooperative_id = m.cooperative_id and a.delivery_day = m.delivery_day), 0)::bigint"
+        " as worth from market_day m left join settlement_entry e using (cooperative_id, delivery_day)"
+        " group by m.cooperative_id, m.delivery_day"
+    )
+    for row in rows:
+        found.must_equal(f"gross of {row['delivery_day']}", row["gross"], row["worth"])
+        found.must_equal(
+            f"fee of {row['delivery_day']}", row["fee"], (row["worth"] * row["fee_permille"] + 500) // 1000
+        )
+    found.compared = {
+        "days": len(rows),
+        "entries": sum(row["entries"] for row in rows),
+        "vnd": sum(row["gross"] - row["fee"] for row in rows),
+    }
     return found
 
 
@@ -211,7 +241,7 @@ async def households_are_told_what_the_books_say(
     items: Counter[tuple[str, str, date]] = Counter()
     for row in await databases["allocation"].fetch(
         "select i.household_id, o.product_id, o.delivery_day, i.quantity_steps"
-        " from basket_item i join offer o using (offer_id)"
+        " from basket_item i join offer o using (offer_id) where i.quantity_steps > 0"
     ):
         items[str(row["household_id"]), str(row["product_id"]), row["delivery_day"]] += row["quantity_steps"]
     latest: dict[tuple[Any, Any], Any] = {}

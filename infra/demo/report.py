@@ -34,6 +34,9 @@ async def build(
         "push_to_promise_ms": {"p50": round(waits["p50"], 1), "p99": round(waits["p99"], 1)},
         "pushes": dict(sorted(day.pushed.items())),
         "answers": {str(status): count for status, count in sorted(day.answers.items())},
+        "replies": dict(sorted(day.evening.answers.items())),
+        "asked_again": day.evening.asked_again,
+        "settled_vnd": day.evening.net_vnd,
         "wrong_answers": day.wrong[:20],
         "cooperatives": cooperatives,
         "events": await _events(databases),
@@ -160,6 +163,10 @@ def text(report: dict[str, Any]) -> str:
         f"orders {report['orders']} · baskets {report['baskets']} · notices told {report['notices_told']}"
         f" · mails received {report['mails_received']} · webhooks received {report['webhooks_received']}",
         f"push to promise: p50 {waits['p50']} ms, p99 {waits['p99']} ms",
+        "households answered: "
+        + ", ".join(f"{answer} {count}" for answer, count in report["replies"].items())
+        + f"; asked again {report['asked_again']}; settled: "
+        + ", ".join(f"{slug} {vnd(net)}" for slug, net in report["settled_vnd"].items()),
         "pushes: " + ", ".join(f"{kind} {count}" for kind, count in report["pushes"].items()),
         "answers: " + ", ".join(f"{status} × {count}" for status, count in report["answers"].items()),
         "",

@@ -157,7 +157,7 @@ class Inbox:
 
         async def work(tx: Transaction) -> Begun | None:
             before = await cursors.lock_cursors(tx.conn, self._producers, [stream])
-            ready = (await _judge(tx.conn, arrivals, before, retried, at_most=1)).ready
+            ready = (await self._judge(tx.conn, arrivals, before, retried, at_most=1)).ready
             if not ready:
                 return None
             event = ready[0]
@@ -213,7 +213,7 @@ class Inbox:
         async def work(tx: Transaction) -> tuple[gate.Verdict, int, bool]:
             before = await cursors.lock_cursors(tx.conn, self._producers, streams)
             behind = _is_behind(before)
-            verdict = await _judge(tx.conn, arrivals, before, retried, at_most)
+            verdict = await self._judge(tx.conn, arrivals, before, retried, at_most)
             if attempt is not None:
                 attempt[:] = verdict.ready
             await self._run_handlers(tx, verdict.ready)
@@ -250,6 +250,32 @@ class Inbox:
                 trace.current.reset(token)
             faultpoints.reach("mid_batch")
 
+    async def _judge(
+        self,
+        conn: Connection,
+        arrivals: Sequence[Arrival],
+        before: Mapping[Place, Cursor],
+        retried: Sequence[Place],
+        at_most: int | None,
+    ) -> gate.Verdict:
+        """The gate's verdict on what arrived and what is parked.
+
+        Only of streams in which something passes are more of the parked ones read, so that a message costs the same
+        however much waits behind a gap. What comes after the service's own events never waits for them.
+        """
+        known = {place: cursor for place, cursor in before.items() if place[1] in self.reads}
+        at = {place: cursor.sequence for place, cursor in known.items()}
+        if not _is_behind(known):
+            return gate.decide(arrivals, [], at, at_most)
+        streams = sorted({stream for stream, _ in known})
+        nearest = await parking.list_parked(conn, streams, retried, 1)
+        verdict = gate.decide(arrivals, nearest, at, at_most)
+        moving = {stream for stream, _ in verdict.cursors}
+        if not moving or at_most is not None:
+            return verdict
+        parked = await parking.list_parked(conn, sorted(moving), retried, MOST_AT_ONCE)
+        return gate.decide(arrivals, [*(one for one in nearest if one.arrival.stream not in moving), *parked], at)
+
     def _received(self, arrival: Arrival) -> Received[Event]:
         kind = self._handlers[arrival.type][0]
         event = kind.decode(arrival.body)
@@ -259,31 +285,6 @@ class Inbox:
 def _is_behind(known: Mapping[Place, Cursor]) -> bool:
     """Whether anything can be parked."""
     return any(cursor.head > cursor.sequence for cursor in known.values())
-
-
-async def _judge(
-    conn: Connection,
-    arrivals: Sequence[Arrival],
-    known: Mapping[Place, Cursor],
-    retried: Sequence[Place],
-    at_most: int | None,
-) -> gate.Verdict:
-    """The gate's verdict on what arrived and what is parked.
-
-    Only of streams in which something passes are more of the parked ones read, so that a message costs the same however
-    much waits behind a gap.
-    """
-    at = {place: cursor.sequence for place, cursor in known.items()}
-    if not _is_behind(known):
-        return gate.decide(arrivals, [], at, at_most)
-    streams = sorted({stream for stream, _ in known})
-    nearest = await parking.list_parked(conn, streams, retried, 1)
-    verdict = gate.decide(arrivals, nearest, at, at_most)
-    moving = {stream for stream, _ in verdict.cursors}
-    if not moving or at_most is not None:
-        return verdict
-    parked = await parking.list_parked(conn, sorted(moving), retried, MOST_AT_ONCE)
-    return gate.decide(arrivals, [*(one for one in nearest if one.arrival.stream not in moving), *parked], at)
 
 
 __all__ = ["Handler", "Inbox", "Patience", "Received"]

@@ -8,7 +8,7 @@ from tests.integration.allocation.conftest import Allocation
 from tests.integration.allocation.market import DAY, NOON, SU_SU, Stream
 from tests.integration.allocation.test_market_day import baskets, promised, said
 
-RE_OFFER = {"silence": "re_offer"}
+RE_OFFER: dict[str, Any] = {"silence": "re_offer"}
 
 
 async def asked(allocation: Allocation, pledges: dict[int, int], *orders: int, **policies: Any) -> Stream:

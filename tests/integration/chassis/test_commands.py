@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import msgspec
 import pytest
 from pydantic import SecretStr
 
@@ -114,6 +115,16 @@ async def test_turns_tell_in_which_order_commands_and_events_were_applied(pool: 
     order = [(run.producer, n) for run in runs(turns, reached, OWN) for n in range(run.first, run.last + 1)]
     assert order == [(row["what"].split(".")[0], row["sequence"]) for row in rows]
     assert len(order) == 80
+
+
+async def test_what_comes_after_the_services_own_events_does_not_wait_for_them(
+    pool: "asyncpg.Pool[asyncpg.Record]",
+) -> None:
+    await cancel(commands(pool))
+    inbox = Inbox(ledger(pool), ("catalog",), {OfferWithdrawn: note}, Patience(8, 1, 1), Metrics(), own=OWN)
+    await inbox.take_in([msgspec.structs.replace(withdrawn(1), after={OWN: 40})])
+    assert await pool.fetchval("select count(*) from done where what = $1", OfferWithdrawn.type) == 1
+    assert await pool.fetchval("select count(*) from parked_event") == 0
 
 
 async def test_a_command_is_repeated_once_and_says_nothing_a_second_time(pool: "asyncpg.Pool[asyncpg.Record]") -> None:

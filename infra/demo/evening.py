@@ -1,0 +1,148 @@
+"""After the baskets are told: households answer by the links in their mails, goods arrive, the day is settled.
+
+Two households of each cooperative answer that they bring less, or nothing; what they free is asked of the others.
+At the collection point one household turns up with half of what it said.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+from infra.demo.client import Client
+from infra.demo.peers import Received
+from infra.demo.seed import Seed, SeededCooperative
+
+_LINK = re.compile(r"https?://[^/\s]+(/r/[A-Za-z0-9_-]+)")
+_VERSION = re.compile(r'name="version" value="(\d+)"')
+_QUANTITY = re.compile(r'name="(q\.[0-9a-f-]+)"[^>]* max="([0-9.]+)" step="([0-9.]+)"')
+
+Waiting = Callable[[], Awaitable[None]]
+
+
+@dataclass
+class EveningResult:
+    """What was answered, how much was settled, and what went wrong, as seen from outside."""
+
+    answers: Counter[str] = field(default_factory=Counter)
+    asked_again: int = 0
+    net_vnd: dict[str, int] = field(default_factory=dict)
+    """slug → what all households together are owed"""
+    wrong: list[str] = field(default_factory=list)
+
+
+class Evening:
+    """The rest of one delivery day; `settled_down` waits until everybody is told and every event is applied."""
+
+    def __init__(self, client: Client, seed: Seed, received: Received, settled_down: Waiting) -> None:
+        self._client, self._seed, self._received = client, seed, received
+        self._settled_down = settled_down
+        self._done: set[tuple[str, str]] = set()
+        """Links that were answered, with the version of the basket."""
+        self.result = EveningResult()
+
+    async def run(self, delivery_day: date, say: Callable[[str], None]) -> EveningResult:
+        """Answers until nobody is asked any more, then weighs in, lets the trucks leave and settles."""
+        while answered := await self._answer_all():
+            say(f"{answered} households answer by the links in their mails")
+            await self._settled_down()
+        for cooperative in self._seed.cooperatives:
+            await self._weigh_in(cooperative, delivery_day)
+            await self._depart(cooperative, delivery_day)
+        say("goods are weighed in, the trucks leave, and every household is settled with")
+        await self._settled_down()
+        return self.result
+
+    # Answers
+
+    async def _answer_all(self) -> int:
+        """Everybody whose page asks for an answer gives one; returns how many did."""
+        links = self._links()
+        answered = 0
+        for cooperative in self._seed.cooperatives:
+            for number, code in enumerate(cooperative.households):
+                path = links.get(f"{code.lower()}@bancon.example")
+                if path is not None and await self._answer(path, number):
+                    answered += 1
+        return answered
+
+    def _links(self) -> dict[str, str]:
+        """By address; every link of a household leads to its basket as it stands."""
+        links = {}
+        for mail in self._received.mails():
+            body = mail.get_payload(decode=True)
+            found = _LINK.search(body.decode()) if isinstance(body, bytes) else None
+            if found:
+                links[str(mail["To"]).split("<")[-1].strip(" >")] = found[1]
+        return links
+
+    async def _answer(self, path: str, number: int) -> bool:
+        url = self._client.stack.base_url("notify") + path
+        page = await self._client.http.get(url, headers={"accept": "text/html"})
+        version = _VERSION.search(page.text)
+        if version is None or (path, version[1]) in self._done:
+            return False
+        self._done.add((path, version[1]))
+        form = self._form(page.text, number, first=version[1] == "1") | {"version": version[1]}
+        done = await self._client.http.post(url, data=form, headers={"accept": "text/html"})
+        if done.status_code != 303:
+            self.result.wrong.append(f"answer of household {number}: {done.status_code} {done.text[:200]}")
+        self.result.answers[form["answer"]] += 1
+        self.result.asked_again += version[1] != "1"
+        return True
+
+    def _form(self, page: str, number: int, first: bool) -> dict[str, str]:
+        """The first household brings less of everything, the second nothing; asked again, everybody agrees."""
+        if first and number == 0:
+            halves = {name: _half(most, step) for name, most, step in _QUANTITY.findall(page)}
+            return {"answer": "less"} | halves
+        if first and number == 1:
+            return {"answer": "cannot", "reason": "sold_out"}
+        return {"answer": "confirm"}
+
+    # Arrivals
+
+    async def _weigh_in(self, cooperative: SeededCooperative, delivery_day: date) -> None:
+        staff = self._client.speaking_as(cooperative.staff_key)
+        path = f"/v1/cooperatives/{cooperative.cooperative_id}/days/{delivery_day}/arrivals"
+        expected = [one for one in (await staff.ask("allocation", "GET", path))["expected"] if one["asked_steps"]]
+        short = max(expected, key=lambda one: (one["asked_steps"], one["household_code"]))
+        arrivals = [_arrival(one, one is short) for one in expected]
+        if arrivals:
+            await staff.ask("allocation", "POST", path, {"arrivals": arrivals})
+        too_much = [_arrival(one, False) for one in expected[:1]]
+        refused = await staff.try_to("allocation", "POST", path, {"arrivals": too_much})
+        if refused.status_code != 422:
+            self.result.wrong.append(f"more than was asked is answered {refused.status_code}: {refused.text[:200]}")
+
+    async def _depart(self, cooperative: SeededCooperative, delivery_day: date) -> None:
+        staff = self._client.speaking_as(cooperative.staff_key)
+        path = f"/v1/cooperatives/{cooperative.cooperative_id}/days/{delivery_day}/departure"
+        settled = await staff.ask("allocation", "POST", path)
+        self.result.net_vnd[cooperative.slug] = settled["net_vnd"]
+        if settled["net_vnd"] != sum(entry["net_vnd"] for entry in settled["entries"]):
+            self.result.wrong.append(f"{cooperative.slug}: the settlement does not add up")
+
+
+def _half(most: str, step: str) -> str:
+    """Half of a quantity in whole steps, as the form wants it."""
+    thousandths, one = (int(Decimal(text) * 1000) for text in (most, step))
+    half = thousandths // one // 2 * one
+    return f"{half // 1000}.{half % 1000:03}"
+
+
+def _arrival(expected: Mapping[str, Any], is_short: bool) -> dict[str, Any]:
+    asked_steps = expected["asked_steps"]
+    came = {"accepted_steps": asked_steps}
+    if is_short:
+        came = {"accepted_steps": asked_steps // 2, "rejected_steps": 1, "reason": "dập nát"}
+    return {
+        "arrival_id": str(uuid4()),
+        "household_code": expected["household_code"],
+        "product_code": expected["product_code"],
+        **came,
+    }
