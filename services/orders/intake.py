@@ -137,6 +137,7 @@ def announce(tx: Transaction, partner: Partner, decision: Decision, traceparent:
             partner_ref=_command(order).partner_ref,
             lines=tuple(_ordered(line) for line in order.ordered),
             refused_lines=tuple(_refused(line) for line in order.refused),
+            tier=partner.tier,
         )
         tx.append(partner.cooperative_id, event, traceparent)
 

@@ -19,7 +19,7 @@ from services.orders.adapters import ADAPTERS
 from services.orders.domain.command import decimal_text
 from services.orders.settings import OrdersSettings
 from services.orders.store import partners as store
-from services.orders.store.partners import Partner
+from services.orders.store.partners import OPEN_SALE, Partner
 
 router = APIRouter(tags=["staff"])
 
@@ -33,12 +33,25 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+Tier = Annotated[
+    int,
+    Field(ge=1, le=99, description="Whose orders are served first and lose last: 1 before all others, 5 is open sale."),
+]
+
+
 class NewPartner(_Body):
     """A platform's shop of one cooperative, by its slug."""
 
     cooperative: Text
     name: Text
     adapter: Text = Field(examples=sorted(ADAPTERS))
+    tier: Tier = OPEN_SALE
+
+
+class PartnerTier(_Body):
+    """What is agreed with the partner, such as a supermarket's contract."""
+
+    tier: Tier
 
 
 class PartnerRegistered(BaseModel):
@@ -112,7 +125,7 @@ async def register_partner(body: NewPartner, request: Request, principal: Authen
     principal.must_see(cooperative_id, "cooperative")
     assert cooperative_id is not None
     secret = standard_webhooks.new_secret()
-    partner = Partner(uuid7(), cooperative_id, body.name, body.adapter, (secret,))
+    partner = Partner(uuid7(), cooperative_id, body.name, body.adapter, (secret,), body.tier)
 
     async def work(tx: Transaction) -> None:
         await store.insert_partner(tx.conn, partner)
@@ -125,6 +138,17 @@ async def register_partner(body: NewPartner, request: Request, principal: Authen
         push_url=f"/v1/partners/{partner.partner_id}/orders",
         secret=secret,
     )
+
+
+@router.put("/v1/partners/{partner_id}/tier", status_code=204, summary="Say which tier a partner is of")
+async def set_tier(body: PartnerTier, partner: OwnPartner, request: Request) -> Response:
+    """Counts for what the partner orders from now on; orders that are there keep the tier that they came with."""
+
+    async def work(tx: Transaction) -> None:
+        await store.save_tier(tx.conn, partner.partner_id, body.tier)
+
+    await request.app.state.runtime.ledger.transact(work)
+    return Response(status_code=204)
 
 
 @router.post("/v1/partners/{partner_id}/secrets", status_code=201, summary="Rotate the secret of a partner")

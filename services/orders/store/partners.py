@@ -12,22 +12,30 @@ import asyncpg
 from services.chassis.ledger import Connection
 from services.orders.domain.order import Product, SkuMapping
 
+OPEN_SALE = 5
+"""The tier of a partner with which nothing else is agreed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Partner:
-    """A platform's shop of one cooperative. `secrets`: the current one, then the previous one while it is valid."""
+    """A platform's shop of one cooperative. `secrets`: the current one, then the previous one while it is valid.
+
+    `tier`: whose orders are served first when quantity comes free, and lose last: 1 before all others, 5 is open sale.
+    """
 
     partner_id: UUID
     cooperative_id: UUID
     name: str
     adapter: str
     secrets: tuple[str, ...] = field(repr=False)
+    tier: int = OPEN_SALE
 
 
 async def get_partner(conn: "Connection | asyncpg.Pool[asyncpg.Record]", partner_id: UUID) -> Partner | None:
     """The partner, if there is one."""
     row = await conn.fetchrow(
-        "select partner_id, cooperative_id, name, adapter, secret, previous_secret from partner where partner_id = $1",
+        "select partner_id, cooperative_id, name, adapter, secret, previous_secret, tier from partner "
+        "where partner_id = $1",
         partner_id,
     )
     return _partner(row) if row else None
@@ -36,7 +44,7 @@ async def get_partner(conn: "Connection | asyncpg.Pool[asyncpg.Record]", partner
 async def list_partners(conn: Connection, partner_ids: Sequence[UUID]) -> dict[UUID, Partner]:
     """Those of the partners that there are."""
     rows = await conn.fetch(
-        "select partner_id, cooperative_id, name, adapter, secret, previous_secret from partner "
+        "select partner_id, cooperative_id, name, adapter, secret, previous_secret, tier from partner "
         "where partner_id = any($1)",
         partner_ids,
     )
@@ -45,19 +53,25 @@ async def list_partners(conn: Connection, partner_ids: Sequence[UUID]) -> dict[U
 
 def _partner(row: asyncpg.Record) -> Partner:
     secrets = tuple(secret for secret in (row["secret"], row["previous_secret"]) if secret)
-    return Partner(row["partner_id"], row["cooperative_id"], row["name"], row["adapter"], secrets)
+    return Partner(row["partner_id"], row["cooperative_id"], row["name"], row["adapter"], secrets, row["tier"])
 
 
 async def insert_partner(conn: Connection, partner: Partner) -> None:
     """A new partner with its first secret."""
     await conn.execute(
-        "insert into partner (partner_id, cooperative_id, name, adapter, secret) values ($1, $2, $3, $4, $5)",
+        "insert into partner (partner_id, cooperative_id, name, adapter, secret, tier) values ($1, $2, $3, $4, $5, $6)",
         partner.partner_id,
         partner.cooperative_id,
         partner.name,
         partner.adapter,
         partner.secrets[0],
+        partner.tier,
     )
+
+
+async def save_tier(conn: Connection, partner_id: UUID, tier: int) -> None:
+    """The tier of what the partner orders from now on."""
+    await conn.execute("update partner set tier = $2 where partner_id = $1", partner_id, tier)
 
 
 async def save_secret(conn: Connection, partner_id: UUID, secret: str) -> None:

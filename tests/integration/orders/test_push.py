@@ -140,6 +140,15 @@ async def test_two_secrets_are_valid_until_the_previous_one_is_deleted(orders: O
     assert (await orders.push(order("A-4", line("SU-SU")), old)).status_code == 401
 
 
+async def test_the_tier_that_is_agreed_with_a_partner_travels_with_its_next_orders(orders: Orders) -> None:
+    await orders.push(order("A-1", line("SU-SU")))
+    path = f"/v1/partners/{orders.shop.partner_id}/tier"
+    assert (await orders.running.client.put(path, json={"tier": 0}, headers=orders.staff)).status_code == 422
+    await orders.ask("PUT", path, {"tier": 1})
+    await orders.push(order("A-2", line("SU-SU")))
+    assert [event["tier"] for _, event in await orders.events()] == [5, 1]
+
+
 # -- Bodies --------------------------------------------------------------------------------------------------
 
 
