@@ -114,9 +114,10 @@ async def _close_days(tx: Transaction, events: Run, closed: set[UUID], policies:
     named = {offer_id: of.goods for offer_id, of in goods.items()}
     for cause, closing, day in zip(causes, found, results, strict=True):
         if closing.offers:
-            reply_by_at = asked[closing.cooperative_id, closing.delivery_day].reply_by_at
+            market_day = asked[closing.cooperative_id, closing.delivery_day]
             for version in day.versions:
-                tx.append(cause.stream, announcements.basket(version, named, reply_by_at), cause.traceparent)
+                event = announcements.basket(market_day.as_answered(version), named, market_day.reply_by_at)
+                tx.append(cause.stream, event, cause.traceparent)
     await shorten_offers(tx, _missing(causes, results, asked))
 
 

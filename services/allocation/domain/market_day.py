@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.allocation.domain.asked import AskedDay, AskedItem, AskedOffer
-from services.allocation.domain.cut_off import ClosedDay, Closing
+from services.allocation.domain.cut_off import BasketVersion, ClosedDay, Closing
 from services.allocation.domain.policies import DayPolicies, Policies
 from services.allocation.domain.replies import ask
 
@@ -57,6 +57,22 @@ class MarketDay:
             return replace(self, asked=asked)
         by_at = now + timedelta(minutes=self.policies.reply_minutes)
         return replace(self, asked=asked, reply_by_at=min(by_at, self.arrive_by_at))
+
+    def as_answered(self, version: BasketVersion) -> BasketVersion:
+        """The version with what the household has said of its items already, where the day closes another time."""
+        (basket,) = (one for one in self.asked.baskets if one.household_id == version.household_id)
+        asked = {item.offer_id: item for item in basket.items}
+        items = tuple(
+            replace(
+                item,
+                quantity_steps=asked[item.offer_id].quantity_steps,
+                confirmed_steps=asked[item.offer_id].confirmed_steps,
+                is_lowered=asked[item.offer_id].most_steps < item.pledged_steps,
+            )
+            for item in version.items
+            if asked[item.offer_id].quantity_steps
+        )
+        return replace(version, items=items)
 
 
 def ask_closed(

@@ -32,7 +32,11 @@ async def test_staff_see_the_baskets_of_a_day_with_the_reasons(allocation: Alloc
         "memory_vnd": 0,
         "today_vnd": 0,
         "by_lot": False,
+        "load_steps": None,
+        "not_asked": 0,
     }
+    assert (second["items"][0]["confirmed_steps"], second["items"][0]["raises"], second["answer"]) == (0, [], None)
+    assert second["items"][0]["why_en"].startswith("cai-meo, 1 kg: all that you pledged")
 
 
 async def test_staff_see_how_an_offer_stands(allocation: Allocation) -> None:
@@ -109,13 +113,22 @@ async def test_what_is_not_there_is_not_found(allocation: Allocation) -> None:
 
 
 def test_the_routes_are_described() -> None:
+    day = "/v1/cooperatives/{cooperative_id}/days/{delivery_day}"
     described = routes_only(service.title, service.routers).openapi()
-    assert list(described["paths"]) == [
-        "/v1/cooperatives/{cooperative_id}/days/{delivery_day}/baskets",
-        "/v1/offers/{offer_id}",
-        "/v1/orders/{order_id}/promise",
-    ]
-    for path in described["paths"].values():
-        assert path["get"]["summary"]
-        assert path["get"]["description"]
-        assert {"200", "401", "404", "422"} <= path["get"]["responses"].keys()
+    assert {(path, method) for path, methods in described["paths"].items() for method in methods} == {
+        (f"{day}/baskets", "get"),
+        (f"{day}/replies", "get"),
+        (f"{day}/replies", "post"),
+        (f"{day}/arrivals", "get"),
+        (f"{day}/arrivals", "post"),
+        (f"{day}/departure", "post"),
+        (f"{day}/settlement", "get"),
+        (f"{day}/corrections", "post"),
+        ("/v1/cooperatives/{cooperative_id}/settlements", "get"),
+        ("/v1/offers/{offer_id}", "get"),
+        ("/v1/orders/{order_id}/promise", "get"),
+    }
+    for route in (route for methods in described["paths"].values() for route in methods.values()):
+        assert route["summary"]
+        assert route["description"]
+        assert {"200", "401", "404", "422"} <= route["responses"].keys()

@@ -208,4 +208,4 @@ async def test_a_batch_costs_a_handful_of_statements_whatever_its_size(allocatio
         closed = await allocation.take_in(*(s.closed(1) for s in streams))
         await assert_laws(allocation)
         assert max(offered, placed, raised, lowered, restored, cancelled) <= 9
-        assert closed == 11
+        assert closed == 16

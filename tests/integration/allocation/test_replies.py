@@ -176,3 +176,16 @@ async def test_however_replies_are_cut_into_messages_the_day_comes_out_the_same(
         events = played()
         await allocation.take_in_cut(events, [size] * len(events))
         assert await allocation.state() == together
+
+
+async def test_an_offer_that_closes_late_is_told_with_what_the_household_has_answered_already(
+    allocation: Allocation,
+) -> None:
+    s = await asked(allocation, {0: 6, 1: 6}, 8)
+    await allocation.take_in(s.replied(0, "less", less={1: 1}))
+    await allocation.take_in(s.published(2, {0: 3}, SU_SU), s.placed(12, (2, 2)), s.closed(2))
+    (changed,) = await said(allocation, s, "basket_changed")
+    assert [(item["quantity_steps"], item["confirmed_steps"]) for item in changed["items"]] == [(1, 1), (2, 0)]
+    assert await baskets(allocation, s) == {0: {1: 1, 2: 2}, 1: {1: 4}}
+    await allocation.take_in(s.replied(1, "confirm"), s.replied(0, "confirm", version=2))
+    assert await baskets(allocation, s) == {0: {1: 1, 2: 2}, 1: {1: 6}}
