@@ -54,7 +54,7 @@ class Scenario:
     """Undoes what outlives the stack's processes (a mount); called in any case."""
     cannot_run: Callable[[], str | None] = lambda: None
     """Why it cannot run on this machine."""
-    limit_s: float = 240
+    limit_s: float = 600
     heal_s: float = 90
     """The longest that everything may take to be settled again."""
     patience: float = 1
@@ -85,7 +85,7 @@ def scenario(
     before_services: Act | None = None,
     after: Act | None = None,
     cannot_run: Callable[[], str | None] = lambda: None,
-    limit_s: float = 240,
+    limit_s: float = 600,
     heal_s: float = 90,
 ) -> Callable[[Act], Act]:
     """Registers the function under this name; see Scenario for the options."""

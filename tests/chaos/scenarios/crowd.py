@@ -112,7 +112,7 @@ def _p50(ascending: Sequence[float]) -> float:
     return ascending[len(ascending) // 2]
 
 
-@scenario("a cooperative moves between lanes", limit_s=300)
+@scenario("a cooperative moves between lanes")
 async def moves(arena: Arena) -> None:
     """A lane of its own with workers of its own, and back, again and again, while it takes orders."""
     await arena.load.until(0.1)

@@ -17,7 +17,7 @@ def _not_root() -> str | None:
     return None if os.geteuid() == 0 else "only root may mount a small disk"
 
 
-@scenario("database's disk full", before_servers=_on_a_small_disk, cannot_run=_not_root, limit_s=400)
+@scenario("database's disk full", before_servers=_on_a_small_disk, cannot_run=_not_root)
 async def full(arena: Arena) -> None:
     """Pushes get 503 until there is room again; the server is started again if it gave up."""
     assert data_directory(arena.root).is_mount()

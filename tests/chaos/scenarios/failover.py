@@ -23,13 +23,13 @@ async def _fail_over(arena: Arena, *, keep_as_reader: bool) -> None:
     await arena.load.until((arena.load.answered + 60) / arena.load.planned)
 
 
-@scenario("database fails over", before_servers=_with_standby, limit_s=400)
+@scenario("database fails over", before_servers=_with_standby)
 async def fails_over(arena: Arena) -> None:
     """The primary is killed and stays away; the standby is promoted."""
     await _fail_over(arena, keep_as_reader=False)
 
 
-@scenario("database fails over, the old one takes no writes", before_servers=_with_standby, limit_s=400)
+@scenario("database fails over, the old one takes no writes", before_servers=_with_standby)
 async def old_primary_reads(arena: Arena) -> None:
     """The old primary comes back and answers, and only the new one takes writes."""
     await _fail_over(arena, keep_as_reader=True)

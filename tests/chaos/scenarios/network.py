@@ -57,7 +57,7 @@ async def _while_it_lasts(proxies: tuple[Proxy, Proxy], fault: Callable[[Proxy],
             await proxy.heal()
 
 
-@scenario("network: connections cut", limit_s=400)
+@scenario("network: connections cut")
 async def cut(arena: Arena) -> None:
     """All connections are reset and new ones refused, for moments and for long."""
     await arena.load.until(0.1)
@@ -79,19 +79,19 @@ async def _one_way(arena: Arena, direction: Direction) -> None:
         assert min(proxy.lost_bytes for proxy in proxies) > 0, "nothing was lost"
 
 
-@scenario("network: nothing reaches the servers", limit_s=400)
+@scenario("network: nothing reaches the servers")
 async def one_way_out(arena: Arena) -> None:
     """What the service says vanishes; connections stay open."""
     await _one_way(arena, Direction.TO_SERVER)
 
 
-@scenario("network: nothing comes back", limit_s=400)
+@scenario("network: nothing comes back")
 async def one_way_in(arena: Arena) -> None:
     """The servers hear and do everything, a COMMIT too, and the service hears of nothing."""
     await _one_way(arena, Direction.TO_CLIENT)
 
 
-@scenario("network: two seconds of latency", limit_s=400)
+@scenario("network: two seconds of latency")
 async def latency(arena: Arena) -> None:
     """Every chunk comes two seconds late, in each direction."""
     await arena.load.until(0.1)
@@ -99,7 +99,7 @@ async def latency(arena: Arena) -> None:
         await _while_it_lasts(proxies, lambda proxy: proxy.delay(2))
 
 
-@scenario("network: a trickle", limit_s=400)
+@scenario("network: a trickle")
 async def trickle(arena: Arena) -> None:
     """Two kilobytes a second on each connection."""
     await arena.load.until(0.1)

@@ -11,7 +11,7 @@ from tests.chaos.scenario import scenario
 _FAILED_FOR_IT = "select 1 from parked_event where error like 'UndefinedTableError%'"
 
 
-@scenario("derived tables dropped", heal_s=180, limit_s=400)
+@scenario("derived tables dropped", heal_s=180)
 async def dropped(arena: Arena) -> None:
     """All that allocation knows is dropped under load and made anew by `rebuild`."""
     await arena.load.until(0.4)
@@ -23,7 +23,7 @@ async def dropped(arena: Arena) -> None:
     await _all_equal(arena)
 
 
-@scenario("rebuild compared under load", heal_s=180, limit_s=400)
+@scenario("rebuild compared under load", heal_s=180)
 async def compared(arena: Arena) -> None:
     """A reader that starts from nothing comes to the same tables, of any moment, while all services run."""
     await arena.load.until(0.4)

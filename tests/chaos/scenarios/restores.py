@@ -37,7 +37,7 @@ _TOLD_AFRESH = (
 """What a patient partner may see when its order was forgotten: it is taken in as a new one."""
 
 
-@scenario("allocation restored", heal_s=120, limit_s=300)
+@scenario("allocation restored", heal_s=120)
 async def allocation_restored(arena: Arena) -> None:
     """Decisions since the backup are made again, under new numbers."""
     directory = await _backed_up(arena)
@@ -45,7 +45,7 @@ async def allocation_restored(arena: Arena) -> None:
     await _put_back_alone(arena, directory, "allocation")
 
 
-@scenario("orders restored", heal_s=120, limit_s=300)
+@scenario("orders restored", heal_s=120)
 async def orders_restored(arena: Arena) -> None:
     """Orders since the backup are forgotten; what they were promised is given back, and partners push again."""
     directory = await _backed_up(arena)
@@ -54,7 +54,7 @@ async def orders_restored(arena: Arena) -> None:
     await _push_again(arena)
 
 
-@scenario("notify restored", heal_s=120, limit_s=300)
+@scenario("notify restored", heal_s=120)
 async def notify_restored(arena: Arena) -> None:
     """Notices since the backup are made again under the same numbers, so that a receiver knows them."""
     directory = await _backed_up(arena)
@@ -65,7 +65,7 @@ async def notify_restored(arena: Arena) -> None:
     await _until_ready(arena, ["notify"])
 
 
-@scenario("catalog restored", heal_s=120, limit_s=300)
+@scenario("catalog restored", heal_s=120)
 async def catalog_restored(arena: Arena) -> None:
     """What staff changed since the backup is forgotten here and known elsewhere, until they state it again."""
     directory = await _backed_up_before_a_change(arena)
@@ -73,7 +73,7 @@ async def catalog_restored(arena: Arena) -> None:
     await _state_again(arena)
 
 
-@scenario("all four restored", heal_s=120, limit_s=300)
+@scenario("all four restored", heal_s=120)
 async def all_restored(arena: Arena) -> None:
     """Backups of slightly different moments become one day again; who pushes again is answered what counts now."""
     directory = await _backed_up_before_a_change(arena)
