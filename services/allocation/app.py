@@ -5,6 +5,7 @@ from pathlib import Path
 
 from services.allocation import consumers, http
 from services.allocation.closing import close_due_rounds
+from services.allocation.planning import plan_command
 from services.allocation.settings import AllocationSettings
 from services.chassis.commands import Commands
 from services.chassis.jobs import Job
@@ -65,5 +66,6 @@ service = Service(
         "line_lot",
         "settlement_entry",
     ),
+    cli={"plan": plan_command},
     routers=[http.router],
 )

@@ -2,11 +2,12 @@
 
 from fastapi import APIRouter
 
-from services.allocation.http import arrivals, baskets, offers, replies, settlement
+from services.allocation.http import arrivals, baskets, offers, plan, replies, settlement
 from services.allocation.http.context import refusals
 
 router = APIRouter(prefix="/v1", responses=refusals(401, 404, 422))
 router.include_router(baskets.router)
+router.include_router(plan.router)
 router.include_router(replies.router)
 router.include_router(arrivals.router)
 router.include_router(settlement.router)

@@ -51,6 +51,12 @@ async def lock_cooperatives(conn: Connection, cooperative_ids: Collection[UUID])
     return {row["cooperative_id"]: _policies(row) for row in rows}
 
 
+async def get_policies(reader: Reader, cooperative_id: UUID) -> Policies | None:
+    """What a cooperative states; None for one that is not known."""
+    row = await reader.fetchrow("select * from cooperative where cooperative_id = $1", cooperative_id)
+    return _policies(row) if row else None
+
+
 def _policies(row: asyncpg.Record) -> Policies:
     return Policies(
         PromisePolicy(row["buffer_permille"], PromiseRule(row["promise_rule"])),
@@ -67,6 +73,12 @@ async def is_cooperative(reader: Reader, cooperative_id: UUID) -> bool:
         "select exists (select from cooperative where cooperative_id = $1)", cooperative_id
     )
     return found
+
+
+async def list_codes(reader: Reader, cooperative_id: UUID) -> dict[UUID, str]:
+    """The code of every household of a cooperative."""
+    rows = await reader.fetch("select household_id, code from household where cooperative_id = $1", cooperative_id)
+    return {row["household_id"]: row["code"] for row in rows}
 
 
 async def get_household(reader: Reader, cooperative_id: UUID, code: str) -> UUID | None:

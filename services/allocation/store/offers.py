@@ -67,9 +67,12 @@ async def save_offers(conn: Connection, offers: Sequence[OfferTerms]) -> None:
 
 
 async def list_closed_offers(
-    conn: Connection, days: Collection[tuple[UUID, date]]
+    conn: Connection, days: Collection[tuple[UUID, date]], open_too: bool = False
 ) -> dict[tuple[UUID, date], list[DayOffer]]:
-    """By (cooperative, delivery day): the offers that are closed and not yet shared out. Withdrawn ones never are."""
+    """By (cooperative, delivery day): the offers that are closed and not yet shared out. Withdrawn ones never are.
+
+    With `open_too` also those that still take orders.
+    """
     rows = await conn.fetch(
         "select o.cooperative_id, o.delivery_day, o.offer_id, o.product_id, p.code, o.step_value_vnd, "
         "o.collection_point_id, o.arrive_by_at, b.promised_net_steps, g.household_ids, g.quantities_steps, "
@@ -79,9 +82,10 @@ async def list_closed_offers(
         "join offer_book b using (offer_id) join product p using (product_id) cross join lateral ("
         "select coalesce(array_agg(household_id), '{}') as household_ids, "
         "coalesce(array_agg(quantity_steps), '{}') as quantities_steps from pledge g where g.offer_id = o.offer_id) g "
-        "where b.listed and not b.open and not o.assigned order by o.offer_id",
+        "where b.listed and (not b.open or $3) and not o.assigned order by o.offer_id",
         [cooperative_id for cooperative_id, _ in days],
         [delivery_day for _, delivery_day in days],
+        open_too,
     )
     closed: dict[tuple[UUID, date], list[DayOffer]] = {}
     for row in rows:

@@ -117,6 +117,7 @@ def test_the_routes_are_described() -> None:
     described = routes_only(service.title, service.routers).openapi()
     assert {(path, method) for path, methods in described["paths"].items() for method in methods} == {
         (f"{day}/baskets", "get"),
+        (f"{day}/plan", "get"),
         (f"{day}/replies", "get"),
         (f"{day}/replies", "post"),
         (f"{day}/arrivals", "get"),
