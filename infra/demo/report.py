@@ -64,6 +64,7 @@ async def _cooperative(databases: Databases, slug: str, day: DayResult) -> dict[
             "select b.offer_id, b.supply_steps, coalesce(sum(l.ordered_steps), 0)::bigint as ordered,"
             " coalesce(sum(l.promised_steps - l.shorted_steps), 0)::bigint as promised,"
             " coalesce(sum(l.short_steps + l.shorted_steps), 0)::bigint as short,"
+            " coalesce(sum(l.shorted_steps), 0)::bigint as lost,"
             " coalesce(sum(l.cancelled_steps), 0)::bigint as cancelled"
             " from offer_book b left join order_line l using (offer_id) where b.offer_id = any($1) group by b.offer_id",
             [offer["offer_id"] for offer in offers],
@@ -76,7 +77,7 @@ async def _cooperative(databases: Databases, slug: str, day: DayResult) -> dict[
             "step_milliunits": offer["step_milliunits"],
             **{
                 f"{word}_steps": books[offer["offer_id"]][word]
-                for word in ("ordered", "promised", "short", "cancelled")
+                for word in ("ordered", "promised", "short", "lost", "cancelled")
             },
             "supply_steps": books[offer["offer_id"]]["supply_steps"],
         }

@@ -130,6 +130,23 @@ def reply_of(event: REPLIED) -> Reply:
 # -- Closings ------------------------------------------------------------------------------------------------
 
 
+def up_to_closings(run: Run) -> list[Run]:
+    """The run in parts, so that nothing of a cooperative follows the closing of one of its days within a part.
+
+    What is missing at a closing is taken from the orders, and what comes after it must find that done.
+    """
+    parts: list[list[Received[Any]]] = [[]]
+    closed: set[UUID] = set()
+    for received in run:
+        if received.stream in closed:
+            parts.append([])
+            closed.clear()
+        parts[-1].append(received)
+        if isinstance(received.event, IntakeClosed) and received.event.closes_day:
+            closed.add(received.stream)
+    return [part for part in parts if part]
+
+
 def closing_events(run: Run) -> list[Received[IntakeClosed]]:
     """The cut-offs that close a delivery day."""
     return [received for received in run if isinstance(received.event, IntakeClosed) and received.event.closes_day]

@@ -9,7 +9,7 @@ from services.allocation import announcements
 from services.allocation.consumers.days import Days
 from services.allocation.consumers.shortages import Shortage, shorten_offers
 from services.allocation.domain.arrivals import Arrival, Place
-from services.allocation.domain.asked import Missed, Outcome
+from services.allocation.domain.asked import Missed, Outcome, ReplyPolicy, Silence
 from services.allocation.domain.books import Line
 from services.allocation.domain.lots import Demand, Lot, Part, fill_lines
 from services.allocation.domain.market_day import MarketDay
@@ -71,7 +71,7 @@ async def _depart(tx: Transaction, received: Received[TruckDeparted]) -> None:
     await days.save()
     bringing = [one for one in await list_bringing(tx.conn, day) if not one.settled]
     offer_ids = {one.offer_id for one in bringing}
-    accepted = await list_accepted(tx.conn, offer_ids)
+    accepted = await list_accepted(tx.conn, day, offer_ids)
     rule = market_day.policies.shortfall_rule
     coming = [Coming(offer_id, _sum(accepted, offer_id), rule) for offer_id in sorted(offer_ids)]
     await shorten_offers(tx, [Shortage(received, one) for one in coming])
@@ -81,13 +81,15 @@ async def _depart(tx: Transaction, received: Received[TruckDeparted]) -> None:
 
 
 def _final(day: MarketDay) -> Outcome:
-    """Whoever has not answered by now is taken at what silence counts as; there is no time to ask anybody else.
+    """There is no time to ask anybody else. Whoever has not answered is taken to have agreed: what it brings shows.
 
     What is missing is told with what has not arrived.
     """
-    asked = replace(day.asked, last_round_no=day.asked.round_no)
+    policy = ReplyPolicy(Silence.YES, day.asked.policy.rounds)
+    asked = replace(day.asked, policy=policy, last_round_no=day.asked.round_no)
     outcome = close_round(asked, asked.round_no, day.weights, day.memory_vnd, day.load_grams)
-    return replace(outcome, effects=tuple(effect for effect in outcome.effects if not isinstance(effect, Missed)))
+    effects = tuple(effect for effect in outcome.effects if not isinstance(effect, Missed))
+    return replace(outcome, day=replace(outcome.day, policy=day.asked.policy), effects=effects)
 
 
 def _sum(accepted: Mapping[Place, tuple[str, int]], offer_id: UUID) -> int:
@@ -128,10 +130,22 @@ async def _settle(
     ]
     entries = settle_day(delivery_day, goods, market_day.policies.fee_permille)
     await insert_entries(tx.conn, received.stream, received.id, received.time, entries)
-    tx.append(received.stream, announcements.day_settled(delivery_day, entries), received.traceparent)
     booked = await list_booked(tx.conn, received.stream, delivery_day, delivery_day)  # a day may end in several trucks
+    settled = _by_household([one.entry for one in booked if one.entry.reason is None])
+    tx.append(received.stream, announcements.day_settled(delivery_day, settled), received.traceparent)
     memory = _remembered(market_day, [one.entry for one in booked])
     await save_entries(tx.conn, {(received.stream, delivery_day, entry.household_id): entry for entry in memory})
+
+
+def _by_household(entries: Sequence[Entry]) -> list[Entry]:
+    """One for each household, with what it gets for the whole day."""
+    sums: dict[UUID, Entry] = {}
+    for entry in entries:
+        had = sums.get(entry.household_id)
+        gross_vnd = entry.gross_vnd + (had.gross_vnd if had else 0)
+        fee_vnd = entry.fee_vnd + (had.fee_vnd if had else 0)
+        sums[entry.household_id] = Entry(entry.household_id, entry.delivery_day, gross_vnd, fee_vnd)
+    return list(sums.values())
 
 
 def _remembered(market_day: MarketDay, entries: Sequence[Entry]) -> list[FairnessEntry]:
@@ -147,7 +161,8 @@ def _remembered(market_day: MarketDay, entries: Sequence[Entry]) -> list[Fairnes
         )
         for basket in market_day.asked.baskets
     }
-    return day_entries(gross_vnd, most_vnd, market_day.weights)
+    of_those = {household_id: gross_vnd[household_id] for household_id in most_vnd}  # who did not pledge has no memory
+    return day_entries(of_those, most_vnd, market_day.weights)
 
 
 async def correct(tx: Transaction, events: Sequence[Received[SettlementCorrected]]) -> None:

@@ -79,6 +79,11 @@ def _offers_of(days: Mapping[Day, MarketDay], wanted: set[Day]) -> set[UUID]:
     return {offer.offer_id for day in wanted for offer in days[day].asked.offers}
 
 
+def _is_of(cause: Received[Any], household_id: UUID) -> bool:
+    """Whether the event is this household's own answer."""
+    return getattr(cause.event, "household_id", None) == household_id
+
+
 def _shortage(step: Step, effect: Missed) -> Shortage:
     """What is coming is what was shared out, without all that is known to be missing by then."""
     missing_steps = 0
@@ -119,7 +124,7 @@ class _Voice:
         version = self._version(step.day[1], now if now.version == effect.version else before, ())
         items = tuple(replace(item, confirmed_steps=item.quantity_steps) for item in version.items)
         version = replace(version, items=items)
-        by = "silence" if effect.silent else step.by
+        by = "silence" if effect.silent else step.by if _is_of(step.cause, effect.household_id) else "reply"
         self._tx.append(
             step.cause.stream, announcements.basket_confirmed(version, self._named, by), step.cause.traceparent
         )

@@ -16,6 +16,7 @@ from services.allocation.commands import (
     commands_of,
     last_offered,
     terms_of,
+    up_to_closings,
 )
 from services.allocation.consumers.shortages import Shortage, shorten_offers
 from services.allocation.domain.books import Decision, Effect, OfferBook, Promised
@@ -35,6 +36,11 @@ from services.contracts.allocation import OfferAvailabilityChanged
 
 async def take_in_market(tx: Transaction, events: Run) -> None:
     """Offers, orders and cut-offs: decides every promise, then shares out the days that closed."""
+    for run in up_to_closings(events):
+        await _take_in(tx, run)
+
+
+async def _take_in(tx: Transaction, events: Run) -> None:
     policies = await lock_cooperatives(tx.conn, {received.stream for received in events})
     commands = commands_of(events, policies)
     loaded = await load_books(tx.conn, commands)

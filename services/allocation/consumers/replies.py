@@ -18,7 +18,7 @@ async def take_in_replies(tx: Transaction, events: Sequence[Received[REPLIED]]) 
         market_day = days.current.get((received.stream, received.event.delivery_day))
         if market_day is not None:
             outcome = answer(
-                market_day.asked,
+                market_day.asked_at(received.time),
                 [reply_of(received.event)],
                 market_day.weights,
                 market_day.memory_vnd,
@@ -34,7 +34,7 @@ async def close_replies(tx: Transaction, events: Sequence[Received[RepliesClosed
     for received in events:
         market_day = days.current[received.stream, received.event.delivery_day]
         outcome = close_round(
-            market_day.asked,
+            market_day.asked_at(received.time),
             received.event.round,
             market_day.weights,
             market_day.memory_vnd,

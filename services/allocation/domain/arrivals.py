@@ -62,7 +62,7 @@ def find_faults(expected: Expected, new: Sequence[Arrival], may_exceed: bool) ->
     for index, arrival in enumerate(new):
         before = arrivals.get(arrival.arrival_id)
         if before is not None and before.place != arrival.place:
-            faults.append((index, "arrival_id", "names an arrival of another household or product"))
+            faults.append((index, "arrival_id", "names an arrival of another day, household or product"))
             continue
         faults += _own_faults(index, arrival)
         had_steps = before.accepted_steps if before else 0

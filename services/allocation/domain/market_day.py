@@ -23,15 +23,16 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class MarketDay:
-    """What is asked, by which policies, and of whom. `arrive_by_at` is the earliest of the day's offers.
+    """What is asked, by which policies, and of whom: of all offers with which no truck has left yet.
 
-    `reply_by_at` is until when the open round can be answered.
+    `arrive_by_at` is the earliest of them, None where there are none; `reply_by_at` is until when the open round can
+    be answered.
     """
 
     asked: AskedDay
     policies: DayPolicies
     standings: Mapping[UUID, Standing]
-    arrive_by_at: datetime
+    arrive_by_at: datetime | None
     reply_by_at: datetime | None = None
 
     @property
@@ -55,8 +56,17 @@ class MarketDay:
             return replace(self, asked=asked, reply_by_at=None)
         if self.asked.open and asked.round_no == self.asked.round_no and self.reply_by_at is not None:
             return replace(self, asked=asked)
+        return replace(self, asked=asked, reply_by_at=self._deadline(now))
+
+    def _deadline(self, now: datetime) -> datetime:
         by_at = now + timedelta(minutes=self.policies.reply_minutes)
-        return replace(self, asked=asked, reply_by_at=min(by_at, self.arrive_by_at))
+        return by_at if self.arrive_by_at is None else min(by_at, self.arrive_by_at)
+
+    def asked_at(self, now: datetime) -> AskedDay:
+        """What is asked; once the goods must be there, the open round is the last: nobody could bring more in time."""
+        if not self.asked.open or self.arrive_by_at is None or now < self.arrive_by_at:
+            return self.asked
+        return replace(self.asked, last_round_no=self.asked.round_no)
 
     def as_answered(self, version: BasketVersion) -> BasketVersion:
         """The version with what the household has said of its items already, where the day closes another time."""
@@ -109,5 +119,8 @@ def ask_closed(
     if before is None:
         before = MarketDay(AskedDay(policies.reply), policies.day, {}, arrive_by_at)
     known = {household_id: standings[household_id] for household_id in items} | dict(before.standings)
-    day = replace(before, standings=known, arrive_by_at=min(before.arrive_by_at, arrive_by_at))
-    return day.with_asked(ask(before.asked, offers, items), now)
+    earliest = arrive_by_at if before.arrive_by_at is None else min(before.arrive_by_at, arrive_by_at)
+    day = replace(before, standings=known, arrive_by_at=earliest).with_asked(ask(before.asked, offers, items), now)
+    if day.reply_by_at is None:
+        return day
+    return replace(day, reply_by_at=max(day.reply_by_at, day._deadline(now)))  # there is time for what was added

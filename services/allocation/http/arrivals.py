@@ -11,7 +11,13 @@ from pydantic import BaseModel, Field, StrictBool
 from services.allocation.domain.arrivals import Arrival, Expected, find_faults, steps_weighed
 from services.allocation.domain.lots import lot_code
 from services.allocation.http.context import Body, Code, Commanding, Here, Reason, Steps, StepsGiven, TheDay, refusals
-from services.allocation.store.arrivals import Bringing, RecordedArrival, list_arrivals, list_bringing
+from services.allocation.store.arrivals import (
+    Bringing,
+    RecordedArrival,
+    list_arrivals,
+    list_bringing,
+    list_known_arrivals,
+)
 from services.allocation.store.asked import Day
 from services.chassis.ledger import Transaction
 from services.chassis.problems import conflict, invalid
@@ -90,10 +96,13 @@ async def record(body: ArrivalsBody, day: TheDay, here: Here, commands: Commandi
     """All of them or, if one is wrong, none. More than was asked needs `may_exceed`."""
 
     async def decide(tx: Transaction) -> Sequence[tuple[UUID, Event]]:
-        bringing = {(x.product_code, x.household_code): x for x in await list_bringing(tx.conn, day)}
+        offered = sorted(await list_bringing(tx.conn, day), key=lambda one: not one.settled)  # what is open counts
+        bringing = {(x.product_code, x.household_code): x for x in offered}
         if not bringing:
             raise conflict(f"Nothing is shared out for {day[1]} yet: arrivals are recorded after the cut-off.")
         known = {one.arrival.arrival_id: one.arrival for one in await list_arrivals(tx.conn, day)}
+        others = await list_known_arrivals(tx.conn, day[0], [arrival.arrival_id for arrival in body.arrivals])
+        known |= {arrival.arrival_id: arrival for arrival in others}
         arrivals = _resolve(body.arrivals, bringing)
         expected = Expected({(x.offer_id, x.household_id): x.asked_steps for x in bringing.values()}, known)
         faults = find_faults(expected, arrivals, body.may_exceed)

@@ -55,7 +55,7 @@ class Body(BaseModel):
 Steps = Annotated[int, Field(ge=0, description="In steps of the product.")]
 StepsGiven = Annotated[int, Field(strict=True, ge=0, le=1_000_000, description="In steps of the product.")]
 Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
-Reason = Annotated[str, Field(min_length=1, max_length=200)]
+Reason = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:

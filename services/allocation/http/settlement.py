@@ -15,7 +15,7 @@ from services.allocation.http.context import Body, Code, Commanding, Here, Reaso
 from services.allocation.store.arrivals import list_bringing
 from services.allocation.store.members import get_household, is_cooperative
 from services.allocation.store.offers import count_unassigned
-from services.allocation.store.settlements import BookedEntry, is_correction_known, list_booked, list_settled_days
+from services.allocation.store.settlements import BookedEntry, get_correction, list_booked, list_settled_days
 from services.chassis.access import Authenticated
 from services.chassis.ledger import Transaction
 from services.chassis.problems import conflict, invalid, not_found
@@ -127,10 +127,13 @@ async def correct(body: CorrectionBody, day: TheDay, here: Here, commands: Comma
             raise invalid([("household_code", f"{body.household_code} is no household of this cooperative")])
         try:
             settled = await list_settled_days(tx.conn, day[0], [day[1]])
-            adjust(settled, household_id, day[1], body.amount_vnd, body.reason)
+            entry = adjust(settled, household_id, day[1], body.amount_vnd, body.reason)
         except ValueError as error:
             raise conflict(f"{error}.") from None
-        if await is_correction_known(tx.conn, body.correction_id):
+        booked = await get_correction(tx.conn, day[0], body.correction_id)
+        if booked is not None and booked != entry:
+            raise conflict("Another correction is booked under this correction_id; give this one its own.")
+        if booked is not None:
             return []
         event = SettlementCorrected(
             correction_id=body.correction_id,

@@ -81,8 +81,8 @@ from basket_version v join household using (household_id) group by 1, 2, 3;
 
 -- What was received at the collection point; recorded anew, an arrival stands in place of what it was.
 create table arrival (
-    arrival_id uuid primary key,
     cooperative_id uuid not null references cooperative,
+    arrival_id uuid not null,                 -- staff's own name for it
     delivery_day date not null,
     offer_id uuid not null references offer,
     household_id uuid not null references household,
@@ -91,7 +91,8 @@ create table arrival (
     rejected_steps bigint not null check (rejected_steps >= 0),
     reason text check (reason is not null or rejected_steps = 0),
     grams bigint check (grams >= 0),
-    recorded_at timestamptz not null
+    recorded_at timestamptz not null,
+    primary key (cooperative_id, arrival_id)
 );
 create index arrival_by_day on arrival (cooperative_id, delivery_day);
 
@@ -117,7 +118,8 @@ create table settlement_entry (
     adjustment_vnd bigint not null default 0,
     reason text,
     made_at timestamptz not null,
-    correction_id uuid unique,                -- what staff call a correction, so that it is booked once
-    primary key (event_id, household_id)
+    correction_id uuid,                       -- what staff call a correction, so that it is booked once
+    primary key (event_id, household_id),
+    unique (cooperative_id, correction_id)
 );
 create index settlement_entry_by_day on settlement_entry (cooperative_id, delivery_day);

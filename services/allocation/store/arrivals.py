@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
+import asyncpg
+
 from services.allocation.domain.arrivals import Arrival, Place
 from services.allocation.domain.lots import Part
 from services.allocation.store import Reader
@@ -51,29 +53,38 @@ async def list_bringing(reader: Reader, day: Day) -> list[Bringing]:
     return [Bringing(**row) for row in rows]
 
 
+_ARRIVAL = (
+    "select arrival_id, offer_id, household_id, accepted_steps, rejected_steps, reason, grams, lot, recorded_at "
+    "from arrival where cooperative_id = $1"
+)
+
+
 async def list_arrivals(reader: Reader, day: Day) -> list[RecordedArrival]:
     """The arrivals of a day in the order of their lots."""
-    rows = await reader.fetch(
-        "select arrival_id, offer_id, household_id, accepted_steps, rejected_steps, reason, grams, lot, recorded_at "
-        'from arrival where cooperative_id = $1 and delivery_day = $2 order by lot collate "C", arrival_id',
-        *day,
+    rows = await reader.fetch(f'{_ARRIVAL} and delivery_day = $2 order by lot collate "C", arrival_id', *day)
+    return [_recorded(row) for row in rows]
+
+
+async def list_known_arrivals(reader: Reader, cooperative_id: UUID, arrival_ids: Collection[UUID]) -> list[Arrival]:
+    """Those of the arrivals that are recorded, of whatever day."""
+    rows = await reader.fetch(f"{_ARRIVAL} and arrival_id = any($2::uuid[])", cooperative_id, list(arrival_ids))
+    return [_recorded(row).arrival for row in rows]
+
+
+def _recorded(row: asyncpg.Record) -> RecordedArrival:
+    return RecordedArrival(
+        Arrival(
+            row["arrival_id"],
+            row["offer_id"],
+            row["household_id"],
+            row["accepted_steps"],
+            row["rejected_steps"],
+            row["reason"],
+            row["grams"],
+        ),
+        row["lot"],
+        row["recorded_at"],
     )
-    return [
-        RecordedArrival(
-            Arrival(
-                row["arrival_id"],
-                row["offer_id"],
-                row["household_id"],
-                row["accepted_steps"],
-                row["rejected_steps"],
-                row["reason"],
-                row["grams"],
-            ),
-            row["lot"],
-            row["recorded_at"],
-        )
-        for row in rows
-    ]
 
 
 async def save_arrivals(conn: Connection, arrivals: Sequence[tuple[Day, RecordedArrival]]) -> None:
@@ -82,9 +93,9 @@ async def save_arrivals(conn: Connection, arrivals: Sequence[tuple[Day, Recorded
         "insert into arrival (arrival_id, cooperative_id, delivery_day, offer_id, household_id, lot, accepted_steps, "
         "rejected_steps, reason, grams, recorded_at) select * from unnest($1::uuid[], $2::uuid[], $3::date[], "
         "$4::uuid[], $5::uuid[], $6::text[], $7::bigint[], $8::bigint[], $9::text[], $10::bigint[], "
-        "$11::timestamptz[]) on conflict (arrival_id) do update set accepted_steps = excluded.accepted_steps, "
-        "rejected_steps = excluded.rejected_steps, reason = excluded.reason, grams = excluded.grams, "
-        "recorded_at = excluded.recorded_at",
+        "$11::timestamptz[]) on conflict (cooperative_id, arrival_id) do update "
+        "set accepted_steps = excluded.accepted_steps, rejected_steps = excluded.rejected_steps, "
+        "reason = excluded.reason, grams = excluded.grams, recorded_at = excluded.recorded_at",
         [one.arrival.arrival_id for _, one in arrivals],
         [cooperative_id for (cooperative_id, _), _ in arrivals],
         [delivery_day for (_, delivery_day), _ in arrivals],
@@ -123,11 +134,13 @@ async def list_line_lots(reader: Reader, order_ids: Collection[UUID]) -> dict[tu
     return lots
 
 
-async def list_accepted(reader: Reader, offer_ids: Collection[UUID]) -> dict[Place, tuple[str, int]]:
-    """By offer and household: the lot, and what was accepted of it."""
+async def list_accepted(reader: Reader, day: Day, offer_ids: Collection[UUID]) -> dict[Place, tuple[str, int]]:
+    """By offer of the day and household: the lot, and what was accepted of it."""
     rows = await reader.fetch(
         "select offer_id, household_id, lot, sum(accepted_steps)::bigint as steps from arrival "
-        "where offer_id = any($1::uuid[]) group by offer_id, household_id, lot",
+        "where cooperative_id = $1 and delivery_day = $2 and offer_id = any($3::uuid[]) "
+        "group by offer_id, household_id, lot",
+        *day,
         list(offer_ids),
     )
     return {(row["offer_id"], row["household_id"]): (row["lot"], row["steps"]) for row in rows}

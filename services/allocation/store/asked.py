@@ -38,7 +38,7 @@ select o.cooperative_id, o.delivery_day, o.offer_id, p.code, o.step_value_vnd, o
     o.step_grams, o.arrive_by_at
 from unnest($1::uuid[], $2::date[]) as d (cooperative_id, delivery_day)
 join offer o using (cooperative_id, delivery_day) join product p using (product_id)
-where o.assigned order by p.code collate "C", o.offer_id
+where o.assigned and not o.settled order by p.code collate "C", o.offer_id
 """
 
 _BASKETS = """
@@ -53,12 +53,12 @@ select o.cooperative_id, o.delivery_day, g.household_id, g.offer_id, coalesce(i.
 from unnest($1::uuid[], $2::date[]) as d (cooperative_id, delivery_day)
 join offer o using (cooperative_id, delivery_day) join pledge g using (offer_id)
 left join basket_item i using (offer_id, household_id)
-where o.assigned and g.quantity_steps > 0 order by g.offer_id
+where o.assigned and not o.settled and g.quantity_steps > 0 order by g.offer_id
 """
 
 
 async def list_market_days(conn: Connection, days: Collection[Day]) -> dict[Day, MarketDay]:
-    """The days that have closed, each with all its offers, baskets and items. Four statements."""
+    """The days that have closed, each with the offers that are not settled, baskets and items. Four statements."""
     where = [cooperative_id for cooperative_id, _ in days], [delivery_day for _, delivery_day in days]
     rows = await conn.fetch(_DAYS, *where)
     if not rows:
@@ -73,7 +73,7 @@ async def list_market_days(conn: Connection, days: Collection[Day]) -> dict[Day,
     baskets: dict[Day, list[asyncpg.Record]] = {}
     for row in await conn.fetch(_BASKETS, *where):
         baskets.setdefault(_day(row), []).append(row)
-    return {_day(row): _market_day(row, offers[_day(row)], baskets.get(_day(row), ()), items) for row in rows}
+    return {_day(row): _market_day(row, offers.get(_day(row), ()), baskets.get(_day(row), ()), items) for row in rows}
 
 
 def _day(row: asyncpg.Record) -> Day:
@@ -108,7 +108,7 @@ def _market_day(
         asked,
         DayPolicies(row["reply_minutes"], SharingRule(row["shortfall_rule"]), row["fee_permille"]),
         {b["household_id"]: Standing(b["weight"], b["load_grams"], b["memory_vnd"]) for b in baskets},
-        min(offer["arrive_by_at"] for offer in offers),
+        min((offer["arrive_by_at"] for offer in offers), default=None),
         row["reply_by_at"],
     )
 
@@ -183,13 +183,16 @@ async def _save_baskets(
 
 
 async def _save_items(conn: Connection, baskets: Sequence[AskedBasket]) -> None:
-    """A pledge of which nothing is asked, and of which all could be, has no item."""
+    """A pledge of which nothing is asked, and of which all could be, has no item.
+
+    Items that were first asked for when others could not bring theirs are of no version of the plan (0).
+    """
     items = [(basket, item) for basket in baskets for item in basket.items]
     await conn.execute(
         "insert into basket_item as i (offer_id, household_id, since_version, quantity_steps, pledged_steps, "
-        "most_steps, confirmed_steps) select x.offer_id, x.household_id, x.version, x.quantity_steps, "
+        "most_steps, confirmed_steps) select x.offer_id, x.household_id, 0, x.quantity_steps, "
         "g.quantity_steps, x.most_steps, x.confirmed_steps from unnest($1::uuid[], $2::uuid[], $3::bigint[], "
-        "$4::bigint[], $5::bigint[], $6::bigint[]) as x (offer_id, household_id, version, quantity_steps, most_steps, "
+        "$4::bigint[], $5::bigint[]) as x (offer_id, household_id, quantity_steps, most_steps, "
         "confirmed_steps) join pledge g using (offer_id, household_id) "
         "where x.quantity_steps > 0 or x.most_steps < g.quantity_steps "
         "on conflict (offer_id, household_id) do update set quantity_steps = excluded.quantity_steps, "
@@ -198,7 +201,6 @@ async def _save_items(conn: Connection, baskets: Sequence[AskedBasket]) -> None:
         "<> (excluded.quantity_steps, excluded.most_steps, excluded.confirmed_steps)",
         [item.offer_id for _, item in items],
         [basket.household_id for basket, _ in items],
-        [basket.version for basket, _ in items],
         [item.quantity_steps for _, item in items],
         [item.most_steps for _, item in items],
         [item.confirmed_steps for _, item in items],

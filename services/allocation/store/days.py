@@ -39,7 +39,7 @@ select i.household_id, o.delivery_day, i.offer_id, o.product_id, p.code as produ
        i.most_steps, p.name, p.unit, p.step_milliunits
 from unnest($1::uuid[], $2::date[]) as d (cooperative_id, delivery_day)
 join offer o using (cooperative_id, delivery_day) join basket_item i using (offer_id) join product p using (product_id)
-where i.quantity_steps > 0 order by i.since_version, p.code collate "C", i.offer_id
+where i.quantity_steps > 0 and ($3 or not o.settled) order by i.since_version, p.code collate "C", i.offer_id
 """
 
 
@@ -97,7 +97,7 @@ def _raise(offer_id: UUID, steps: int, **why: Any) -> Raise:
 async def list_baskets(reader: Reader, day: Day) -> list[ListedBasket]:
     """The baskets of one delivery day by household code."""
     items: dict[UUID, list[tuple[str, Goods, ToldItem]]] = {}
-    for row in await reader.fetch(_ITEMS, [day[0]], [day[1]]):
+    for row in await reader.fetch(_ITEMS, [day[0]], [day[1]], True):
         goods = Goods(row["name"] or row["product_code"], row["unit"], row["step_milliunits"])
         items.setdefault(row["household_id"], []).append((row["product_code"], goods, _item(row)))
     return [
@@ -116,11 +116,11 @@ async def list_baskets(reader: Reader, day: Day) -> list[ListedBasket]:
 
 
 async def list_basket_states(conn: Connection, days: Collection[Day]) -> dict[BasketKey, BasketState]:
-    """What the households have been asked for on these days."""
+    """What the households have been asked for on these days, but for what trucks have left with."""
     where = [cooperative_id for cooperative_id, _ in days], [delivery_day for _, delivery_day in days]
     versions = await conn.fetch(_BASKETS, *where)
     items: dict[BasketKey, list[ToldItem]] = {}
-    for row in await conn.fetch(_ITEMS, *where) if versions else ():
+    for row in await conn.fetch(_ITEMS, *where, False) if versions else ():
         items.setdefault((row["household_id"], row["delivery_day"]), []).append(_item(row))
     keys = [(row["household_id"], row["delivery_day"]) for row in versions]
     return {

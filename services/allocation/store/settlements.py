@@ -80,17 +80,17 @@ def _entry(row: asyncpg.Record) -> Entry:
 async def list_settled_days(reader: Reader, cooperative_id: UUID, days: Collection[date]) -> set[date]:
     """Those of the days that are settled."""
     rows = await reader.fetch(
-        "select distinct delivery_day from settlement_entry "
-        "where cooperative_id = $1 and delivery_day = any($2::date[])",
+        "select distinct delivery_day from offer "
+        "where cooperative_id = $1 and delivery_day = any($2::date[]) and settled",
         cooperative_id,
         list(days),
     )
     return {row["delivery_day"] for row in rows}
 
 
-async def is_correction_known(reader: Reader, correction_id: UUID) -> bool:
-    """Whether a correction of this id is booked."""
-    found: bool = await reader.fetchval(
-        "select exists (select from settlement_entry where correction_id = $1)", correction_id
+async def get_correction(reader: Reader, cooperative_id: UUID, correction_id: UUID) -> Entry | None:
+    """The correction that staff call so, if it is booked."""
+    row = await reader.fetchrow(
+        "select * from settlement_entry where cooperative_id = $1 and correction_id = $2", cooperative_id, correction_id
     )
-    return found
+    return _entry(row) if row else None

@@ -12,9 +12,10 @@ RE_OFFER: dict[str, Any] = {"silence": "re_offer"}
 
 
 async def asked(allocation: Allocation, pledges: dict[int, int], *orders: int, **policies: Any) -> Stream:
-    """A day of one offer that has closed: pledges by household, and what was ordered."""
+    """A day of one offer that has closed: pledges by household, and what was ordered. Its truck leaves far from now."""
     s = Stream()
     await allocation.take_in(*s.registered(**policies), s.published(1, pledges))
+    await allocation.running.runtime.pool.execute("update offer set arrive_by_at = '2100-01-01T00:00:00Z'")
     await allocation.take_in(*(s.placed(11 + n, (1, steps)) for n, steps in enumerate(orders)), s.closed(1))
     return s
 
@@ -106,7 +107,7 @@ async def test_who_is_silent_may_lose_its_part_to_others(allocation: Allocation)
     await allocation.take_in(s.replied(1, "confirm"))
     await close_rounds(allocation, 120)
     assert await baskets(allocation, s) == {0: {1: 0}, 1: {1: 6}}
-    await close_rounds(allocation, 20 * 60)  # nobody has longer than until the goods must arrive
+    await close_rounds(allocation, 50 * 365 * 24 * 60)
     assert await baskets(allocation, s) == {0: {1: 0}, 1: {1: 3}}
     assert await promised(allocation, s) == [(11, 6, 0, 3, 0)]
 
@@ -189,3 +190,35 @@ async def test_an_offer_that_closes_late_is_told_with_what_the_household_has_ans
     assert await baskets(allocation, s) == {0: {1: 1, 2: 2}, 1: {1: 4}}
     await allocation.take_in(s.replied(1, "confirm"), s.replied(0, "confirm", version=2))
     assert await baskets(allocation, s) == {0: {1: 1, 2: 2}, 1: {1: 6}}
+
+
+async def test_what_comes_behind_a_closing_finds_what_is_missing_taken_from_the_orders(allocation: Allocation) -> None:
+    def played() -> list[Any]:
+        s = Stream()
+        return [
+            *s.registered(), s.published(1, {0: 9}), s.placed(11, (1, 5)), s.placed(12, (1, 4)), s.closed(1),
+            s.reordered(11, (1, 2)), s.cancelled(12),
+        ]  # fmt: skip
+
+    states = []
+    for sizes in ([], [1] * 12):
+        await allocation.forget()
+        events = played()
+        await allocation.take_in(*events[:6])
+        await allocation.running.runtime.pool.execute("update product set step_grams = 500")
+        await allocation.running.runtime.pool.execute("update household set load_grams = 3000")
+        await allocation.take_in_cut(events[6:], sizes)
+        states.append(await allocation.state())
+    assert states[0] == states[1]
+    lines = states[0]["order_line"]
+    assert sum(line["promised_steps"] - line["shorted_steps"] for line in lines) == 6
+
+
+async def test_once_the_goods_must_be_there_nobody_else_is_asked(allocation: Allocation) -> None:
+    s = await asked(allocation, {0: 6, 1: 6}, 6, **RE_OFFER)
+    await allocation.running.runtime.pool.execute("update offer set arrive_by_at = $1", NOON + timedelta(minutes=60))
+    await allocation.take_in(s.replied(1, "confirm"))
+    await close_rounds(allocation, 120)
+    assert await baskets(allocation, s) == {0: {1: 0}, 1: {1: 3}}
+    assert await promised(allocation, s) == [(11, 6, 0, 3, 0)]
+    assert await allocation.fetch("select from market_day where open") == []

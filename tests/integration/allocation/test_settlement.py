@@ -195,3 +195,68 @@ async def test_what_was_really_accepted_is_what_the_households_memory_keeps(allo
     await staff.post("departure")
     rows = await allocation.fetch("select assigned_vnd, fair_vnd from fairness_entry order by household_id")
     assert [tuple(row) for row in rows] == [(60_000, 30_000), (0, 30_000)]
+
+
+async def test_an_arrival_keeps_to_its_day_and_cooperative_whatever_others_call_theirs(
+    allocation: Allocation,
+) -> None:
+    one, two = Stream(1), Stream(2)
+    number = str(uuid4())
+    for s in (one, two):
+        await allocation.take_in(*s.registered(), s.published(1, {0: 6}), s.placed(11, (1, 5)), s.closed(1))
+    first, second = await Staff.of(allocation, one), await Staff.of(allocation, two)
+    assert (await first.bring("VH-01", 5, arrival_id=number)).status_code == 200
+    assert (await second.bring("VH-01", 2, arrival_id=number)).status_code == 200
+    rows = await allocation.fetch("select accepted_steps from arrival order by cooperative_id")
+    assert [row["accepted_steps"] for row in rows] == [5, 2]
+    await first.post("departure")
+    await allocation.take_in(one.published(2, {0: 4}, SU_SU), one.placed(12, (2, 2)), one.closed(2))
+    elsewhere = await first.bring("VH-01", 2, arrival_id=number, product_code="su-su")
+    assert (elsewhere.status_code, elsewhere.json()["errors"][0]["field"]) == (422, "arrivals[0].arrival_id")
+
+
+async def test_what_a_truck_has_left_with_is_not_asked_again_when_an_offer_closes_late(allocation: Allocation) -> None:
+    s = await asked(allocation, {0: 6, 1: 6}, 8, fee_permille=100)
+    staff = await Staff.of(allocation, s)
+    await staff.bring("VH-01", 4)
+    await staff.bring("VH-02", 4)
+    await staff.post("departure")
+    await allocation.take_in(s.published(2, {0: 3}, SU_SU), s.placed(12, (2, 2)), s.closed(2))
+    changed = (await said(allocation, s, "basket_changed"))[-1]
+    assert [item["quantity_steps"] for item in changed["items"]] == [2]
+    await allocation.take_in(s.replied(0, "cannot", version=changed["version"]))
+    assert await promised(allocation, s) == [(11, 8, 0, 0, 0), (12, 2, 0, 2, 0)]
+    assert (await staff.post("departure")).status_code == 200
+    assert [body["households"] for body in await said(allocation, s, "day_settled")][-1] == [
+        {"household_id": str(s.households[n]), "gross_vnd": 60_000, "fee_vnd": 6_000, "net_vnd": 54_000} for n in (0, 1)
+    ]
+
+
+async def test_who_pledged_nothing_and_brings_something_is_paid_for_it(allocation: Allocation) -> None:
+    s = await asked(allocation, {0: 6, 1: 0}, 5)
+    staff = await Staff.of(allocation, s)
+    await staff.bring("VH-01", 5)
+    assert (await staff.bring("VH-02", 2, may_exceed=True)).status_code == 200
+    done = await staff.post("departure")
+    assert {x["household_code"]: x["net_vnd"] for x in done.json()["entries"]} == {"VH-01": 75_000, "VH-02": 30_000}
+
+
+async def test_an_unanswered_basket_that_was_brought_is_not_taken_back(allocation: Allocation) -> None:
+    s = await asked(allocation, {0: 6, 1: 6}, 8, silence="re_offer")
+    staff = await Staff.of(allocation, s)
+    await staff.bring("VH-01", 4)
+    await staff.bring("VH-02", 4)
+    await staff.post("departure")
+    assert await said(allocation, s, "basket_changed") == []
+    assert await promised(allocation, s) == [(11, 8, 0, 0, 0)]
+
+
+async def test_another_correction_under_a_name_that_is_taken_is_refused(allocation: Allocation) -> None:
+    s = await asked(allocation, {0: 6}, 4)
+    staff = await Staff.of(allocation, s)
+    await staff.bring("VH-01", 4)
+    await staff.post("departure")
+    body = {"correction_id": str(uuid4()), "household_code": "VH-01", "amount_vnd": -5_000, "reason": "torn sacks"}
+    assert (await staff.post("corrections", body)).status_code == 200
+    assert (await staff.post("corrections", body | {"amount_vnd": -6_000})).status_code == 409
+    assert (await staff.post("corrections", body | {"reason": "a\u0000b"})).status_code == 422
