@@ -152,14 +152,15 @@ _ROWS = {
     ),
     "allocation": (
         "insert into offer (offer_id, cooperative_id, product_id, delivery_day, price_vnd, step_value_vnd, "
-        "collection_point_id, arrive_by_at, assigned) select offer_id, cooperative_id, product_id, delivery_day, "
-        "price_vnd, price_vnd, cooperative_id, cut_off_at + interval '6 h', true from past_offer",
+        "collection_point_id, arrive_by_at, assigned, assigned_steps, settled) select offer_id, cooperative_id, "
+        "product_id, delivery_day, price_vnd, price_vnd, cooperative_id, cut_off_at + interval '6 h', true, 0, true "
+        "from past_offer",
         "insert into order_line (offer_id, position, order_id, line_no, ordered_steps, promised_steps, short_steps, "
         f"shorted_steps, cancelled_steps) select offer_id, position, order_id, line_no, {STEPS}, {STEPS}, 0, 0, 0 "
         "from past_line",
         "insert into offer_book (offer_id, cooperative_id, supply_steps, promised_net_steps, open, listed, "
-        f"last_position) select offer_id, cooperative_id, {SUPPLY_STEPS}, sum(promised_steps), false, false, "
-        "max(position) from order_line join offer using (offer_id) group by offer_id, cooperative_id",
+        f"last_position, rule) select offer_id, cooperative_id, {SUPPLY_STEPS}, sum(promised_steps), false, false, "
+        "max(position), 'first_come' from order_line join offer using (offer_id) group by offer_id, cooperative_id",
         "insert into event_log (stream, sequence, id, type, occurred_at, after, traceparent, data) "
         "select cooperative_id, sequence, promised_id, 'allocation.order_promised.v1', happened_at, "
         f"'orders=' || sequence, traceparent, {_PROMISED} from past_order",

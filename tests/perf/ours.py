@@ -190,8 +190,8 @@ _SEED = {  # the numbers in the statements are ours
         ),
         (
             "insert into offer_book (offer_id, cooperative_id, supply_steps, promised_net_steps, open, listed, "
-            f"last_position) select o, c, {SUPPLY_STEPS}, 0, true, true, 0 from unnest($1::uuid[], $2::uuid[]) "
-            "as x (o, c)",
+            f"last_position, rule) select o, c, {SUPPLY_STEPS}, 0, true, true, 0, 'first_come' "
+            "from unnest($1::uuid[], $2::uuid[]) as x (o, c)",
             ("offer", "product's cooperative"),
         ),
     ),
