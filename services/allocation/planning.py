@@ -8,13 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
-import asyncpg
-
 from services.allocation.domain.baskets import DayOffer
 from services.allocation.domain.books import CloseIntake
 from services.allocation.domain.cut_off import Closing, close_days, first_day_of_memory
-from services.allocation.domain.explain import Goods, Language, explain_item
-from services.allocation.domain.policies import Policies
+from services.allocation.domain.explain import Language, explain_item
 from services.allocation.domain.promise import decide
 from services.allocation.settings import AllocationSettings
 from services.allocation.store.books import load_books
@@ -22,7 +19,6 @@ from services.allocation.store.days import list_basket_states, list_entries
 from services.allocation.store.members import get_policies, list_codes, list_standings
 from services.allocation.store.offers import list_closed_offers, list_goods
 from services.chassis.database import open_pool
-from services.chassis.faults import describe, is_weather
 from services.chassis.ledger import Connection
 
 
@@ -31,7 +27,6 @@ class PlannedItem:
     """What a household would be asked for of one product, and why, by language."""
 
     product_code: str
-    goods: Goods
     quantity_steps: int
     why: dict[Language, str]
 
@@ -70,10 +65,11 @@ async def plan_day(conn: Connection, cooperative_id: UUID, delivery_day: date) -
     closing = Closing(
         cooperative_id, delivery_day, await _as_closed(conn, offers), policies.memory_days, policies.least_vnd
     )
+    memory_from = first_day_of_memory(delivery_day, policies.memory_days)
     (closed,) = close_days(
         [closing],
         {household_id: weight for household_id, (weight, _) in standings.items()},
-        await list_entries(conn, [cooperative_id], _memory_from(delivery_day, policies), delivery_day),
+        await list_entries(conn, [cooperative_id], memory_from, delivery_day),
         await list_basket_states(conn, [day]),
         {household_id: grams for household_id, (_, grams) in standings.items() if grams is not None},
     )
@@ -85,7 +81,6 @@ async def plan_day(conn: Connection, cooperative_id: UUID, delivery_day: date) -
             tuple(
                 PlannedItem(
                     goods[item.offer_id].product_code,
-                    goods[item.offer_id].goods,
                     item.quantity_steps,
                     {language: explain_item(item, goods[item.offer_id].goods, language) for language in Language},
                 )
@@ -97,10 +92,6 @@ async def plan_day(conn: Connection, cooperative_id: UUID, delivery_day: date) -
     ]
     missing = {goods[offer_id].product_code: steps for offer_id, steps in closed.missing}
     return Plan(tuple(sorted(baskets, key=lambda basket: basket.household_code)), missing)
-
-
-def _memory_from(delivery_day: date, policies: Policies) -> date:
-    return first_day_of_memory(delivery_day, policies.memory_days)
 
 
 async def _as_closed(conn: Connection, offers: Sequence[DayOffer]) -> tuple[DayOffer, ...]:
@@ -122,16 +113,7 @@ def plan_command(settings: AllocationSettings, words: Sequence[str]) -> int:
     parser.add_argument("--day", type=date.fromisoformat, required=True, metavar="YYYY-MM-DD", help="the delivery day")
     parser.add_argument("--language", choices=[*Language], default=Language.EN, help="of the explanations")
     options = parser.parse_args(words)
-    try:
-        plan = asyncio.run(_plan_alone(settings, options.cooperative, options.day))
-    except asyncpg.UndefinedTableError:
-        print("the database has no tables yet: run migrate first", file=sys.stderr)
-        return 1
-    except Exception as error:
-        if not is_weather(error):
-            raise
-        print(f"the database is away: {describe(error)}", file=sys.stderr)
-        return 1
+    plan = asyncio.run(_plan_alone(settings, options.cooperative, options.day))
     if plan is None:
         print(f"there is no cooperative {options.cooperative}", file=sys.stderr)
         return 1

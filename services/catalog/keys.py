@@ -9,14 +9,11 @@ import sys
 from collections.abc import Sequence
 from uuid import UUID
 
-import asyncpg
-
 from services.catalog.settings import CatalogSettings
 from services.catalog.store.cooperatives import get_cooperative
 from services.catalog.store.keys import IssuedKey
 from services.chassis.access import NewKey, new_key, revoke_key, save_key
 from services.chassis.database import open_pool
-from services.chassis.faults import is_weather
 from services.chassis.lanes import shared_lane
 from services.chassis.ledger import Ledger, Transaction
 from services.contracts.base import UNION_STREAM
@@ -63,16 +60,7 @@ def key_command(settings: CatalogSettings, words: Sequence[str]) -> int:
         issuing.error(fault)
     if not 1 <= len(options.label) <= MOST_LABEL or not options.label.isprintable():
         issuing.error(f"a label has 1 to {MOST_LABEL} printable characters")
-    try:
-        token = asyncio.run(_issue_alone(settings, options.role, options.label, options.cooperative))
-    except asyncpg.UndefinedTableError:
-        print("the database has no tables yet: run migrate first", file=sys.stderr)
-        return 1
-    except Exception as error:
-        if not is_weather(error):
-            raise
-        print(f"the database is away ({type(error).__name__})", file=sys.stderr)
-        return 1
+    token = asyncio.run(_issue_alone(settings, options.role, options.label, options.cooperative))
     if token is None:
         print(f"there is no cooperative {options.cooperative}", file=sys.stderr)
         return 1

@@ -5,9 +5,11 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
+import asyncpg
 import uvloop
 
 from services.chassis import faultpoints, incarnation, logs, migrate, quarantine, rebuild
+from services.chassis.faults import is_weather
 from services.chassis.lanes import parse_lanes
 from services.chassis.runtime import S, Service
 from services.chassis.serve import Process
@@ -20,7 +22,7 @@ def main(service: Service[S], arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         if words and words[0] in service.cli:
-            return service.cli[words[0]](load(service.settings), words[1:])
+            return _run_own(service, words)
         return _run(service, words)
     except WrongSettings as error:
         print(error, file=sys.stderr)
@@ -28,6 +30,19 @@ def main(service: Service[S], arguments: Sequence[str] | None = None) -> int:
     except migrate.WrongMigrations as error:
         print(error, file=sys.stderr)
         return 1
+
+
+def _run_own(service: Service[S], words: list[str]) -> int:
+    """A command that the service adds; what it finds missing in the database is told in one line."""
+    try:
+        return service.cli[words[0]](load(service.settings), words[1:])
+    except asyncpg.UndefinedTableError:
+        print("the database has no tables yet: run migrate first", file=sys.stderr)
+    except Exception as error:
+        if not is_weather(error):
+            raise
+        print(f"the database is away ({type(error).__name__})", file=sys.stderr)
+    return 1
 
 
 def _run(service: Service[S], words: list[str]) -> int:

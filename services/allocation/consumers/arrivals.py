@@ -17,6 +17,7 @@ from services.allocation.domain.replies import close_round
 from services.allocation.domain.settlement import Accepted, Entry, settle_day
 from services.allocation.domain.sharing import FairnessEntry, day_entries
 from services.allocation.domain.shortening import Coming
+from services.allocation.store import Day
 from services.allocation.store.arrivals import (
     Bringing,
     RecordedArrival,
@@ -25,7 +26,6 @@ from services.allocation.store.arrivals import (
     save_arrivals,
     save_line_lots,
 )
-from services.allocation.store.asked import Day
 from services.allocation.store.books import list_coming
 from services.allocation.store.days import save_entries
 from services.allocation.store.members import lock_cooperatives
@@ -39,7 +39,7 @@ from services.contracts.allocation import ArrivalRecorded, SettlementCorrected, 
 async def record_arrivals(tx: Transaction, events: Sequence[Received[ArrivalRecorded]]) -> None:
     """Keeps the last word on each arrival."""
     await lock_cooperatives(tx.conn, {received.stream for received in events})
-    last = {received.event.arrival_id: received for received in events}
+    last = {(received.stream, received.event.arrival_id): received for received in events}
     await save_arrivals(tx.conn, [_recorded(received) for received in last.values()])
 
 
@@ -70,7 +70,7 @@ async def _depart(tx: Transaction, received: Received[TruckDeparted]) -> None:
     days.apply(received, _final(market_day))
     await days.save()
     bringing = [one for one in await list_bringing(tx.conn, day) if not one.settled]
-    offer_ids = {one.offer_id for one in bringing}
+    offer_ids = {offer.offer_id for offer in market_day.asked.offers}  # those without any pledge too
     accepted = await list_accepted(tx.conn, day, offer_ids)
     rule = market_day.policies.shortfall_rule
     coming = [Coming(offer_id, _sum(accepted, offer_id), rule) for offer_id in sorted(offer_ids)]

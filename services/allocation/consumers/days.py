@@ -13,7 +13,8 @@ from services.allocation.domain.cut_off import BasketKey, BasketState, BasketVer
 from services.allocation.domain.market_day import MarketDay
 from services.allocation.domain.shortening import Coming
 from services.allocation.domain.told import ToldItem
-from services.allocation.store.asked import Day, list_market_days, save_changes, save_market_days
+from services.allocation.store import Day
+from services.allocation.store.asked import list_market_days, save_changes, save_market_days
 from services.allocation.store.days import list_basket_states
 from services.allocation.store.members import lock_cooperatives
 from services.allocation.store.offers import OfferGoods, list_goods

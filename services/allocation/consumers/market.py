@@ -25,7 +25,8 @@ from services.allocation.domain.market_day import MarketDay, Standing, ask_close
 from services.allocation.domain.policies import Policies
 from services.allocation.domain.promise import decide
 from services.allocation.domain.shortening import Coming
-from services.allocation.store.asked import Day, list_market_days, save_market_days
+from services.allocation.store import Day
+from services.allocation.store.asked import list_market_days, save_market_days
 from services.allocation.store.books import insert_lines, load_books, save_books, save_lines
 from services.allocation.store.days import list_basket_states, list_entries, save_baskets, save_entries
 from services.allocation.store.members import list_standings, list_steps, lock_cooperatives

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from services.allocation.domain.baskets import Item, ShareLevel, Why
 from services.allocation.domain.books import Reason
-from services.allocation.domain.told import ToldItem
+from services.allocation.domain.told import ToldItem, as_planned
 
 
 class Language(StrEnum):
@@ -34,8 +34,7 @@ class Goods:
 
 def explain_item(item: Item, goods: Goods, language: Language) -> str:
     """Say to the household in one sentence why the plan of the cut-off asks it for so much."""
-    words = _WORDS[language]
-    return words.levels[item.why.level].format_map(_parts(item.quantity_steps, item.why, goods, words))
+    return explain_told(as_planned(item), goods, language)
 
 
 def explain_told(item: ToldItem, goods: Goods, language: Language) -> str:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, StrictBool
 from services.allocation.domain.arrivals import Arrival, Expected, find_faults, steps_weighed
 from services.allocation.domain.lots import lot_code
 from services.allocation.http.context import Body, Code, Commanding, Here, Reason, Steps, StepsGiven, TheDay, refusals
+from services.allocation.store import Day
 from services.allocation.store.arrivals import (
     Bringing,
     RecordedArrival,
@@ -18,7 +19,6 @@ from services.allocation.store.arrivals import (
     list_bringing,
     list_known_arrivals,
 )
-from services.allocation.store.asked import Day
 from services.chassis.ledger import Transaction
 from services.chassis.problems import conflict, invalid
 from services.contracts.allocation import ArrivalRecorded

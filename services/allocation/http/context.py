@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.allocation.settings import AllocationSettings
-from services.allocation.store.asked import Day
+from services.allocation.store import Day
 from services.allocation.store.members import is_cooperative
 from services.chassis.access import Authenticated
 from services.chassis.commands import Commands

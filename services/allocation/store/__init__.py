@@ -5,9 +5,15 @@ books locks the rows of their cooperatives first (`members.lock_cooperatives`): 
 no deadlocks, and what was read under the lock holds until the commit.
 """
 
+from datetime import date
+from uuid import UUID
+
 import asyncpg
 
 from services.chassis.ledger import Connection
 
 Reader = Connection | asyncpg.Pool
 """Reads take a connection within a transaction, or the pool."""
+
+Day = tuple[UUID, date]
+"""A delivery day of a cooperative."""

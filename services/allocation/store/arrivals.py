@@ -2,18 +2,15 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 
 from services.allocation.domain.arrivals import Arrival, Place
 from services.allocation.domain.lots import Part
-from services.allocation.store import Reader
+from services.allocation.store import Day, Reader
 from services.chassis.ledger import Connection
-
-Day = tuple[UUID, date]
-"""A delivery day of a cooperative."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,12 +21,8 @@ from services.allocation.domain.asked import (
 from services.allocation.domain.market_day import MarketDay, Standing
 from services.allocation.domain.policies import DayPolicies
 from services.allocation.domain.shortfall import SharingRule
-from services.allocation.store import Reader
+from services.allocation.store import Day, Reader
 from services.chassis.ledger import Connection
-
-Day = tuple[UUID, date]
-"""A delivery day of a cooperative."""
-
 
 _DAYS = """
 select m.* from unnest($1::uuid[], $2::date[]) as d (cooperative_id, delivery_day)

@@ -15,11 +15,8 @@ from services.allocation.domain.cut_off import BasketKey, BasketState, BasketVer
 from services.allocation.domain.explain import Goods
 from services.allocation.domain.sharing import FairnessEntry
 from services.allocation.domain.told import ToldItem
-from services.allocation.store import Reader
+from services.allocation.store import Day, Reader
 from services.chassis.ledger import Connection
-
-Day = tuple[UUID, date]
-"""A delivery day of a cooperative."""
 
 _BASKETS = """
 select v.household_id, v.delivery_day, h.code as household_code, v.version, v.told_at, v.untold_reason, b.answer,

@@ -11,9 +11,6 @@ from services.allocation.domain.settlement import Entry
 from services.allocation.store import Reader
 from services.chassis.ledger import Connection
 
-Day = tuple[UUID, date]
-"""A delivery day of a cooperative."""
-
 
 @dataclass(frozen=True, slots=True)
 class BookedEntry:

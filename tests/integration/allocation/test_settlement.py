@@ -260,3 +260,13 @@ async def test_another_correction_under_a_name_that_is_taken_is_refused(allocati
     assert (await staff.post("corrections", body)).status_code == 200
     assert (await staff.post("corrections", body | {"amount_vnd": -6_000})).status_code == 409
     assert (await staff.post("corrections", body | {"reason": "a\u0000b"})).status_code == 422
+
+
+async def test_an_offer_to_which_nobody_pledged_is_settled_with_its_day(allocation: Allocation) -> None:
+    s = Stream()
+    await allocation.take_in(*s.registered(), s.published(1, {0: 6}), s.published(2, {}, SU_SU))
+    await allocation.take_in(s.placed(11, (1, 4)), s.closed(1, closes_day=False), s.closed(2))
+    staff = await Staff.of(allocation, s)
+    await staff.bring("VH-01", 4)
+    assert (await staff.post("departure")).status_code == 200
+    assert await allocation.fetch("select from offer where not settled") == []
