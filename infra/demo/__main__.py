@@ -44,7 +44,11 @@ async def run_day(stack: Stack, say: Any, random_seed: int = 1) -> dict[str, Any
 
 def broken(result: dict[str, Any]) -> list[str]:
     """Why the day was not a good one; an empty list means that it was."""
-    reasons = [f"invariant broken: {name}" for name, it in result["invariants"].items() if not it["holds"]]
+    reasons = [
+        f"invariant broken: {name}: {'; '.join(it['faults'])}"
+        for name, it in result["invariants"].items()
+        if not it["holds"]
+    ]
     reasons += [f"wrong answer: {wrong}" for wrong in result["wrong_answers"]]
     return reasons
 

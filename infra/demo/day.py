@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import asyncpg
@@ -174,10 +175,11 @@ class Day:
         waiting = await self._databases["orders"].fetchval(
             "select count(*) from customer_order where promised_at is null and announced and state <> 'cancelled'"
         )
-        return bool(waiting == 0) and await self._caught_up()
+        return bool(waiting == 0) and await self._at_rest()
 
-    async def _caught_up(self) -> bool:
-        """Whether no event waits for the relay or for a reader."""
+    async def _at_rest(self) -> bool:
+        """Whether no event waits for the relay or for a reader, no notice waits, and none came while we looked."""
+        heads = await self._heads()
         for name, database in self._databases.items():
             waiting = await database.fetchval(
                 "select count(*) from stream_head h left join relay_cursor c using (stream)"
@@ -188,11 +190,16 @@ class Day:
             for reader, other in self._databases.items():
                 if reader == name:
                     continue
-                heads = await mapping(database, "select stream, last_sequence from stream_head")
                 cursors = await other.fetch("select stream, sequence from consumer_cursor where producer = $1", name)
-                if any(row["sequence"] < heads.get(row["stream"], 0) for row in cursors):
+                if any(row["sequence"] < heads[name].get(row["stream"], 0) for row in cursors):
                     return False
-        return True
+        queued = await self._databases["notify"].fetchval("select count(*) from notice where state = 'queued'")
+        return bool(queued == 0) and await self._heads() == heads
+
+    async def _heads(self) -> dict[str, dict[Any, Any]]:
+        """How far each stream of each service has come."""
+        query = "select stream, last_sequence from stream_head"
+        return {name: await mapping(database, query) for name, database in self._databases.items()}
 
     async def _all_told(self) -> bool:
         households = sum(len(seeded.households) for seeded in self._seed.cooperatives)
@@ -200,8 +207,7 @@ class Day:
             "select count(distinct household_id) from basket_version where delivery_day = $1 and told_at is not null",
             self.result.delivery_day,
         )
-        queued = await self._databases["notify"].fetchval("select count(*) from notice where state = 'queued'")
-        return bool(told == households and queued == 0) and await self._caught_up()
+        return bool(told == households) and await self._at_rest()
 
     async def _until(self, what: str, holds: Callable[[], Awaitable[bool]], timeout_s: float = 60) -> None:
         began = datetime.now(UTC)

@@ -25,7 +25,7 @@ from services.orders.store.accounts import list_password_hashes
 log = logging.getLogger(__name__)
 
 EVERY_S = 3.0
-TIMEOUT_S = 10
+TIMEOUT_S = 30
 
 
 class Accounts:

@@ -195,6 +195,6 @@ async def partners_of(stack: Stack) -> AsyncIterator[Partners]:
 @asynccontextmanager
 async def management(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
     """The broker's management, as `accounts` speaks to it."""
-    login = (ADMIN, stack.credentials.rabbit_admin)
-    async with httpx.AsyncClient(base_url=stack.rabbit.management.url, auth=login, trust_env=False) as client:
+    login, url = (ADMIN, stack.credentials.rabbit_admin), stack.rabbit.management.url
+    async with httpx.AsyncClient(base_url=url, auth=login, timeout=60, trust_env=False) as client:
         yield client
