@@ -188,8 +188,11 @@ def _asks_the_same_day(order: Order, command: OrderCommand) -> bool:
 def _steps(line: CommandLine, skus: Mapping[str, SkuMapping]) -> int | Reason:
     """The line's quantity in whole steps of its product, or why it is none."""
     mapping = skus.get(line.sku)
-    if mapping is None:
-        return Reason.UNKNOWN_SKU
+    return Reason.UNKNOWN_SKU if mapping is None else steps_of(line, mapping)
+
+
+def steps_of(line: CommandLine, mapping: SkuMapping) -> int | Reason:
+    """The same for a line whose SKU is known."""
     units, parts = line.quantity.as_integer_ratio()
     factor = mapping.factor
     milliunits = units * factor.numerator * 1000

@@ -133,10 +133,11 @@ def of_order(order: Order, late_lines: frozenset[int] = frozenset()) -> OrderAns
 
 def of_lines(order: Order, late_lines: frozenset[int] = frozenset()) -> list[LineAnswer]:
     """The lines of an order in the order of their numbers."""
-    return [_of_line(line, line.line_no in late_lines) for line in order.lines]
+    return [of_line(line, line.line_no in late_lines) for line in order.lines]
 
 
-def _of_line(line: Line, late: bool) -> LineAnswer:
+def of_line(line: Line, late: bool = False) -> LineAnswer:
+    """One line; `late` where it could not follow the push."""
     product = line.product
     ordered = line.state is LineState.ORDERED
     reason = Reason.TOO_LATE if late else None if ordered else line.reason

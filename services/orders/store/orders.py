@@ -79,6 +79,16 @@ async def get_order(pool: "asyncpg.Pool[asyncpg.Record]", order_id: UUID) -> Fil
     return found[0] if found else None
 
 
+async def list_orders_by_reference(
+    pool: "asyncpg.Pool[asyncpg.Record]", references: Sequence[Reference]
+) -> list[Filed]:
+    """Those of the orders that are known, to be shown, as of one moment."""
+    where = "where (partner_id, partner_ref) in (select * from unnest($1::uuid[], $2::text[]))"
+    partner_ids, partner_refs = [one for one, _ in references], [ref for _, ref in references]
+    async with pool.acquire(timeout=5) as conn, conn.transaction(isolation="repeatable_read", readonly=True):
+        return await _with_lines(conn, await conn.fetch(_ORDER + where, partner_ids, partner_refs))
+
+
 async def list_orders(
     pool: "asyncpg.Pool[asyncpg.Record]",
     cooperative_id: UUID,
@@ -171,11 +181,12 @@ def _command_values(command: OrderCommand) -> tuple[Any, ...]:
     revision, contact = command.revision, command.contact or _NOBODY
     return (
         revision.updated_at, revision.status_rank, revision.digest, command.kind, command.delivery_day,
-        _wanted_json(command.lines), contact.name, contact.phone, contact.address,
+        wanted_json(command.lines), contact.name, contact.phone, contact.address,
     )  # fmt: skip
 
 
-def _wanted_json(lines: Sequence[CommandLine]) -> str:
+def wanted_json(lines: Sequence[CommandLine]) -> str:
+    """Lines as pushed, for a column `wanted`."""
     wanted = [(one.line_no, one.sku, decimal_text(one.quantity), one.price_vnd) for one in lines]
     return msgspec.json.encode(wanted).decode()
 

@@ -21,6 +21,7 @@ class Partner:
     """A platform's shop of one cooperative. `secrets`: the current one, then the previous one while it is valid.
 
     `tier`: whose orders are served first when quantity comes free, and lose last: 1 before all others, 5 is open sale.
+    `campaign_id`: the partner is the cooperative's seat in this campaign of the union.
     """
 
     partner_id: UUID
@@ -29,12 +30,13 @@ class Partner:
     adapter: str
     secrets: tuple[str, ...] = field(repr=False)
     tier: int = OPEN_SALE
+    campaign_id: UUID | None = None
 
 
 async def get_partner(conn: "Connection | asyncpg.Pool[asyncpg.Record]", partner_id: UUID) -> Partner | None:
     """The partner, if there is one."""
     row = await conn.fetchrow(
-        "select partner_id, cooperative_id, name, adapter, secret, previous_secret, tier from partner "
+        "select partner_id, cooperative_id, name, adapter, secret, previous_secret, tier, campaign_id from partner "
         "where partner_id = $1",
         partner_id,
     )
@@ -44,7 +46,7 @@ async def get_partner(conn: "Connection | asyncpg.Pool[asyncpg.Record]", partner
 async def list_partners(conn: Connection, partner_ids: Sequence[UUID]) -> dict[UUID, Partner]:
     """Those of the partners that there are."""
     rows = await conn.fetch(
-        "select partner_id, cooperative_id, name, adapter, secret, previous_secret, tier from partner "
+        "select partner_id, cooperative_id, name, adapter, secret, previous_secret, tier, campaign_id from partner "
         "where partner_id = any($1)",
         partner_ids,
     )
@@ -53,19 +55,23 @@ async def list_partners(conn: Connection, partner_ids: Sequence[UUID]) -> dict[U
 
 def _partner(row: asyncpg.Record) -> Partner:
     secrets = tuple(secret for secret in (row["secret"], row["previous_secret"]) if secret)
-    return Partner(row["partner_id"], row["cooperative_id"], row["name"], row["adapter"], secrets, row["tier"])
+    return Partner(
+        row["partner_id"], row["cooperative_id"], row["name"], row["adapter"], secrets, row["tier"], row["campaign_id"]
+    )
 
 
 async def insert_partner(conn: Connection, partner: Partner) -> None:
     """A new partner with its first secret."""
     await conn.execute(
-        "insert into partner (partner_id, cooperative_id, name, adapter, secret, tier) values ($1, $2, $3, $4, $5, $6)",
+        "insert into partner (partner_id, cooperative_id, name, adapter, secret, tier, campaign_id) "
+        "values ($1, $2, $3, $4, $5, $6, $7)",
         partner.partner_id,
         partner.cooperative_id,
         partner.name,
         partner.adapter,
         partner.secrets[0],
         partner.tier,
+        partner.campaign_id,
     )
 
 
