@@ -1,6 +1,7 @@
 """Partners, their secrets and what their SKUs mean."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -20,6 +21,7 @@ OPEN_SALE = 5
 class Partner:
     """A platform's shop of one cooperative. `secrets`: the current one, then the previous one while it is valid.
 
+    `settings`: what else it registered, by the names that its adapter declares.
     `tier`: whose orders are served first when quantity comes free, and lose last: 1 before all others, 5 is open sale.
     """
 
@@ -29,43 +31,50 @@ class Partner:
     adapter: str
     secrets: tuple[str, ...] = field(repr=False)
     tier: int = OPEN_SALE
+    settings: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+_COLUMNS = "partner_id, cooperative_id, name, adapter, secret, previous_secret, tier, settings"
 
 
 async def get_partner(conn: "Connection | asyncpg.Pool[asyncpg.Record]", partner_id: UUID) -> Partner | None:
     """The partner, if there is one."""
-    row = await conn.fetchrow(
-        "select partner_id, cooperative_id, name, adapter, secret, previous_secret, tier from partner "
-        "where partner_id = $1",
-        partner_id,
-    )
+    row = await conn.fetchrow(f"select {_COLUMNS} from partner where partner_id = $1", partner_id)  # noqa: S608
     return _partner(row) if row else None
 
 
 async def list_partners(conn: Connection, partner_ids: Sequence[UUID]) -> dict[UUID, Partner]:
     """Those of the partners that there are."""
-    rows = await conn.fetch(
-        "select partner_id, cooperative_id, name, adapter, secret, previous_secret, tier from partner "
-        "where partner_id = any($1)",
-        partner_ids,
-    )
+    rows = await conn.fetch(f"select {_COLUMNS} from partner where partner_id = any($1)", partner_ids)  # noqa: S608
     return {row["partner_id"]: _partner(row) for row in rows}
 
 
 def _partner(row: asyncpg.Record) -> Partner:
     secrets = tuple(secret for secret in (row["secret"], row["previous_secret"]) if secret)
-    return Partner(row["partner_id"], row["cooperative_id"], row["name"], row["adapter"], secrets, row["tier"])
+    written: str = row["settings"]
+    return Partner(
+        row["partner_id"],
+        row["cooperative_id"],
+        row["name"],
+        row["adapter"],
+        secrets,
+        row["tier"],
+        json.loads(written) if written != "{}" else {},
+    )
 
 
 async def insert_partner(conn: Connection, partner: Partner) -> None:
     """A new partner with its first secret."""
     await conn.execute(
-        "insert into partner (partner_id, cooperative_id, name, adapter, secret, tier) values ($1, $2, $3, $4, $5, $6)",
+        "insert into partner (partner_id, cooperative_id, name, adapter, secret, tier, settings) "
+        "values ($1, $2, $3, $4, $5, $6, $7)",
         partner.partner_id,
         partner.cooperative_id,
         partner.name,
         partner.adapter,
         partner.secrets[0],
         partner.tier,
+        json.dumps(dict(partner.settings)),
     )
 
 
