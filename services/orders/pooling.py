@@ -5,43 +5,26 @@ on different lanes and machines, never wait for each other. Whatever the number 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
+import asyncpg
 from msgspec import Struct
 from msgspec.structs import replace
 
 from services.chassis.ledger import Transaction
 from services.orders.domain.command import CommandLine, Contact, Kind, OrderCommand
-from services.orders.domain.intake import Decision, Outcome
+from services.orders.domain.intake import Outcome
 from services.orders.domain.order import Line, Order, SkuMapping
 from services.orders.domain.pool import Pool, Split, earliest_day, split
 from services.orders.intake import Push, take_orders
 from services.orders.store import campaigns as store
 from services.orders.store.books import enter_gates
-from services.orders.store.campaigns import Campaign, PooledOrder, Reference
-from services.orders.store.orders import lock_orders_by_reference
-from services.orders.store.partners import Partner
-
-
-class PooledPush(Struct, frozen=True):
-    """What a campaign's platform has proven to say of one order, and when it came.
-
-    `again`: nothing new is said, but what the order's SKUs mean has changed.
-    """
-
-    campaign: Campaign
-    command: OrderCommand
-    received_at: datetime
-    traceparent: str | None = None
-    again: bool = False
-
-    @property
-    def reference(self) -> Reference:
-        """Which order it means."""
-        return self.campaign.campaign_id, self.command.partner_ref
+from services.orders.store.campaigns import PooledOrder, Reference
+from services.orders.store.orders import list_orders_by_reference, lock_orders_by_reference
+from services.orders.store.partners import Partner, list_seats
 
 
 class Part(Struct, frozen=True):
@@ -53,11 +36,11 @@ class Part(Struct, frozen=True):
 
 
 class PooledAnswer(Struct, frozen=True):
-    """The whole order as it stands. `is_new`: the push had an effect."""
+    """The whole order as it stands, and what became of the push."""
 
     order: PooledOrder
     parts: tuple[Part, ...]
-    is_new: bool
+    outcome: Outcome
 
 
 @dataclass
@@ -75,13 +58,13 @@ class _Desk:
     held: dict[tuple[Reference, UUID], Sequence[CommandLine]] = field(default_factory=dict)
     """What each part has ordered, or was told to since."""
 
-    def take(self, push: PooledPush) -> bool:
-        """Splits the order anew, unless what is stored is newer; returns whether it did."""
+    def take(self, push: Push) -> Outcome:
+        """Splits the order anew, unless what is stored is newer."""
         reference, known = push.reference, self.orders.get(push.reference)
         command = push.command
-        if known is not None and not push.again and not command.follows(known.command):
-            return False
-        campaign_id, seats = push.campaign.campaign_id, self.seats[push.campaign.campaign_id]
+        if known is not None and not command.follows(known.command):
+            return Outcome.REPEATED
+        campaign_id, seats = push.partner.partner_id, self.seats[push.partner.partner_id]
         done = Split({})
         if command.kind is Kind.UPSERT:
             pools = self.pools[campaign_id]
@@ -98,41 +81,55 @@ class _Desk:
                 self.told[key], self.held[key] = own, own.lines
                 self.pushes.append(Push(seat, own, push.received_at, push.traceparent))
         self.orders[reference] = PooledOrder(campaign_id, command, done.refused)
-        return True
+        if command.kind is Kind.CANCEL:
+            return Outcome.CANCELLED if known else Outcome.UNCHANGED
+        return Outcome.CHANGED if known else Outcome.PLACED
 
 
-async def take_pooled(tx: Transaction, pushes: Sequence[PooledPush], now: datetime) -> list[PooledAnswer]:
+async def take_pooled(tx: Transaction, pushes: Sequence[Push], now: datetime) -> list[PooledAnswer]:
     """Applies the pushes in their order and answers each. Raises DecideAgain. The campaigns are locked."""
     desk = await _open(tx, pushes, now)
     before = dict(desk.parts)
-    taken = [desk.take(push) for push in pushes]
+    outcomes = [desk.take(push) for push in pushes]
     late: dict[tuple[Reference, UUID], frozenset[int]] = {}
     for part, decision in zip(desk.pushes, await take_orders(tx, desk.pushes, now) if desk.pushes else (), strict=True):
         key = (_reference(part), part.partner.partner_id)
         desk.parts[key] = decision.order
         late[key] = decision.late_lines if decision.outcome is not Outcome.REPEATED else frozenset()
-    if any(taken):
-        changed = {push.reference for push, is_new in zip(pushes, taken, strict=True) if is_new}
+    pairs = list(zip(pushes, outcomes, strict=True))
+    if changed := {push.reference for push, outcome in pairs if outcome is not Outcome.REPEATED}:
         await store.save_orders(tx.conn, [desk.orders[reference] for reference in sorted(changed)])
-        if moved := _moved(before, desk.parts):
-            await store.add_taken(tx.conn, moved)
+    if moved := _moved(before, desk.parts):
+        await store.add_taken(tx.conn, moved)
     return [
-        PooledAnswer(desk.orders[push.reference], _parts(desk, push.reference, late), is_new)
-        for push, is_new in zip(pushes, taken, strict=True)
+        PooledAnswer(desk.orders[push.reference], _parts(desk, push.reference, late), outcome)
+        for push, outcome in pairs
     ]
 
 
-async def release(tx: Transaction, campaign: Campaign, skus: Sequence[str], most: int, now: datetime) -> int:
+async def look_up(pool: "asyncpg.Pool[asyncpg.Record]", campaign: Partner, partner_ref: str) -> PooledAnswer | None:
+    """An order of the campaign as it stands, to be shown; None where there is none."""
+    order = (await store.list_orders(pool, [(campaign.partner_id, partner_ref)])).get(
+        (campaign.partner_id, partner_ref)
+    )
+    if order is None:
+        return None
+    seats = {seat.partner_id: seat for seat in (await list_seats(pool, [campaign.partner_id]))[campaign.partner_id]}
+    filed = await list_orders_by_reference(pool, [(partner_id, partner_ref) for partner_id in seats])
+    return PooledAnswer(order, tuple(Part(seats[one.partner_id], one.order) for one in filed), Outcome.REPEATED)
+
+
+async def release(tx: Transaction, campaign: Partner, skus: Sequence[str], most: int, now: datetime) -> int:
     """Takes in the orders that waited for a meaning of these SKUs, at most `most`; returns how many there were."""
-    waiting = await store.list_waiting(tx.conn, campaign.campaign_id, skus, most)
+    waiting = await store.list_waiting(tx.conn, campaign.partner_id, skus, most)
     if waiting:
-        await take_pooled(tx, [PooledPush(campaign, _again(one.command), now, again=True) for one in waiting], now)
+        await take_pooled(tx, [Push(campaign, _again(one.command), now) for one in waiting], now)
     return len(waiting)
 
 
-async def _open(tx: Transaction, pushes: Sequence[PooledPush], now: datetime) -> _Desk:
+async def _open(tx: Transaction, pushes: Sequence[Push], now: datetime) -> _Desk:
     references = sorted({push.reference for push in pushes})
-    seats = await store.list_seats(tx.conn, sorted({campaign_id for campaign_id, _ in references}))
+    seats = await list_seats(tx.conn, sorted({campaign_id for campaign_id, _ in references}))
     await enter_gates(tx.conn, {seat.cooperative_id for own in seats.values() for seat in own})
     orders = await store.list_orders(tx.conn, references)
     named = [(seat.partner_id, ref) for campaign_id, ref in references for seat in seats[campaign_id]]
@@ -142,7 +139,7 @@ async def _open(tx: Transaction, pushes: Sequence[PooledPush], now: datetime) ->
     for one in filed:
         partner_id, ref = one.reference
         parts[(campaign_of[partner_id], ref), partner_id] = one.order
-    skus = {(push.campaign.campaign_id, line.sku) for push in pushes for line in push.command.lines}
+    skus = {(push.partner.partner_id, line.sku) for push in pushes for line in push.command.lines}
     mappings = await store.list_mappings(tx.conn, sorted(skus))
     days = {push.command.delivery_day for push in pushes} | {one.command.delivery_day for one in orders.values()}
     pools = await store.list_pools(tx.conn, mappings, sorted(day for day in days if day), now)
@@ -150,7 +147,9 @@ async def _open(tx: Transaction, pushes: Sequence[PooledPush], now: datetime) ->
         mappings.setdefault(campaign_id, {})
         pools.setdefault(campaign_id, {})
     told = {key: order.command for key, order in parts.items() if order.command}
-    held = {key: [_sold(line) for line in order.ordered] for key, order in parts.items()}
+    held: dict[tuple[Reference, UUID], Sequence[CommandLine]] = {
+        key: [_sold(line) for line in order.ordered] for key, order in parts.items()
+    }
     return _Desk(seats, orders, parts, mappings, pools, told=told, held=held)
 
 

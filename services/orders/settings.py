@@ -19,6 +19,8 @@ class OrdersSettings(ServiceSettings):
     """The most that the body of one push may have."""
     longest_wait_s: Annotated[int, Field(ge=0, le=300)] = 30
     """The most that `Prefer: wait=N` holds a request."""
+    public_url: Annotated[str, Field(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*[^/?#\s])?$")] | None = None
+    """https://orders.example.vn: where platforms reach this service, as some sign it; else what each request says."""
     partners_amqp_url: SecretStr | None = None
     """As amqp_url, with the virtual host that partners publish in; without it there is no AMQP door."""
     broker_admin_url: SecretStr | None = None

@@ -113,9 +113,7 @@ def _take_back(count: int, seats: Sequence[Seat], given: Mapping[UUID, int]) -> 
         yield seat, -back
 
 
-def _give(
-    count: int, piece_steps: int, seats: Sequence[Seat], preferred: Set[UUID]
-) -> Iterable[tuple[Seat, int]]:
+def _give(count: int, piece_steps: int, seats: Sequence[Seat], preferred: Set[UUID]) -> Iterable[tuple[Seat, int]]:
     if not count:
         return
     able = [seat for seat in seats if seat.room(piece_steps) >= count]

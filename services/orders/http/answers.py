@@ -74,6 +74,25 @@ class OrderDetail(OrderAnswer):
     contact: Customer | None = None
 
 
+@dataclass(slots=True, kw_only=True)
+class PartAnswer(OrderAnswer):
+    """One cooperative's part: an order of its own, with its own id, which webhooks name."""
+
+    cooperative_id: UUID
+
+
+@dataclass(slots=True)
+class PooledOrderAnswer:
+    """`lines` are as pushed, over all cooperatives together; `parts` say who brings what."""
+
+    campaign_id: UUID
+    url: str
+    partner_ref: str
+    state: OrderState
+    lines: list[LineAnswer]
+    parts: list[PartAnswer]
+
+
 @dataclass(slots=True)
 class FieldFault:
     """What is wrong with one field."""
@@ -91,7 +110,7 @@ class ItemAnswer:
 
     id: str
     status: int
-    order: OrderAnswer | None = None
+    order: OrderAnswer | PooledOrderAnswer | None = None
     errors: list[FieldFault] | None = None
 
 

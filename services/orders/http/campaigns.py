@@ -1,4 +1,7 @@
-"""The union: campaigns, what their SKUs mean, and which cooperative gives how much of each."""
+"""The union: the pooled offers of its campaigns, and which cooperative gives how much to each.
+
+A campaign is registered as a partner that is no cooperative's; platforms push to it as to any partner.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -7,25 +10,41 @@ from fractions import Fraction
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials
 from pydantic import BaseModel, Field, StringConstraints
 
 from services.chassis import problems, standard_webhooks
-from services.chassis.access import Authenticated
+from services.chassis.access import Authenticated, authenticate
 from services.chassis.ids import uuid7
 from services.chassis.ledger import Transaction
 from services.chassis.runtime import Runtime
 from services.orders import pooling
-from services.orders.adapters import ADAPTERS
 from services.orders.domain.order import Product
-from services.orders.http.partners import SecretRotated, Text, Tier, _Body
+from services.orders.http.answers import PooledOrderAnswer
+from services.orders.http.orders import bearer, check_signature
+from services.orders.http.partners import Input, Text
+from services.orders.http.pooled_answers import of_pooled
+from services.orders.http.pushed import unauthorized
 from services.orders.settings import OrdersSettings
-from services.orders.store import books, campaigns as store
-from services.orders.store import partners as partner_store
-from services.orders.store.campaigns import Campaign, Share
-from services.orders.store.partners import OPEN_SALE, Partner
+from services.orders.store import books
+from services.orders.store import campaigns as store
+from services.orders.store.campaigns import Share
+from services.orders.store.partners import (
+    Partner,
+    get_partner,
+    insert_partner,
+    list_seats,
+    lock_partners,
+    save_mappings,
+)
 
 router = APIRouter(tags=["campaigns"])
+
+_DESCRIPTION = """
+With an operator's key; or signed by the campaign, as a Standard Webhooks message whose body is the path of this
+request (`/v1/campaigns/…`, as it is sent).
+"""
 
 SHOWN_BACK = timedelta(days=31)
 """How old the delivery days are that a campaign is shown with."""
@@ -33,23 +52,7 @@ RELEASED_AT_ONCE = 500
 """Orders that waited for a meaning of their SKUs, in one transaction."""
 
 
-class NewCampaign(_Body):
-    """A platform that sells offers pooled over several cooperatives."""
-
-    name: Text
-    adapter: Text = Field(examples=sorted(ADAPTERS))
-    tier: Tier = OPEN_SALE
-
-
-class CampaignMade(BaseModel):
-    """`secret` is shown this once."""
-
-    campaign_id: UUID
-    push_url: str
-    secret: str
-
-
-class ShareBody(_Body):
+class ShareBody(Input):
     """The most that one cooperative gives, in units of its product; 0 ends its part."""
 
     cooperative: Text
@@ -57,7 +60,7 @@ class ShareBody(_Body):
     quantity: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,9}(\.[0-9]{1,3})?$")]
 
 
-class ItemBody(_Body):
+class ItemBody(Input):
     """One pooled offer: a SKU of the campaign on one delivery day. A sold item is `factor` units of each product."""
 
     sku: Text
@@ -107,32 +110,15 @@ class CampaignAnswer(BaseModel):
     items: list[ItemAnswer]
 
 
-async def _campaign_of_operator(campaign_id: UUID, request: Request, principal: Authenticated) -> Campaign:
+async def _campaign_of_operator(campaign_id: UUID, request: Request, principal: Authenticated) -> Partner:
     principal.must_be("operator")
-    campaign = await store.get_campaign(request.app.state.runtime.pool, campaign_id)
-    if campaign is None:
+    campaign = await get_partner(request.app.state.runtime.pool, campaign_id)
+    if campaign is None or not campaign.is_campaign:
         raise problems.not_found("campaign")
     return campaign
 
 
-OwnCampaign = Annotated[Campaign, Depends(_campaign_of_operator)]
-
-
-@router.post("/v1/campaigns", status_code=201, summary="Make a campaign (operator)")
-async def make_campaign(body: NewCampaign, request: Request, principal: Authenticated) -> CampaignMade:
-    """A campaign with a fresh secret and no offers yet."""
-    principal.must_be("operator")
-    if body.adapter not in ADAPTERS:
-        raise problems.invalid([("adapter", f"must be one of {', '.join(sorted(ADAPTERS))}")])
-    secret = standard_webhooks.new_secret()
-    campaign = Campaign(uuid7(), body.name, body.adapter, body.tier, (secret,))
-
-    async def work(tx: Transaction) -> None:
-        await store.insert_campaign(tx.conn, campaign)
-
-    await request.app.state.runtime.ledger.transact(work)
-    push_url = f"/v1/campaigns/{campaign.campaign_id}/orders"
-    return CampaignMade(campaign_id=campaign.campaign_id, push_url=push_url, secret=secret)
+OwnCampaign = Annotated[Partner, Depends(_campaign_of_operator)]
 
 
 @router.get("/v1/campaigns/{campaign_id}", summary="Read a campaign and how far its shares are ordered (operator)")
@@ -140,7 +126,7 @@ async def read_campaign(campaign: OwnCampaign, request: Request) -> CampaignAnsw
     """What each cooperative gives, and how much of it is ordered."""
     from_day = (datetime.now(UTC) - SHOWN_BACK).date()
     items: dict[tuple[date, str], list[ShareAnswer]] = {}
-    for share in await store.list_shares(request.app.state.runtime.pool, campaign.campaign_id, from_day):
+    for share in await store.list_shares(request.app.state.runtime.pool, campaign.partner_id, from_day):
         answer = ShareAnswer(
             cooperative=share.cooperative,
             quantity=share.product.quantity_text(share.share_steps),
@@ -149,36 +135,11 @@ async def read_campaign(campaign: OwnCampaign, request: Request) -> CampaignAnsw
         )
         items.setdefault((share.delivery_day, share.sku), []).append(answer)
     return CampaignAnswer(
-        campaign_id=campaign.campaign_id,
+        campaign_id=campaign.partner_id,
         name=campaign.name,
         adapter=campaign.adapter,
         items=[ItemAnswer(sku=sku, delivery_day=day, shares=shares) for (day, sku), shares in items.items()],
     )
-
-
-@router.post("/v1/campaigns/{campaign_id}/secrets", status_code=201, summary="Rotate the secret (operator)")
-async def rotate_secret(campaign: OwnCampaign, request: Request) -> SecretRotated:
-    """The new secret is valid at once; the previous one until it is deleted; one before that no longer."""
-    secret = standard_webhooks.new_secret()
-
-    async def work(tx: Transaction) -> None:
-        await store.save_secret(tx.conn, campaign.campaign_id, secret)
-
-    await request.app.state.runtime.ledger.transact(work)
-    return SecretRotated(partner_id=campaign.campaign_id, secret=secret)
-
-
-@router.delete(
-    "/v1/campaigns/{campaign_id}/secrets/previous", status_code=204, summary="End the previous secret (operator)"
-)
-async def delete_previous_secret(campaign: OwnCampaign, request: Request) -> Response:
-    """From now on only the newest secret is valid."""
-
-    async def work(tx: Transaction) -> None:
-        await store.delete_previous_secret(tx.conn, campaign.campaign_id)
-
-    await request.app.state.runtime.ledger.transact(work)
-    return Response(status_code=204)
 
 
 @router.put("/v1/campaigns/{campaign_id}/items", summary="Set pooled offers and their shares (operator)")
@@ -195,7 +156,7 @@ async def set_items(
     _check(body)
 
     async def work(tx: Transaction) -> tuple[int, dict[str, Partner]]:
-        await store.lock_campaigns(tx.conn, [campaign.campaign_id])
+        await lock_partners(tx.conn, [campaign.partner_id])
         wanted = sorted({(share.cooperative, share.product_code) for item in body for share in item.shares})
         products = await store.list_products(tx.conn, wanted)
         shares = _shares(body, products)
@@ -205,7 +166,7 @@ async def set_items(
         await _map(tx, body, products, seats)
         named = [(item.sku, item.delivery_day) for item in body]
         mine = [Share(seats[slug].partner_id, sku, day, steps) for slug, sku, day, steps in shares]
-        await store.save_shares(tx.conn, campaign.campaign_id, named, mine)
+        await store.save_shares(tx.conn, campaign.partner_id, named, mine)
         skus = sorted({item.sku for item in body})
         return await pooling.release(tx, campaign, skus, RELEASED_AT_ONCE, now), seats
 
@@ -218,8 +179,35 @@ async def set_items(
     return ItemsSet(items=len(body), released_orders=total, seats=told)
 
 
-async def _release_more(tx: Transaction, campaign: Campaign, body: Sequence[ItemBody], now: datetime) -> int:
-    await store.lock_campaigns(tx.conn, [campaign.campaign_id])
+@router.get(
+    "/v1/campaigns/{campaign_id}/orders/{partner_ref:path}",
+    summary="Read an order of a campaign",
+    description=_DESCRIPTION,
+    responses={401: {"description": "Neither key nor signature is valid."}, 404: {"description": "No such order."}},
+)
+async def read_order(
+    campaign_id: UUID,
+    partner_ref: str,
+    request: Request,
+    key: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+) -> PooledOrderAnswer:
+    """The order as it stands, over all cooperatives."""
+    pool = request.app.state.runtime.pool
+    campaign = await get_partner(pool, campaign_id)
+    if key is None and "webhook-signature" in request.headers:
+        if campaign is None or not campaign.is_campaign:
+            raise unauthorized()
+        check_signature(request, campaign)
+    else:
+        (await authenticate(request, key)).must_be("operator")
+    found = await pooling.look_up(pool, campaign, partner_ref) if campaign and campaign.is_campaign else None
+    if found is None:
+        raise problems.not_found("order")
+    return of_pooled(found)
+
+
+async def _release_more(tx: Transaction, campaign: Partner, body: Sequence[ItemBody], now: datetime) -> int:
+    await lock_partners(tx.conn, [campaign.partner_id])
     return await pooling.release(tx, campaign, sorted({item.sku for item in body}), RELEASED_AT_ONCE, now)
 
 
@@ -276,15 +264,16 @@ def _shares(body: Sequence[ItemBody], products: _Products) -> list[tuple[str, st
     return shares
 
 
-async def _seats(tx: Transaction, campaign: Campaign, slug_of: dict[UUID, str]) -> dict[str, Partner]:
+async def _seats(tx: Transaction, campaign: Partner, slug_of: dict[UUID, str]) -> dict[str, Partner]:
     """The seat of each of these cooperatives, made where there was none."""
-    known = {seat.cooperative_id: seat for seat in (await store.list_seats(tx.conn, [campaign.campaign_id]))[campaign.campaign_id]}
+    seats = (await list_seats(tx.conn, [campaign.partner_id]))[campaign.partner_id]
+    known = {seat.cooperative_id: seat for seat in seats}
     for cooperative_id in sorted(set(slug_of) - set(known)):
         secret = standard_webhooks.new_secret()  # known to nobody: orders come through the campaign
         seat = Partner(
-            uuid7(), cooperative_id, campaign.name, campaign.adapter, (secret,), campaign.tier, campaign.campaign_id
+            uuid7(), cooperative_id, campaign.name, campaign.adapter, (secret,), campaign.tier, {}, campaign.partner_id
         )
-        await partner_store.insert_partner(tx.conn, seat)
+        await insert_partner(tx.conn, seat)
         known[cooperative_id] = seat
     return {slug: known[cooperative_id] for cooperative_id, slug in slug_of.items()}
 
@@ -298,4 +287,4 @@ async def _map(tx: Transaction, body: Sequence[ItemBody], products: _Products, s
             for share in item.shares
             if share.cooperative == slug
         }
-        await partner_store.save_mappings(tx.conn, seat.partner_id, list(mappings.values()))
+        await save_mappings(tx.conn, seat.partner_id, list(mappings.values()))

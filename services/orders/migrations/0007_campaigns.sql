@@ -1,19 +1,11 @@
--- Campaigns of the union: a platform that sells offers pooled over several cooperatives. Orders are split where they
--- come in; each cooperative gets its part as an order of its own seat, a partner of the campaign.
-create table campaign (
-    campaign_id uuid primary key,
-    name text not null,
-    adapter text not null,
-    tier smallint not null check (tier between 1 and 99),
-    secret text not null,
-    previous_secret text                 -- still valid until it is deleted
-);
-alter table partner add column campaign_id uuid references campaign;
+-- Campaigns of the union: partners that sell offers pooled over several cooperatives, and whose cooperative_id is their
+-- own id. Orders are split where they come in; each cooperative gets its part as an order of its seat in the campaign.
+alter table partner add column campaign_id uuid references partner;
 create unique index partner_of_campaign on partner (campaign_id, cooperative_id) where campaign_id is not null;
 
 -- How much of a SKU each cooperative gives to the campaign on one delivery day, and how much of it is ordered.
 create table campaign_share (
-    campaign_id uuid not null references campaign,
+    campaign_id uuid not null references partner,
     sku text not null,
     delivery_day date not null,
     partner_id uuid not null references partner,
@@ -25,7 +17,7 @@ create table campaign_share (
 -- An order as the platform last pushed it; its parts are orders of the seats with the same partner_ref. refused:
 -- lines that no cooperative has, [line_no, sku, quantity, reason]; only while there are any is the contact kept here.
 create table campaign_order (
-    campaign_id uuid not null references campaign,
+    campaign_id uuid not null references partner,
     partner_ref text not null,
     revised_at timestamptz not null,
     status_rank smallint not null,

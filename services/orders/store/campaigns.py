@@ -1,7 +1,7 @@
-"""Campaigns: their seats, the shares of the cooperatives, and the orders as the platform pushed them."""
+"""Campaigns: what the cooperatives give to them, and the orders as their platforms pushed them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -17,21 +17,9 @@ from services.orders.domain.intake import Reason
 from services.orders.domain.order import Product, SkuMapping
 from services.orders.domain.pool import Pool, RefusedLine, Seat
 from services.orders.store.orders import wanted_json
-from services.orders.store.partners import Partner
 
 Reference = tuple[UUID, str]
-"""How a platform names an order of a campaign: (campaign_id, partner_ref)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Campaign:
-    """A platform that sells for several cooperatives. `secrets`: the current one, then the previous one."""
-
-    campaign_id: UUID
-    name: str
-    adapter: str
-    tier: int
-    secrets: tuple[str, ...] = field(repr=False)
+"""How a platform names an order of a campaign: (its partner_id, partner_ref)."""
 
 
 class PooledOrder(Struct, frozen=True):
@@ -64,72 +52,6 @@ class ShareTaken(Share):
     taken_steps: int
     cooperative: str
     product: Product
-
-
-# Campaigns and their seats
-
-
-async def get_campaign(conn: "Connection | asyncpg.Pool[asyncpg.Record]", campaign_id: UUID) -> Campaign | None:
-    """The campaign, if there is one."""
-    row = await conn.fetchrow("select * from campaign where campaign_id = $1", campaign_id)
-    return _campaign(row) if row else None
-
-
-async def lock_campaigns(conn: Connection, campaign_ids: Sequence[UUID]) -> dict[UUID, Campaign]:
-    """Those of the campaigns that there are; nobody else takes orders for them until the transaction ends."""
-    rows = await conn.fetch(
-        "select * from campaign where campaign_id = any($1) order by campaign_id for no key update", campaign_ids
-    )
-    return {row["campaign_id"]: _campaign(row) for row in rows}
-
-
-def _campaign(row: asyncpg.Record) -> Campaign:
-    secrets = tuple(secret for secret in (row["secret"], row["previous_secret"]) if secret)
-    return Campaign(row["campaign_id"], row["name"], row["adapter"], row["tier"], secrets)
-
-
-async def insert_campaign(conn: Connection, campaign: Campaign) -> None:
-    """A new campaign with its first secret."""
-    await conn.execute(
-        "insert into campaign (campaign_id, name, adapter, tier, secret) values ($1, $2, $3, $4, $5)",
-        campaign.campaign_id,
-        campaign.name,
-        campaign.adapter,
-        campaign.tier,
-        campaign.secrets[0],
-    )
-
-
-async def save_secret(conn: Connection, campaign_id: UUID, secret: str) -> None:
-    """The new secret is valid from now on, beside the one before it and no other."""
-    await conn.execute(
-        "update campaign set previous_secret = secret, secret = $2 where campaign_id = $1", campaign_id, secret
-    )
-
-
-async def delete_previous_secret(conn: Connection, campaign_id: UUID) -> None:
-    """Only the newest secret is valid from now on."""
-    await conn.execute("update campaign set previous_secret = null where campaign_id = $1", campaign_id)
-
-
-async def list_seats(
-    conn: "Connection | asyncpg.Pool[asyncpg.Record]", campaign_ids: Sequence[UUID]
-) -> dict[UUID, list[Partner]]:
-    """The partners under which cooperatives get their parts, by campaign, in the order in which they came."""
-    rows = await conn.fetch(
-        "select partner_id, cooperative_id, name, adapter, secret, tier, campaign_id from partner "
-        "where campaign_id = any($1) order by partner_id",
-        campaign_ids,
-    )
-    seats: dict[UUID, list[Partner]] = {campaign_id: [] for campaign_id in campaign_ids}
-    for row in rows:
-        seats[row["campaign_id"]].append(
-            Partner(
-                row["partner_id"], row["cooperative_id"], row["name"], row["adapter"], (row["secret"],), row["tier"],
-                row["campaign_id"],
-            )
-        )  # fmt: skip
-    return seats
 
 
 async def list_products(
@@ -267,7 +189,8 @@ async def list_orders(
 ) -> dict[Reference, PooledOrder]:
     """Those of the orders that are known. The caller has locked their campaigns, or only looks."""
     rows = await conn.fetch(
-        "select * from campaign_order where (campaign_id, partner_ref) in (select * from unnest($1::uuid[], $2::text[]))",
+        "select * from campaign_order "
+        "where (campaign_id, partner_ref) in (select * from unnest($1::uuid[], $2::text[]))",
         [campaign_id for campaign_id, _ in references],
         [ref for _, ref in references],
     )
@@ -336,7 +259,5 @@ def _pooled_order(row: asyncpg.Record) -> PooledOrder:
         tuple(_read(*line) for line in msgspec.json.decode(row["wanted"])),
         Contact(*told) if any(told) else None,
     )
-    refused = tuple(
-        RefusedLine(_read(*line), Reason(reason)) for *line, reason in msgspec.json.decode(row["refused"])
-    )
+    refused = tuple(RefusedLine(_read(*line), Reason(reason)) for *line, reason in msgspec.json.decode(row["refused"]))
     return PooledOrder(row["campaign_id"], command, refused)

@@ -1,6 +1,7 @@
 """Partners, their secrets and what their SKUs mean."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -18,10 +19,12 @@ OPEN_SALE = 5
 
 @dataclass(frozen=True, slots=True)
 class Partner:
-    """A platform's shop of one cooperative. `secrets`: the current one, then the previous one while it is valid.
+    """A platform's shop of one cooperative, or a campaign of the union, which belongs to itself.
 
+    `secrets`: the current one, then the previous one while it is valid.
+    `settings`: what else it registered, by the names that its adapter declares.
     `tier`: whose orders are served first when quantity comes free, and lose last: 1 before all others, 5 is open sale.
-    `campaign_id`: the partner is the cooperative's seat in this campaign of the union.
+    `campaign_id`: the partner is the cooperative's seat in this campaign: nobody pushes to it but the campaign.
     """
 
     partner_id: UUID
@@ -30,47 +33,74 @@ class Partner:
     adapter: str
     secrets: tuple[str, ...] = field(repr=False)
     tier: int = OPEN_SALE
+    settings: Mapping[str, str] = field(default_factory=dict, hash=False)
     campaign_id: UUID | None = None
+
+    @property
+    def is_campaign(self) -> bool:
+        """Whether its orders are split over the cooperatives that have a seat in it."""
+        return self.cooperative_id == self.partner_id
+
+
+_COLUMNS = "partner_id, cooperative_id, name, adapter, secret, previous_secret, tier, settings, campaign_id"
 
 
 async def get_partner(conn: "Connection | asyncpg.Pool[asyncpg.Record]", partner_id: UUID) -> Partner | None:
     """The partner, if there is one."""
-    row = await conn.fetchrow(
-        "select partner_id, cooperative_id, name, adapter, secret, previous_secret, tier, campaign_id from partner "
-        "where partner_id = $1",
-        partner_id,
-    )
+    row = await conn.fetchrow(f"select {_COLUMNS} from partner where partner_id = $1", partner_id)  # noqa: S608
     return _partner(row) if row else None
 
 
 async def list_partners(conn: Connection, partner_ids: Sequence[UUID]) -> dict[UUID, Partner]:
     """Those of the partners that there are."""
-    rows = await conn.fetch(
-        "select partner_id, cooperative_id, name, adapter, secret, previous_secret, tier, campaign_id from partner "
-        "where partner_id = any($1)",
-        partner_ids,
-    )
+    rows = await conn.fetch(f"select {_COLUMNS} from partner where partner_id = any($1)", partner_ids)  # noqa: S608
     return {row["partner_id"]: _partner(row) for row in rows}
 
 
 def _partner(row: asyncpg.Record) -> Partner:
     secrets = tuple(secret for secret in (row["secret"], row["previous_secret"]) if secret)
+    written: str = row["settings"]
     return Partner(
-        row["partner_id"], row["cooperative_id"], row["name"], row["adapter"], secrets, row["tier"], row["campaign_id"]
+        row["partner_id"],
+        row["cooperative_id"],
+        row["name"],
+        row["adapter"],
+        secrets,
+        row["tier"],
+        json.loads(written) if written != "{}" else {},
+        row["campaign_id"],
     )
+
+
+async def lock_partners(conn: Connection, partner_ids: Sequence[UUID]) -> dict[UUID, Partner]:
+    """Those of the partners that there are; nobody else locks them until the transaction ends."""
+    query = f"select {_COLUMNS} from partner where partner_id = any($1) order by partner_id for no key update"  # noqa: S608
+    return {row["partner_id"]: _partner(row) for row in await conn.fetch(query, partner_ids)}
+
+
+async def list_seats(
+    conn: "Connection | asyncpg.Pool[asyncpg.Record]", campaign_ids: Sequence[UUID]
+) -> dict[UUID, list[Partner]]:
+    """The partners under which cooperatives get their parts, by campaign, in the order in which they came."""
+    query = f"select {_COLUMNS} from partner where campaign_id = any($1) order by partner_id"  # noqa: S608
+    seats: dict[UUID, list[Partner]] = {campaign_id: [] for campaign_id in campaign_ids}
+    for row in await conn.fetch(query, campaign_ids):
+        seats[row["campaign_id"]].append(_partner(row))
+    return seats
 
 
 async def insert_partner(conn: Connection, partner: Partner) -> None:
     """A new partner with its first secret."""
     await conn.execute(
-        "insert into partner (partner_id, cooperative_id, name, adapter, secret, tier, campaign_id) "
-        "values ($1, $2, $3, $4, $5, $6, $7)",
+        "insert into partner (partner_id, cooperative_id, name, adapter, secret, tier, settings, campaign_id) "
+        "values ($1, $2, $3, $4, $5, $6, $7, $8)",
         partner.partner_id,
         partner.cooperative_id,
         partner.name,
         partner.adapter,
         partner.secrets[0],
         partner.tier,
+        json.dumps(dict(partner.settings)),
         partner.campaign_id,
     )
 

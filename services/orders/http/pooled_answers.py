@@ -1,53 +1,15 @@
 """What the routes say of an order of a campaign: its lines in all, and the part of each cooperative."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
-from uuid import UUID
 
 from services.orders.domain.command import CommandLine, Kind
 from services.orders.domain.order import Line, LineState, OrderState, state_of
 from services.orders.http import answers
-from services.orders.http.answers import LineAnswer, OrderAnswer
+from services.orders.http.answers import PartAnswer, PooledOrderAnswer
 from services.orders.pooling import Part, PooledAnswer
 from services.orders.store.campaigns import PooledOrder
-
-
-@dataclass(slots=True, kw_only=True)
-class PartAnswer(OrderAnswer):
-    """One cooperative's part: an order of its own, with its own id, which webhooks name."""
-
-    cooperative_id: UUID
-
-
-@dataclass(slots=True)
-class PooledOrderAnswer:
-    """`lines` are as pushed, over all cooperatives together; `parts` say who brings what."""
-
-    campaign_id: UUID
-    url: str
-    partner_ref: str
-    state: OrderState
-    lines: list[LineAnswer]
-    parts: list[PartAnswer]
-
-
-@dataclass(slots=True)
-class PooledItemAnswer:
-    """What became of one order of a batch: `status` is what it would have been answered with by itself."""
-
-    id: str
-    status: int
-    order: PooledOrderAnswer | None = None
-    errors: list[answers.FieldFault] | None = None
-
-
-@dataclass(slots=True)
-class PooledBatchAnswer:
-    """One answer for each event of a batch, in its order."""
-
-    answers: list[PooledItemAnswer]
 
 
 def of_pooled(answer: PooledAnswer) -> PooledOrderAnswer:
@@ -57,17 +19,17 @@ def of_pooled(answer: PooledAnswer) -> PooledOrderAnswer:
         campaign_id=order.campaign_id,
         url=f"/v1/campaigns/{order.campaign_id}/orders/{quote(order.command.partner_ref, safe='')}",
         partner_ref=order.command.partner_ref,
-        state=state(order, answer.parts),
+        state=state_of_all(answer),
         lines=[answers.of_line(_total(line, order, answer.parts)) for line in order.command.lines],
         parts=[_of_part(part) for part in answer.parts],
     )
 
 
-def state(order: PooledOrder, parts: Sequence[Part]) -> OrderState:
+def state_of_all(answer: PooledAnswer) -> OrderState:
     """What the customer can be told of the whole."""
-    ordered = [line for part in parts for line in part.order.ordered]
-    has_refused = bool(order.refused) or any(part.order.refused for part in parts)
-    return state_of(ordered, has_refused, order.command.kind is Kind.CANCEL)
+    ordered = [line for part in answer.parts for line in part.order.ordered]
+    has_refused = bool(answer.order.refused) or any(part.order.refused for part in answer.parts)
+    return state_of(ordered, has_refused, answer.order.command.kind is Kind.CANCEL)
 
 
 def _of_part(part: Part) -> PartAnswer:
