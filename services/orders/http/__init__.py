@@ -1,4 +1,4 @@
-"""The routes: partners push and read orders; staff keep partners and SKU maps and look at orders; the union pools offers."""
+"""The routes: partners push and read orders; staff keep partners, SKU maps and orders; the union pools offers."""
 
 from services.orders.http import amqp_accounts, campaigns, orders, partners, push
 

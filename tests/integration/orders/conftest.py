@@ -188,7 +188,7 @@ class Orders:
         while await job.run(now):
             pass
 
-    async def promise(self, order_id: UUID | str, **promised_steps: int) -> None:
+    async def promise(self, order_id: UUID | str, stream: UUID | None = None, **promised_steps: int) -> None:
         """Lets allocation promise so many steps of each line (`line_1=3`), all of it where not told."""
         lines = await self.fetch(
             "select line_no, offer_id, quantity_steps from order_line where order_id = $1 and state = 'ordered'",
@@ -207,7 +207,7 @@ class Orders:
                     reason="sold_out" if steps < line["quantity_steps"] else None,
                 )
             )
-        await self.hear(allocation.OrderPromised(order_id=UUID(str(order_id)), lines=tuple(told)))
+        await self.hear(allocation.OrderPromised(order_id=UUID(str(order_id)), lines=tuple(told)), stream=stream)
 
     async def promise_when_placed(self, ref: str, **promised_steps: int) -> None:
         """Lets allocation promise an order as soon as it is here."""
