@@ -8,15 +8,17 @@ now has signed; and before a signature is refused, the partner is read again as 
 from collections.abc import Awaitable, Callable, Sequence, Set
 from datetime import datetime
 from enum import Enum, auto
+from typing import TypeVar
 from uuid import UUID
 
 import asyncpg
 
+from services.chassis.faults import Backoff
 from services.chassis.group import Group
 from services.chassis.ledger import Transaction
 from services.chassis.runtime import Runtime
 from services.orders.intake import Answer, Push, take_orders
-from services.orders.pooling import PooledAnswer, take_pooled
+from services.orders.pooling import GateHeld, PooledAnswer, take_pooled
 from services.orders.settings import OrdersSettings
 from services.orders.store.books import enter_free_gates, enter_gates
 from services.orders.store.partners import Partner, get_partner, list_partners, lock_partners
@@ -38,6 +40,8 @@ PATIENT_SIDE_BY_SIDE = 2
 
 OF_CAMPAIGNS_SIDE_BY_SIDE = 2
 """Transactions for campaigns, each of which holds the rows of its own."""
+
+T = TypeVar("T")
 
 Taken = Answer | PooledAnswer
 """What a push came to: at a cooperative's partner, or at a campaign."""
@@ -126,7 +130,7 @@ class Desk:
             answers = iter(await take_pooled(tx, good, self._clock()) if good else ())
             return [next(answers) if is_valid else _Not.VALID for is_valid in valid]
 
-        return await self._runtime.ledger.transact(work)
+        return await patiently(lambda: self._runtime.ledger.transact(work))
 
     async def _take(self, tx: Transaction, pushes: Sequence[Push], entered: Set[UUID]) -> list[Taken | _Not]:
         partners = await list_partners(tx.conn, _partner_ids(pushes))
@@ -140,6 +144,16 @@ class Desk:
         taken = [push for push, refused in zip(pushes, refusals, strict=True) if refused is None]
         answers = iter(await take_orders(tx, taken, self._clock()) if taken else ())
         return [next(answers) if refused is None else refused for refused in refusals]
+
+
+async def patiently(work: Callable[[], Awaitable[T]]) -> T:
+    """Does the work for a campaign, again and again until no cooperative holds it up."""
+    backoff = Backoff(first_s=0.02)
+    while True:
+        try:
+            return await work()
+        except (GateHeld, asyncpg.LockNotAvailableError):
+            await backoff.wait()
 
 
 def _group(

@@ -21,10 +21,14 @@ from services.orders.domain.order import Line, Order, SkuMapping
 from services.orders.domain.pool import Pool, Split, earliest_day, split
 from services.orders.intake import Push, take_orders
 from services.orders.store import campaigns as store
-from services.orders.store.books import enter_gates
+from services.orders.store.books import enter_free_gates
 from services.orders.store.campaigns import PooledOrder, Reference
 from services.orders.store.orders import list_orders_by_reference, lock_orders_by_reference
 from services.orders.store.partners import Partner, list_seats
+
+
+class GateHeld(Exception):
+    """A cooperative closes an offer just now. Try again: to wait for it here would hold up the other cooperatives."""
 
 
 class Part(Struct, frozen=True):
@@ -87,7 +91,7 @@ class _Desk:
 
 
 async def take_pooled(tx: Transaction, pushes: Sequence[Push], now: datetime) -> list[PooledAnswer]:
-    """Applies the pushes in their order and answers each. Raises DecideAgain. The campaigns are locked."""
+    """Applies the pushes in their order and answers each. Raises DecideAgain, GateHeld. The campaigns are locked."""
     desk = await _open(tx, pushes, now)
     before = dict(desk.parts)
     outcomes = [desk.take(push) for push in pushes]
@@ -120,7 +124,10 @@ async def look_up(pool: "asyncpg.Pool[asyncpg.Record]", campaign: Partner, partn
 
 
 async def release(tx: Transaction, campaign: Partner, skus: Sequence[str], most: int, now: datetime) -> int:
-    """Takes in the orders that waited for a meaning of these SKUs, at most `most`; returns how many there were."""
+    """Takes in the orders that waited for a meaning of these SKUs, at most `most`; returns how many there were.
+
+    Raises DecideAgain, GateHeld. The campaign is locked.
+    """
     waiting = await store.list_waiting(tx.conn, campaign.partner_id, skus, most)
     if waiting:
         await take_pooled(tx, [Push(campaign, _again(one.command), now) for one in waiting], now)
@@ -130,7 +137,9 @@ async def release(tx: Transaction, campaign: Partner, skus: Sequence[str], most:
 async def _open(tx: Transaction, pushes: Sequence[Push], now: datetime) -> _Desk:
     references = sorted({push.reference for push in pushes})
     seats = await list_seats(tx.conn, sorted({campaign_id for campaign_id, _ in references}))
-    await enter_gates(tx.conn, {seat.cooperative_id for own in seats.values() for seat in own})
+    cooperatives = {seat.cooperative_id for own in seats.values() for seat in own}
+    if await enter_free_gates(tx.conn, cooperatives) != cooperatives:
+        raise GateHeld
     orders = await store.list_orders(tx.conn, references)
     named = [(seat.partner_id, ref) for campaign_id, ref in references for seat in seats[campaign_id]]
     filed = await lock_orders_by_reference(tx.conn, named) if named else []

@@ -20,6 +20,7 @@ from services.chassis.ids import uuid7
 from services.chassis.ledger import Transaction
 from services.chassis.runtime import Runtime
 from services.orders import pooling
+from services.orders.desk import patiently
 from services.orders.domain.order import Product
 from services.orders.http.answers import PooledOrderAnswer
 from services.orders.http.orders import bearer, check_signature
@@ -27,7 +28,6 @@ from services.orders.http.partners import Input, Text
 from services.orders.http.pooled_answers import of_pooled
 from services.orders.http.pushed import unauthorized
 from services.orders.settings import OrdersSettings
-from services.orders.store import books
 from services.orders.store import campaigns as store
 from services.orders.store.campaigns import Share
 from services.orders.store.partners import (
@@ -154,26 +154,30 @@ async def set_items(
     now = datetime.now(UTC)
     runtime: Runtime[OrdersSettings] = request.app.state.runtime
     _check(body)
+    skus = sorted({item.sku for item in body})
 
     async def work(tx: Transaction) -> tuple[int, dict[str, Partner]]:
-        await lock_partners(tx.conn, [campaign.partner_id])
+        await lock_partners(tx.conn, [campaign.partner_id])  # so no push can miss what is set here
         wanted = sorted({(share.cooperative, share.product_code) for item in body for share in item.shares})
         products = await store.list_products(tx.conn, wanted)
         shares = _shares(body, products)
         slug_of = {products[one][0]: one[0] for one in wanted}
         seats = await _seats(tx, campaign, slug_of)
-        await books.hold_gates(tx.conn, sorted(slug_of))
         await _map(tx, body, products, seats)
         named = [(item.sku, item.delivery_day) for item in body]
         mine = [Share(seats[slug].partner_id, sku, day, steps) for slug, sku, day, steps in shares]
         await store.save_shares(tx.conn, campaign.partner_id, named, mine)
-        skus = sorted({item.sku for item in body})
         return await pooling.release(tx, campaign, skus, RELEASED_AT_ONCE, now), seats
 
-    released, seats = await runtime.ledger.transact(work)
+    released, seats = await patiently(lambda: runtime.ledger.transact(work))
+
+    async def more(tx: Transaction) -> int:
+        await lock_partners(tx.conn, [campaign.partner_id])
+        return await pooling.release(tx, campaign, skus, RELEASED_AT_ONCE, now)
+
     total = released
     while released == RELEASED_AT_ONCE:
-        released = await runtime.ledger.transact(lambda tx: _release_more(tx, campaign, body, now))
+        released = await patiently(lambda: runtime.ledger.transact(more))
         total += released
     told = [SeatAnswer(cooperative=slug, partner_id=seat.partner_id) for slug, seat in sorted(seats.items())]
     return ItemsSet(items=len(body), released_orders=total, seats=told)
@@ -204,11 +208,6 @@ async def read_order(
     if found is None:
         raise problems.not_found("order")
     return of_pooled(found)
-
-
-async def _release_more(tx: Transaction, campaign: Partner, body: Sequence[ItemBody], now: datetime) -> int:
-    await lock_partners(tx.conn, [campaign.partner_id])
-    return await pooling.release(tx, campaign, sorted({item.sku for item in body}), RELEASED_AT_ONCE, now)
 
 
 def _check(body: Sequence[ItemBody]) -> None:

@@ -188,7 +188,7 @@ class Orders:
         while await job.run(now):
             pass
 
-    async def promise(self, order_id: UUID | str, stream: UUID | None = None, **promised_steps: int) -> None:
+    async def promise(self, order_id: UUID | str, stream: UUID | None = None, /, **promised_steps: int) -> None:
         """Lets allocation promise so many steps of each line (`line_1=3`), all of it where not told."""
         lines = await self.fetch(
             "select line_no, offer_id, quantity_steps from order_line where order_id = $1 and state = 'ordered'",

@@ -15,6 +15,8 @@ import pytest
 from infra.local.stack import Stack
 from services.chassis import standard_webhooks
 from services.chassis.ids import uuid7
+from services.orders import pooling
+from services.orders.store import books
 from tests.integration.orders.conftest import (
     CAI_MEO,
     TOMORROW,
@@ -224,6 +226,37 @@ async def test_a_line_of_an_unknown_sku_waits_until_the_union_says_what_it_is(ca
     assert {tuple(row.values()) for row in kept} == {(None, None)}
     told = await campaign.orders.fetch("select distinct contact_name from customer_order")
     assert [row["contact_name"] for row in told] == ["Nguyễn Thị Hoa"]
+
+
+async def test_a_cooperative_that_closes_holds_up_the_campaign_and_nobody_else(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[bool] = []
+
+    async def enter(conn: Any, cooperatives: Any) -> set[UUID]:
+        entered = await books.enter_free_gates(conn, cooperatives)
+        tried.append(entered == cooperatives)
+        return entered
+
+    async def has_tried() -> bool:
+        return bool(tried)
+
+    monkeypatch.setattr(pooling, "enter_free_gates", enter)
+    pool = campaign.orders.running.runtime.pool
+    async with pool.acquire() as conn, conn.transaction():
+        await books.hold_gates(conn, [campaign.chieng_mai])
+        pushing = asyncio.create_task(campaign.orders.push(order("A-1", line("CAI-KG", "1")), campaign.shop))
+        await until(has_tried)
+        assert (await campaign.orders.push(order("B-1", line("CAI-KG", "1")))).status_code == 202
+        past = datetime.now(UTC) - timedelta(minutes=1)
+        await campaign.orders.hear(published(campaign.orders.cai_meo_tomorrow, CAI_MEO, TOMORROW, past))
+        await campaign.orders.close(datetime.now(UTC))  # needs the gate of Vân Hồ for itself
+        assert not pushing.done()
+    answer = await pushing
+    assert tried[0] is False
+    assert tried[-1] is True
+    assert [one["reason"] for one in answer.json()["lines"]] == [None]
+    assert [part["cooperative_id"] for part in answer.json()["parts"]] == [str(campaign.chieng_mai)]
 
 
 async def test_many_pushes_at_once_never_lose_count(campaign: Campaign) -> None:
