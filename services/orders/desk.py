@@ -13,9 +13,8 @@ from uuid import UUID
 
 import asyncpg
 
-from services.chassis.faults import Backoff
 from services.chassis.group import Group
-from services.chassis.ledger import Transaction
+from services.chassis.ledger import Ledger, Transaction
 from services.chassis.runtime import Runtime
 from services.orders.intake import Answer, Push, take_orders
 from services.orders.pooling import GateHeld, PooledAnswer, take_pooled
@@ -39,7 +38,9 @@ PATIENT_SIDE_BY_SIDE = 2
 
 
 OF_CAMPAIGNS_SIDE_BY_SIDE = 2
-"""Transactions for campaigns, each of which holds the rows of its own."""
+"""Transactions for campaigns, each of which holds the row of its own."""
+MOST_CLOSINGS = 50
+"""That a campaign waits for before it says that it is too busy."""
 
 T = TypeVar("T")
 
@@ -73,12 +74,12 @@ class Desk:
         self._pooled = _group(self._store_pooled, MOST_AT_ONCE, OF_CAMPAIGNS_SIDE_BY_SIDE)
 
     async def partner(self, partner_id: UUID, *, anew: bool) -> Partner | None:
-        """The partner as remembered, or read `anew`; None where there is none."""
+        """The partner as remembered, or read `anew`; None where there is none, or none that pushes itself."""
         known = None if anew else self._partners.get(partner_id)
         if known is not None:
             return known
         found = await get_partner(self._runtime.pool, partner_id)
-        if found is None:
+        if found is None or found.campaign_id:
             self._partners.pop(partner_id, None)
             return None
         if len(self._partners) >= MOST_REMEMBERED:
@@ -121,16 +122,24 @@ class Desk:
         return await self._runtime.ledger.transact(work)
 
     async def _store_pooled(self, pushes: Sequence[Push]) -> Sequence[Taken | _Not]:
-        """Pushes to campaigns, whose rows are locked first."""
+        """Pushes to campaigns, each campaign by itself, so that none waits for the gates of another."""
+        of_campaign: dict[UUID, list[int]] = {}
+        for index, push in enumerate(pushes):
+            of_campaign.setdefault(push.partner.partner_id, []).append(index)
+        results: dict[int, Taken | _Not] = {}
+        for campaign_id, indexes in of_campaign.items():
+            taken = await self._store_campaign(campaign_id, [pushes[index] for index in indexes])
+            results |= zip(indexes, taken, strict=True)
+        return [results[index] for index in range(len(pushes))]
 
+    async def _store_campaign(self, campaign_id: UUID, pushes: Sequence[Push]) -> Sequence[Taken | _Not]:
         async def work(tx: Transaction) -> list[Taken | _Not]:
-            locked = await lock_partners(tx.conn, _partner_ids(pushes))
-            valid = [locked.get(push.partner.partner_id) == push.partner for push in pushes]
-            good = [push for push, is_valid in zip(pushes, valid, strict=True) if is_valid]
-            answers = iter(await take_pooled(tx, good, self._clock()) if good else ())
-            return [next(answers) if is_valid else _Not.VALID for is_valid in valid]
+            campaign = (await lock_partners(tx.conn, [campaign_id])).get(campaign_id)
+            good = [push for push in pushes if push.partner == campaign]
+            answers = iter(await take_pooled(tx, campaign, good, self._clock()) if campaign and good else ())
+            return [next(answers) if push.partner == campaign else _Not.VALID for push in pushes]
 
-        return await patiently(lambda: self._runtime.ledger.transact(work))
+        return await between_closings(self._runtime.ledger, work)
 
     async def _take(self, tx: Transaction, pushes: Sequence[Push], entered: Set[UUID]) -> list[Taken | _Not]:
         partners = await list_partners(tx.conn, _partner_ids(pushes))
@@ -146,14 +155,17 @@ class Desk:
         return [next(answers) if refused is None else refused for refused in refusals]
 
 
-async def patiently(work: Callable[[], Awaitable[T]]) -> T:
-    """Does the work for a campaign, again and again until no cooperative holds it up."""
-    backoff = Backoff(first_s=0.02)
-    while True:
+async def between_closings(ledger: Ledger, work: Callable[[Transaction], Awaitable[T]]) -> T:
+    """Does the work for a campaign when none of its cooperatives closes offers. Raises the weather after a while."""
+    for _ in range(MOST_CLOSINGS):
         try:
-            return await work()
-        except (GateHeld, asyncpg.LockNotAvailableError):
-            await backoff.wait()
+            return await ledger.transact(work)
+        except GateHeld as error:
+            gates = error.cooperative_ids  # waited for with nothing else in hand
+            await ledger.transact(lambda tx: enter_gates(tx.conn, gates))  # noqa: B023 - awaited in this turn
+        except asyncpg.LockNotAvailableError:
+            continue
+    raise ConnectionError("cooperatives of the campaign close offers all the time")
 
 
 def _group(

@@ -119,7 +119,7 @@ def _visible(order: Order) -> list[tuple[object, ...]]:
 
 def _cancel(order: Order, books: Books, now: datetime) -> tuple[tuple[Line, ...], frozenset[int]]:
     """Gives up every line except those bound to an offer that has closed."""
-    kept = _bound_for_good(order, books, now)
+    kept = bound_for_good(order, books, now)
     return tuple(line if line.line_no in kept else line.cancelled() for line in order.lines), frozenset(kept)
 
 
@@ -130,8 +130,8 @@ def _revise(
     if not order.lines:
         asked = sorted(command.lines, key=lambda line: line.line_no)
         return tuple(_bind(line.line_no, line, command.delivery_day, None, books, now) for line in asked), frozenset()
-    kept = _bound_for_good(order, books, now)
-    answered = _match(kept.values(), command.lines)
+    kept = bound_for_good(order, books, now)
+    answered = match_lines(kept.values(), command.lines)
     late_lines = frozenset(
         line_no
         for line_no, line in kept.items()
@@ -154,7 +154,7 @@ def _revise(
     return tuple(lines[line_no] for line_no in sorted(lines)), late_lines
 
 
-def _bound_for_good(order: Order, books: Books, now: datetime) -> dict[int, Line]:
+def bound_for_good(order: Order, books: Books, now: datetime) -> dict[int, Line]:
     """The ordered lines whose offers take no more changes, by number."""
 
     def closed(line: Line) -> bool:
@@ -164,7 +164,7 @@ def _bound_for_good(order: Order, books: Books, now: datetime) -> dict[int, Line
     return {line.line_no: line for line in order.ordered if closed(line)}
 
 
-def _match(kept: Iterable[Line], wanted: Sequence[CommandLine]) -> dict[int, CommandLine]:
+def match_lines(kept: Iterable[Line], wanted: Sequence[CommandLine]) -> dict[int, CommandLine]:
     """Which line of the push speaks of which kept line: by number and SKU, else by SKU in the given order."""
     left = {line.line_no: line for line in wanted}
     found: dict[int, CommandLine] = {}

@@ -1,22 +1,18 @@
 """A pooled offer: which cooperative of a campaign a line goes to, by the shares that the union set in advance.
 
 A line goes whole to one cooperative where one has room for it in its share: to one that serves the order already, if
-there is one, else to the one that has taken the least of its share so far. Where none has room for all of it, the
-cooperatives with the most room fill it together. What is beyond all shares goes to the one that is least far, whose
-own books then say whether it has more. So nobody has to ask two cooperatives for one promise.
-
-What a line has been given stays where it is when the order changes; only the difference is placed or taken back.
+there is one, else to the one that would then be the least full. Where none has room for all of it, the cooperatives
+with the most room fill it together. What is beyond all shares goes to the least full, whose own books then say whether
+it has more. So nobody has to ask two cooperatives for one promise.
 """
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from uuid import UUID
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from services.orders.domain.command import CommandLine
 from services.orders.domain.intake import Reason, steps_of
@@ -35,6 +31,11 @@ class Seat:
     taken_steps: int
     is_open: bool = True
 
+    @property
+    def gives(self) -> bool:
+        """Whether it takes part: without a share it does no more, whatever it has open."""
+        return self.is_open and self.share_steps > 0
+
     def room(self, piece_steps: int) -> int:
         """Whole pieces that are left of the share."""
         return max(0, self.share_steps - self.taken_steps) // piece_steps if self.is_open else 0
@@ -42,17 +43,6 @@ class Seat:
     def fullness(self, more_steps: int = 0) -> Fraction:
         """How much of the share would be taken; a cooperative without a share comes last."""
         return Fraction(self.taken_steps + more_steps, self.share_steps) if self.share_steps else Fraction(2**63)
-
-
-class Pool(Struct, frozen=True):
-    """What a SKU of the campaign means on one delivery day, and who takes part, in a fixed order."""
-
-    mapping: SkuMapping
-    seats: tuple[Seat, ...]
-
-
-Pools = Mapping[tuple[str, date], Pool]
-"""By SKU and delivery day."""
 
 
 class Pieces(Struct, frozen=True):
@@ -81,7 +71,7 @@ class Pieces(Struct, frozen=True):
         return cls(count, quantity, steps // count)
 
     def held_of(self, quantity: Decimal) -> int:
-        """How many whole pieces a quantity of sold items is."""
+        """How many whole pieces there are in a quantity of sold items."""
         return int(quantity // self.quantity)
 
 
@@ -91,23 +81,28 @@ def _decimal(number: Fraction) -> Decimal | None:
     return Decimal(int(millionths)).scaleb(-6).normalize() if millionths.denominator == 1 else None
 
 
-def place(pieces: Pieces, seats: Sequence[Seat], held: Mapping[UUID, int], preferred: Set[UUID]) -> dict[UUID, int]:
-    """How many pieces each cooperative serves, by partner_id; adds to and takes from `taken_steps` of the seats.
+def place(
+    pieces: Pieces, seats: Sequence[Seat], held: Mapping[UUID, int], preferred: Set[UUID]
+) -> tuple[dict[UUID, int], int]:
+    """How many pieces each cooperative serves, by partner_id, and how many nobody does; adds to their `taken_steps`.
 
-    `held`: pieces of this line that each has already. `preferred`: who serves something of the order anyway.
+    `held`: pieces of this line that each has already, which stay as far as there are enough; they are not among the
+    `taken_steps`. `preferred`: who serves something of the order anyway.
     """
     given = {seat.partner_id: held.get(seat.partner_id, 0) for seat in seats}
+    for seat in seats:
+        seat.taken_steps += given[seat.partner_id] * pieces.steps
     missing = pieces.count - sum(given.values())
     moves = _take_back(-missing, seats, given) if missing < 0 else _give(missing, pieces.steps, seats, preferred)
     for seat, count in moves:
         given[seat.partner_id] += count
         seat.taken_steps += count * pieces.steps
-    return {partner_id: count for partner_id, count in given.items() if count}
+    return {partner_id: count for partner_id, count in given.items() if count}, pieces.count - sum(given.values())
 
 
 def _take_back(count: int, seats: Sequence[Seat], given: Mapping[UUID, int]) -> Iterable[tuple[Seat, int]]:
-    """From the fullest first; from those that cannot follow any more last."""
-    for seat in sorted(seats, key=lambda seat: (not seat.is_open, -seat.fullness())):
+    """From the fullest first."""
+    for seat in sorted(seats, key=lambda seat: -seat.fullness()):
         back = min(count, given[seat.partner_id])
         count -= back
         yield seat, -back
@@ -125,62 +120,6 @@ def _give(count: int, piece_steps: int, seats: Sequence[Seat], preferred: Set[UU
         part = min(count, seat.room(piece_steps))
         count -= part
         yield seat, part
-    if count:
-        taking = [seat for seat in seats if seat.is_open] or seats
+    taking = [seat for seat in seats if seat.gives]
+    if count and taking:
         yield min(taking, key=lambda seat: seat.fullness(count * piece_steps)), count
-
-
-def earliest_day(skus: Iterable[str], pools: Pools) -> date | None:
-    """The earliest day on which one of the SKUs can still be ordered, else the earliest on which it could."""
-    wanted = set(skus)
-    days = {day: any(seat.is_open for seat in pool.seats) for (sku, day), pool in pools.items() if sku in wanted}
-    opened = [day for day, is_open in days.items() if is_open]
-    return min(opened or days, default=None)
-
-
-class RefusedLine(Struct, frozen=True):
-    """A line that no cooperative gets, and why."""
-
-    line: CommandLine
-    reason: Reason
-
-
-class Split(Struct, frozen=True):
-    """An order over the cooperatives: the lines that each gets, by partner_id, and those that none gets."""
-
-    parts: Mapping[UUID, tuple[CommandLine, ...]]
-    refused: tuple[RefusedLine, ...] = ()
-
-
-def split(
-    lines: Sequence[CommandLine],
-    day: date | None,
-    skus: Mapping[str, SkuMapping],
-    pools: Pools,
-    held: Mapping[UUID, Sequence[CommandLine]],
-) -> Split:
-    """Places each line in its turn. `held`: the lines that each cooperative was last told of this order."""
-    parts: dict[UUID, list[CommandLine]] = {}
-    refused = []
-    for line in lines:
-        mapping, pool = skus.get(line.sku), pools.get((line.sku, day)) if day else None
-        if mapping is None:
-            refused.append(RefusedLine(line, Reason.UNKNOWN_SKU))
-            continue
-        pieces = Pieces.of(line, mapping)
-        if pool is None or isinstance(pieces, Reason):
-            refused.append(RefusedLine(line, pieces if isinstance(pieces, Reason) else Reason.NO_OFFER))
-            continue
-        serving = {*parts, *(partner_id for partner_id, own in held.items() if own)}
-        for partner_id, count in place(pieces, pool.seats, _held(line, pieces, held), serving).items():
-            parts.setdefault(partner_id, []).append(replace(line, quantity=count * pieces.quantity))
-    return Split({partner_id: tuple(own) for partner_id, own in parts.items()}, tuple(refused))
-
-
-def _held(line: CommandLine, pieces: Pieces, held: Mapping[UUID, Sequence[CommandLine]]) -> dict[UUID, int]:
-    return {
-        partner_id: pieces.held_of(own.quantity)
-        for partner_id, lines in held.items()
-        for own in lines
-        if (own.line_no, own.sku) == (line.line_no, line.sku)
-    }

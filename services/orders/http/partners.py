@@ -136,6 +136,16 @@ async def _partner_of_principal(partner_id: UUID, request: Request, principal: A
 OwnPartner = Annotated[Partner, Depends(_partner_of_principal)]
 
 
+def _no_seat(partner: OwnPartner) -> Partner:
+    if partner.campaign_id:
+        raise problems.conflict("This is a cooperative's seat in a campaign; the union sets what concerns it.")
+    return partner
+
+
+OwnShop = Annotated[Partner, Depends(_no_seat)]
+"""A partner that pushes itself: no seat in a campaign."""
+
+
 @router.post("/v1/partners", status_code=201, summary="Register a partner")
 async def register_partner(body: NewPartner, request: Request, principal: Authenticated) -> PartnerRegistered:
     """Makes a partner, with the secret that its platform has given or a fresh one."""
@@ -189,7 +199,7 @@ def _faulty_secret(adapter: str, secret: str | None) -> list[tuple[str, str]]:
 
 
 @router.put("/v1/partners/{partner_id}/tier", status_code=204, summary="Say which tier a partner is of")
-async def set_tier(body: PartnerTier, partner: OwnPartner, request: Request) -> Response:
+async def set_tier(body: PartnerTier, partner: OwnShop, request: Request) -> Response:
     """Counts for what the partner orders from now on; orders that are there keep the tier that they came with."""
 
     async def work(tx: Transaction) -> None:
@@ -201,7 +211,7 @@ async def set_tier(body: PartnerTier, partner: OwnPartner, request: Request) -> 
 
 @router.post("/v1/partners/{partner_id}/secrets", status_code=201, summary="Rotate the secret of a partner")
 async def rotate_secret(
-    partner: OwnPartner, request: Request, body: Annotated[NewSecret | None, Body()] = None
+    partner: OwnShop, request: Request, body: Annotated[NewSecret | None, Body()] = None
 ) -> SecretRotated:
     """The new secret is valid at once; the previous one until it is deleted; one before that no longer."""
     given = body.secret if body else None
@@ -219,7 +229,7 @@ async def rotate_secret(
 @router.delete(
     "/v1/partners/{partner_id}/secrets/previous", status_code=204, summary="End the previous secret of a partner"
 )
-async def delete_previous_secret(partner: OwnPartner, request: Request) -> Response:
+async def delete_previous_secret(partner: OwnShop, request: Request) -> Response:
     """From now on only the newest secret is valid."""
 
     async def work(tx: Transaction) -> None:
@@ -231,11 +241,11 @@ async def delete_previous_secret(partner: OwnPartner, request: Request) -> Respo
 
 @router.put("/v1/partners/{partner_id}/skus", summary="Say what SKUs of a partner mean")
 async def map_skus(
-    body: Annotated[list[SkuMeaning], Field(min_length=1, max_length=5000)], partner: OwnPartner, request: Request
+    body: Annotated[list[SkuMeaning], Field(min_length=1, max_length=5000)], partner: OwnShop, request: Request
 ) -> SkusMapped:
     """Adds or replaces the SKUs named; others stay. Lines that waited for one are ordered, if offers are open."""
-    if partner.is_campaign or partner.campaign_id:
-        raise problems.conflict("The union sets what the SKUs of a campaign mean, with its pooled offers.")
+    if partner.is_campaign:
+        raise problems.conflict("What the SKUs of a campaign mean is set with its pooled offers.")
     now = datetime.now(UTC)
     faults = [(f"[{i}].factor", "must be above 0") for i, one in enumerate(body) if not Decimal(one.factor)]
     skus = [one.sku for one in body]

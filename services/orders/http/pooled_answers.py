@@ -1,35 +1,30 @@
 """What the routes say of an order of a campaign: its lines in all, and the part of each cooperative."""
 
-from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
-from services.orders.domain.command import CommandLine, Kind
-from services.orders.domain.order import Line, LineState, OrderState, state_of
+from services.orders.domain.intake import Reason
+from services.orders.domain.order import Line, LineState
+from services.orders.domain.pooled import TotalLine, state_of_all, totals
 from services.orders.http import answers
-from services.orders.http.answers import PartAnswer, PooledOrderAnswer
+from services.orders.http.answers import LineAnswer, PartAnswer, PooledOrderAnswer
 from services.orders.pooling import Part, PooledAnswer
-from services.orders.store.campaigns import PooledOrder
 
 
 def of_pooled(answer: PooledAnswer) -> PooledOrderAnswer:
     """The answer to a push or a look."""
-    order = answer.order
+    command = answer.whole.command
+    parts = {part.seat.partner_id: part.order for part in answer.parts}
+    late = {(part.seat.partner_id, number) for part in answer.parts for number in part.late_lines}
     return PooledOrderAnswer(
-        campaign_id=order.campaign_id,
-        url=f"/v1/campaigns/{order.campaign_id}/orders/{quote(order.command.partner_ref, safe='')}",
-        partner_ref=order.command.partner_ref,
-        state=state_of_all(answer),
-        lines=[answers.of_line(_total(line, order, answer.parts)) for line in order.command.lines],
+        campaign_id=answer.campaign_id,
+        url=f"/v1/campaigns/{answer.campaign_id}/orders/{quote(command.partner_ref, safe='')}",
+        partner_ref=command.partner_ref,
+        state=state_of_all(answer.whole, list(parts.values())),
+        lines=[_of_total(total, late) for total in totals(answer.whole, parts)],
         parts=[_of_part(part) for part in answer.parts],
     )
-
-
-def state_of_all(answer: PooledAnswer) -> OrderState:
-    """What the customer can be told of the whole."""
-    ordered = [line for part in answer.parts for line in part.order.ordered]
-    has_refused = bool(answer.order.refused) or any(part.order.refused for part in answer.parts)
-    return state_of(ordered, has_refused, answer.order.command.kind is Kind.CANCEL)
 
 
 def _of_part(part: Part) -> PartAnswer:
@@ -40,26 +35,32 @@ def _of_part(part: Part) -> PartAnswer:
     return PartAnswer(**whole, cooperative_id=part.seat.cooperative_id)
 
 
-def _total(wanted: CommandLine, order: PooledOrder, parts: Sequence[Part]) -> Line:
-    """The line over all cooperatives; what is promised of it stands when all have promised."""
+def _of_total(total: TotalLine, late: set[tuple[UUID, int]]) -> LineAnswer:
+    """What is promised of a line stands when every cooperative that serves it has promised."""
+    own = [line for _, line in total.own]
+    if total.wanted is None:
+        return answers.of_line(own[0], late=True)
+    wanted = total.wanted
     sold = (wanted.line_no, wanted.sku, wanted.quantity, wanted.price_vnd)
-    own = [
-        line for part in parts for line in part.order.lines if (line.line_no, line.sku) == (wanted.line_no, wanted.sku)
-    ]
-    ordered = [line for line in own if line.state is LineState.ORDERED]
-    if not ordered:
-        refused = next((one.reason for one in order.refused if one.line.line_no == wanted.line_no), None)
-        reason = refused or next((line.reason for line in own if line.reason), None)
-        return Line(*sold, LineState.REFUSED if reason else LineState.CANCELLED, reason=reason)
-    decided = all(line.is_decided for line in ordered)
-    return Line(
+    if not own:
+        return answers.of_line(
+            Line(*sold, LineState.REFUSED if total.refused else LineState.CANCELLED, reason=total.refused)
+        )
+    decided = all(line.is_decided for line in own)
+    reason = total.refused or next((line.reason for line in own if line.reason), None)
+    line = Line(
         *sold,
         LineState.ORDERED,
-        ordered[0].product,
-        ordered[0].offer_id if len(ordered) == 1 else None,
-        ordered[0].delivery_day,
-        sum(line.quantity_steps for line in ordered),
-        sum(line.promised_steps for line in ordered) if decided else 0,
-        sum(line.short_steps for line in ordered) if decided else 0,
-        next((line.reason for line in ordered if line.reason), None),
+        own[0].product,
+        own[0].offer_id if len(own) == 1 else None,
+        own[0].delivery_day,
+        sum(line.quantity_steps for line in own),
+        sum(line.promised_steps for line in own) if decided else 0,
+        sum(line.short_steps for line in own) if decided else 0,
+        reason,
     )
+    is_late = any((seat, one.line_no) in late for seat, one in total.own)
+    answer = answers.of_line(line, late=is_late)
+    if total.refused and not is_late:
+        answer.reason = Reason(total.refused)  # of what nobody brings
+    return answer

@@ -17,6 +17,7 @@ from services.orders.adapters.base import Batch, Challenge, Declaration, Ignored
 from services.orders.desk import Taken
 from services.orders.domain.intake import Outcome
 from services.orders.domain.order import Order, OrderState
+from services.orders.domain.pooled import state_of_all
 from services.orders.http.answers import (
     BatchAnswer,
     FieldFault,
@@ -27,7 +28,7 @@ from services.orders.http.answers import (
     of_order,
     response,
 )
-from services.orders.http.pooled_answers import of_pooled, state_of_all
+from services.orders.http.pooled_answers import of_pooled
 from services.orders.pooling import PooledAnswer
 from services.orders.settings import OrdersSettings
 from services.orders.store.orders import get_order
@@ -139,7 +140,9 @@ def _body(answer: Taken) -> OrderAnswer | PooledOrderAnswer:
 
 
 def _state(answer: Taken) -> OrderState:
-    return state_of_all(answer) if isinstance(answer, PooledAnswer) else answer.order.state
+    if isinstance(answer, PooledAnswer):
+        return state_of_all(answer.whole, [part.order for part in answer.parts])
+    return answer.order.state
 
 
 async def _with_promise(request: Request, answer: Taken, wait_s: float) -> Taken:

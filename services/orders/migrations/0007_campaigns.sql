@@ -15,7 +15,7 @@ create table campaign_share (
 );
 
 -- An order as the platform last pushed it; its parts are orders of the seats with the same partner_ref. refused:
--- lines that no cooperative has, [line_no, sku, quantity, reason]; only while there are any is the contact kept here.
+-- lines that no cooperative has, [line_no, sku, quantity, price, reason]. The contact is kept while a line waits only.
 create table campaign_order (
     campaign_id uuid not null references partner,
     partner_ref text not null,
@@ -23,6 +23,7 @@ create table campaign_order (
     status_rank smallint not null,
     digest text not null,
     kind text not null check (kind in ('upsert', 'cancel')),
+    asked_day date,                      -- as pushed; delivery_day is what was found where it is null
     delivery_day date,
     wanted json not null,
     refused json not null,

@@ -79,14 +79,11 @@ async def get_order(pool: "asyncpg.Pool[asyncpg.Record]", order_id: UUID) -> Fil
     return found[0] if found else None
 
 
-async def list_orders_by_reference(
-    pool: "asyncpg.Pool[asyncpg.Record]", references: Sequence[Reference]
-) -> list[Filed]:
-    """Those of the orders that are known, to be shown, as of one moment."""
+async def list_orders_by_reference(conn: Connection, references: Sequence[Reference]) -> list[Filed]:
+    """Those of the orders that are known, to be shown. The caller looks as of one moment."""
     where = "where (partner_id, partner_ref) in (select * from unnest($1::uuid[], $2::text[]))"
     partner_ids, partner_refs = [one for one, _ in references], [ref for _, ref in references]
-    async with pool.acquire(timeout=5) as conn, conn.transaction(isolation="repeatable_read", readonly=True):
-        return await _with_lines(conn, await conn.fetch(_ORDER + where, partner_ids, partner_refs))
+    return await _with_lines(conn, await conn.fetch(_ORDER + where, partner_ids, partner_refs))
 
 
 async def list_orders(

@@ -48,16 +48,17 @@ _COLUMNS = "partner_id, cooperative_id, name, adapter, secret, previous_secret, 
 async def get_partner(conn: "Connection | asyncpg.Pool[asyncpg.Record]", partner_id: UUID) -> Partner | None:
     """The partner, if there is one."""
     row = await conn.fetchrow(f"select {_COLUMNS} from partner where partner_id = $1", partner_id)  # noqa: S608
-    return _partner(row) if row else None
+    return partner_of(row) if row else None
 
 
 async def list_partners(conn: Connection, partner_ids: Sequence[UUID]) -> dict[UUID, Partner]:
     """Those of the partners that there are."""
     rows = await conn.fetch(f"select {_COLUMNS} from partner where partner_id = any($1)", partner_ids)  # noqa: S608
-    return {row["partner_id"]: _partner(row) for row in rows}
+    return {row["partner_id"]: partner_of(row) for row in rows}
 
 
-def _partner(row: asyncpg.Record) -> Partner:
+def partner_of(row: asyncpg.Record) -> Partner:
+    """A row of the table."""
     secrets = tuple(secret for secret in (row["secret"], row["previous_secret"]) if secret)
     written: str = row["settings"]
     return Partner(
@@ -75,18 +76,13 @@ def _partner(row: asyncpg.Record) -> Partner:
 async def lock_partners(conn: Connection, partner_ids: Sequence[UUID]) -> dict[UUID, Partner]:
     """Those of the partners that there are; nobody else locks them until the transaction ends."""
     query = f"select {_COLUMNS} from partner where partner_id = any($1) order by partner_id for no key update"  # noqa: S608
-    return {row["partner_id"]: _partner(row) for row in await conn.fetch(query, partner_ids)}
+    return {row["partner_id"]: partner_of(row) for row in await conn.fetch(query, partner_ids)}
 
 
-async def list_seats(
-    conn: "Connection | asyncpg.Pool[asyncpg.Record]", campaign_ids: Sequence[UUID]
-) -> dict[UUID, list[Partner]]:
-    """The partners under which cooperatives get their parts, by campaign, in the order in which they came."""
-    query = f"select {_COLUMNS} from partner where campaign_id = any($1) order by partner_id"  # noqa: S608
-    seats: dict[UUID, list[Partner]] = {campaign_id: [] for campaign_id in campaign_ids}
-    for row in await conn.fetch(query, campaign_ids):
-        seats[row["campaign_id"]].append(_partner(row))
-    return seats
+async def list_seats(conn: Connection, campaign_id: UUID) -> list[Partner]:
+    """The partners under which cooperatives get their parts, in the order in which they came."""
+    query = f"select {_COLUMNS} from partner where campaign_id = $1 order by partner_id"  # noqa: S608
+    return [partner_of(row) for row in await conn.fetch(query, campaign_id)]
 
 
 async def insert_partner(conn: Connection, partner: Partner) -> None:
@@ -106,8 +102,8 @@ async def insert_partner(conn: Connection, partner: Partner) -> None:
 
 
 async def save_tier(conn: Connection, partner_id: UUID, tier: int) -> None:
-    """The tier of what the partner orders from now on."""
-    await conn.execute("update partner set tier = $2 where partner_id = $1", partner_id, tier)
+    """The tier of what the partner orders from now on; of a campaign, in each of its seats."""
+    await conn.execute("update partner set tier = $2 where partner_id = $1 or campaign_id = $1", partner_id, tier)
 
 
 async def save_secret(conn: Connection, partner_id: UUID, secret: str) -> None:
@@ -154,18 +150,18 @@ async def list_product_ids(conn: Connection, cooperative_id: UUID, codes: Sequen
     return {row["code"]: row["product_id"] for row in rows}
 
 
-async def save_mappings(conn: Connection, partner_id: UUID, mappings: Sequence[tuple[str, UUID, Fraction]]) -> None:
-    """(SKU, product, factor): adds or replaces; other SKUs stay as they are."""
+async def save_mappings(conn: Connection, mappings: Sequence[tuple[UUID, str, UUID, Fraction]]) -> None:
+    """(partner, SKU, product, factor): adds or replaces; other SKUs stay as they are."""
     await conn.execute(
         "insert into sku_map (partner_id, sku, product_id, factor_numerator, factor_denominator) "
-        "select $1, * from unnest($2::text[], $3::uuid[], $4::bigint[], $5::bigint[]) "
+        "select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::bigint[]) "
         "on conflict (partner_id, sku) do update set product_id = excluded.product_id, "
         "factor_numerator = excluded.factor_numerator, factor_denominator = excluded.factor_denominator",
-        partner_id,
-        [sku for sku, _, _ in mappings],
-        [product_id for _, product_id, _ in mappings],
-        [factor.numerator for _, _, factor in mappings],
-        [factor.denominator for _, _, factor in mappings],
+        [partner_id for partner_id, _, _, _ in mappings],
+        [sku for _, sku, _, _ in mappings],
+        [product_id for _, _, product_id, _ in mappings],
+        [factor.numerator for _, _, _, factor in mappings],
+        [factor.denominator for _, _, _, factor in mappings],
     )
 
 

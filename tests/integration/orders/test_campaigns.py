@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -15,8 +16,12 @@ import pytest
 from infra.local.stack import Stack
 from services.chassis import standard_webhooks
 from services.chassis.ids import uuid7
+from services.chassis.ledger import Transaction
 from services.orders import pooling
+from services.orders.domain.command import CommandLine, Kind, OrderCommand
+from services.orders.intake import Push
 from services.orders.store import books
+from services.orders.store.partners import get_partner
 from tests.integration.orders.conftest import (
     CAI_MEO,
     TOMORROW,
@@ -305,8 +310,80 @@ async def test_cooperatives_neither_see_a_campaign_nor_change_its_skus(campaign:
     meaning = [{"sku": "CAI-KG", "product_code": "su-su", "factor": "1"}]
     answer = await client.put(f"/v1/partners/{seat['partner_id']}/skus", json=meaning, headers=staff)
     assert answer.status_code == 409
+    for path in ("secrets", "amqp-account"):
+        answer = await client.post(f"/v1/partners/{seat['partner_id']}/{path}", headers=staff)
+        assert answer.status_code == 409, path
     at_the_seat = Shop(seat["partner_id"], campaign.shop.secret, f"/v1/partners/{seat['partner_id']}/orders")
     assert (await campaign.orders.push(order("A-1", line("CAI-KG")), at_the_seat)).status_code == 401
+
+
+async def test_nobody_pushes_to_a_seat_even_with_its_secret(campaign: Campaign) -> None:
+    (seat,) = await campaign.orders.fetch(
+        "select partner_id, secret from partner where campaign_id is not null and cooperative_id = $1",
+        campaign.orders.van_ho,
+    )
+    shop = Shop(seat["partner_id"], seat["secret"], f"/v1/partners/{seat['partner_id']}/orders")
+    assert (await campaign.orders.push(order("A-1", line("CAI-KG")), shop)).status_code == 401
+
+
+async def test_a_sku_means_the_same_for_every_cooperative_on_every_day(campaign: Campaign) -> None:
+    later = item(factor="0.5") | {"delivery_day": "2026-11-25", "shares": shares("10", "5")[:1]}
+    path = f"{campaign.url}/items"
+    answer = await campaign.orders.running.client.put(path, json=[later], headers=campaign.operator)
+    assert [error["field"] for error in answer.json()["errors"]] == ["[0].factor"]
+    both = later | {"shares": shares("10", "5")}
+    await campaign.set_items(both)
+    assert parts(await campaign.push("A-1", line("CAI-KG", "4"), delivery_day=TOMORROW.isoformat())) == ["2"]
+
+
+async def test_a_cooperative_that_is_named_no_more_gets_nothing_more(campaign: Campaign) -> None:
+    await campaign.push("A-1", line("CAI-KG", "2"))
+    await campaign.set_items(item() | {"shares": shares("10", "5")[1:]})
+    answer = await campaign.push("A-2", line("CAI-KG", "20"))
+    assert [part["cooperative_id"] for part in answer["parts"]] == [str(campaign.chieng_mai)]
+    assert await campaign.ordered() == {"van-ho": "2", "chieng-mai": "20"}
+
+
+async def test_the_union_sees_the_seats_and_what_waits_for_a_meaning(campaign: Campaign) -> None:
+    found = await campaign.orders.ask("GET", campaign.url, key=campaign.operator)
+    assert [seat["cooperative"] for seat in found["seats"]] == ["chieng-mai", "van-ho"]
+    await campaign.push("A-1", line("GAO-5KG", "3"), delivery_day=TOMORROW.isoformat())
+    waiting = await campaign.orders.ask("GET", f"{campaign.url}/review", key=campaign.operator)
+    expected = {"partner_ref": "A-1", "line_no": 1, "sku": "GAO-5KG", "sold_quantity": "3"}
+    assert waiting["lines"] == [expected | {"delivery_day": TOMORROW.isoformat()}]
+
+
+async def test_the_tier_of_a_campaign_is_that_of_its_parts(campaign: Campaign) -> None:
+    path = f"/v1/partners/{campaign.shop.partner_id}/tier"
+    await campaign.orders.ask("PUT", path, {"tier": 1}, campaign.operator)
+    await campaign.push("A-1", line("CAI-KG", "2"))
+    assert [event["tier"] for _, event in await campaign.orders.events()] == [1]
+
+
+async def test_a_batch_to_a_campaign_costs_as_many_statements_as_one_push(campaign: Campaign) -> None:
+    runtime = campaign.orders.running.runtime
+    now = datetime.now(UTC)
+
+    async def statements(refs: list[str], minute: int, kg: int) -> int:
+        seen: list[str] = []
+        wanted = (CommandLine(1, "CAI-KG", Decimal(kg)),)
+        at = now + timedelta(minutes=minute)
+
+        async def work(tx: Transaction) -> None:
+            partner = await get_partner(tx.conn, campaign.shop.partner_id)
+            assert partner
+            commands = [OrderCommand.make(ref, at, 0, Kind.UPSERT, TOMORROW, wanted) for ref in refs]
+            with tx.conn.query_logger(lambda record: seen.append(record.query)):
+                await pooling.take_pooled(tx, partner, [Push(partner, one, now) for one in commands], now)
+
+        await runtime.ledger.transact(work)
+        return len(seen)
+
+    for minute in (0, 1):  # on its first use of a type, a connection asks the database about it
+        await statements(["A-0"], minute, 1 + minute)
+    many = [f"B-{number}" for number in range(100)]
+    assert await statements(["A-1"], 0, 1) == await statements(many, 0, 1) <= 12
+    assert await statements(["A-1"], 1, 2) == await statements(many, 1, 2) <= 14
 
 
 @pytest.mark.parametrize(

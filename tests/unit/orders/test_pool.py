@@ -1,7 +1,6 @@
 """The rule by which a line of a campaign is placed with cooperatives."""
 
 from collections.abc import Sequence
-from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from uuid import UUID
@@ -12,9 +11,8 @@ from hypothesis import strategies as st
 from services.orders.domain.command import CommandLine
 from services.orders.domain.intake import Reason
 from services.orders.domain.order import Product, SkuMapping
-from services.orders.domain.pool import Pieces, Pool, Seat, earliest_day, place, split
+from services.orders.domain.pool import Pieces, Seat, place
 
-DAY, NEXT_DAY = date(2026, 11, 24), date(2026, 11, 25)
 KG = SkuMapping(Product(UUID(int=1), "kg", 500), Fraction(1))
 BAG = SkuMapping(Product(UUID(int=1), "kg", 500), Fraction(3, 10))
 
@@ -29,7 +27,8 @@ def seats(*shares: int, taken: Sequence[int] = ()) -> list[Seat]:
 
 def placed(count: int, steps: int, among: list[Seat], held: dict[int, int] | None = None) -> dict[int, int]:
     before = {UUID(int=n): pieces for n, pieces in (held or {}).items()}
-    found = place(Pieces(count, Decimal(1), steps), among, before, set())
+    found, missing = place(Pieces(count, Decimal(1), steps), among, before, set())
+    assert sum(found.values()) + missing == count
     return {partner_id.int: pieces for partner_id, pieces in found.items()}
 
 
@@ -56,39 +55,21 @@ def test_nobody_who_takes_no_orders_any_more_is_given_more() -> None:
 
 
 def test_a_smaller_order_takes_back_from_the_fullest_and_leaves_the_others_what_they_have() -> None:
-    among = seats(10, 10, taken=[9, 5])
-    assert placed(8, 1, among, {1: 6, 2: 5}) == {1: 3, 2: 5}
-    among[0].is_open = False
-    assert placed(4, 1, among, {1: 3, 2: 5}) == {1: 3, 2: 1}
+    assert placed(8, 1, seats(10, 10, taken=[3, 0]), {1: 6, 2: 5}) == {1: 3, 2: 5}
 
 
-def test_an_order_stays_with_the_cooperative_that_serves_it_already() -> None:
-    pools = {(sku, DAY): Pool(KG, tuple(seats(100, 100))) for sku in ("CAI", "SU")}
-    lines = [line("5", "CAI", 1), line("5", "SU", 2)]
-    done = split(lines, DAY, {"CAI": KG, "SU": KG}, pools, {})
-    assert [len(own) for own in done.parts.values()] == [2]
+def test_without_a_share_nobody_gets_anything() -> None:
+    assert placed(5, 1, seats(0, 10)) == {2: 5}
+    closed = seats(0, 10)
+    closed[1].is_open = False
+    assert placed(5, 1, closed) == {}
+    assert placed(5, 1, closed, {1: 2}) == {1: 2}
 
 
-def test_lines_that_nobody_can_serve_are_refused_with_the_reason() -> None:
-    pools = {("CAI", DAY): Pool(KG, tuple(seats(100)))}
-    lines = [line("1", "GAO", 1), line("0.3", "CAI", 2), line("1", "CAI", 3)]
-    done = split(lines, DAY, {"CAI": KG}, pools, {})
-    assert [(one.line.line_no, one.reason) for one in done.refused] == [
-        (1, Reason.UNKNOWN_SKU),
-        (2, Reason.NOT_IN_STEPS),
-    ]
-    assert [len(own) for own in done.parts.values()] == [1]
-    elsewhere = split(lines, NEXT_DAY, {"CAI": KG}, pools, {})
-    assert {one.reason for one in elsewhere.refused} == {Reason.UNKNOWN_SKU, Reason.NOT_IN_STEPS, Reason.NO_OFFER}
-
-
-def test_without_a_day_the_earliest_that_takes_orders_counts() -> None:
-    closed, opened = seats(5), seats(5)
-    closed[0].is_open = False
-    pools = {("CAI", DAY): Pool(KG, tuple(closed)), ("CAI", NEXT_DAY): Pool(KG, tuple(opened))}
-    assert earliest_day(["CAI"], pools) == NEXT_DAY
-    assert earliest_day(["CAI"], {("CAI", DAY): pools["CAI", DAY]}) == DAY
-    assert earliest_day(["GAO"], pools) is None
+def test_a_line_goes_to_a_cooperative_that_serves_the_order_already() -> None:
+    among = seats(100, 100, taken=[50, 0])
+    found, _ = place(Pieces(5, Decimal(1), 1), among, {}, {UUID(int=1)})
+    assert found == {UUID(int=1): 5}
 
 
 def test_bags_stay_whole_and_every_piece_is_whole_steps() -> None:
@@ -138,13 +119,16 @@ def test_nobody_goes_beyond_its_share_while_another_has_room(
             before = {seat.partner_id: seat.taken_steps for seat in among}
             room = [seat.room(steps) for seat in among]
             pieces = Pieces(count, Decimal(1), steps)
-            given_now = place(pieces, among, held, set())
+            for seat in among:
+                seat.taken_steps -= held.get(seat.partner_id, 0) * steps
+            given_now, missing = place(pieces, among, held, set())
             more = count - sum(held.values())
-            assert sum(given_now.values()) == count
+            assert sum(given_now.values()) + missing == count
+            assert not missing or not any(seat.gives for seat in among)
             for seat in among:
                 change = given_now.get(seat.partner_id, 0) - held.get(seat.partner_id, 0)
                 assert seat.taken_steps == before[seat.partner_id] + change * steps
-                assert change * more >= 0
+                assert change * (more - missing) >= 0
                 if change > 0 and seat.taken_steps > seat.share_steps:
                     assert not any(other.room(steps) for other in among if other is not seat)
             if more > 0 and max(room) >= more:
