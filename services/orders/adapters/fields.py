@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from services.chassis import problems
 from services.orders.adapters.base import MOST_TEXT, Malformed
-from services.orders.domain.command import CommandLine
+from services.orders.domain.command import CommandLine, Contact
 
 HANOI = timezone(timedelta(hours=7))
 """The offset of naive times of Vietnamese platforms; Viet Nam has no summer time."""
@@ -55,7 +55,7 @@ def parse(model: type[M], raw: bytes) -> M:
 def load(raw: bytes) -> Any:
     """The JSON of a body, with decimals as they are written. Raises Malformed."""
     try:
-        found = json.loads(raw, parse_float=Decimal, parse_constant=_no_number)
+        found = json.loads(raw.decode("utf-8-sig"), parse_float=Decimal, parse_constant=_no_number)
         if _HALVES.search(raw):  # of a pair; half a pair alone is no text, and Python would let it through
             json.dumps(found, ensure_ascii=False, default=str).encode()
         return found
@@ -215,6 +215,12 @@ def day(written: object, field: str) -> date | None:
         return date.fromisoformat(str(written).strip())
     except ValueError:
         raise Malformed([(field, "must be a day such as 2026-11-24")]) from None
+
+
+def contact(name: str | None, phone: str | None, address: str | None) -> Contact | None:
+    """The customer as the platform tells, masked or not; None where it tells nothing, so that what is known stays."""
+    told = Contact(name, phone, address)
+    return told if name or phone or address else None
 
 
 def join(between: str, *parts: str | None) -> str | None:

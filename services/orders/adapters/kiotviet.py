@@ -38,6 +38,7 @@ from services.orders.adapters.fields import (
     Sold,
     Words,
     check,
+    contact,
     join,
     lines,
     parse,
@@ -45,7 +46,7 @@ from services.orders.adapters.fields import (
     whole_vnd,
 )
 from services.orders.adapters.signatures import mac, require
-from services.orders.domain.command import Contact, Kind, OrderCommand
+from services.orders.domain.command import Kind, OrderCommand
 
 DECLARATION = Declaration(
     name="kiotviet",
@@ -149,7 +150,7 @@ def _command(order: _Order) -> OrderCommand:
         Kind.CANCEL if cancelled else Kind.UPSERT,
         None,
         lines(sold),
-        Contact(join(" ", order.CustomerName), None, None),
+        contact(join(" ", order.CustomerName), None, None),
     )
 
 

@@ -33,13 +33,14 @@ from services.orders.adapters.fields import (
     UnixMoment,
     Words,
     check,
+    contact,
     join,
     lines,
     parse,
     whole_vnd,
 )
 from services.orders.adapters.signatures import mac_hex, require
-from services.orders.domain.command import Contact, Kind, OrderCommand
+from services.orders.domain.command import Kind, OrderCommand
 
 DECLARATION = Declaration(
     name="meta",
@@ -162,7 +163,7 @@ def _command(message: _Message, value: _Value) -> OrderCommand:
     ]
     profile = next((one.profile for one in value.contacts or () if one.wa_id == message.sender), None)
     phone = join(" ", message.sender)
-    contact = Contact(
+    customer = contact(
         join(" ", profile.name) if profile else None, f"+{phone}" if phone and phone.isdecimal() else phone, None
     )
-    return OrderCommand.make(message.id, message.timestamp, 0, Kind.UPSERT, None, lines(sold), contact)
+    return OrderCommand.make(message.id, message.timestamp, 0, Kind.UPSERT, None, lines(sold), customer)

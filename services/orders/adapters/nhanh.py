@@ -36,6 +36,7 @@ from services.orders.adapters.fields import (
     Sold,
     Words,
     check,
+    contact,
     join,
     lines,
     parse,
@@ -44,7 +45,7 @@ from services.orders.adapters.fields import (
 )
 from services.orders.adapters.signatures import require
 from services.orders.adapters.token import told
-from services.orders.domain.command import UNTIMED, Contact, Kind, OrderCommand
+from services.orders.domain.command import UNTIMED, Kind, OrderCommand
 
 DECLARATION = Declaration(
     name="nhanh",
@@ -158,8 +159,8 @@ def _command(order: _Order, kind: Kind, updated_at: datetime, rank: int) -> Orde
         for one in order.products or ()
     ]
     address = join(", ", order.customerAddress, order.customerWard, order.customerDistrict, order.customerCity)
-    contact = Contact(join(" ", order.customerName), join(" ", order.customerMobile), address)
-    return OrderCommand.make(str(order.orderId), updated_at, rank, kind, None, lines(sold), contact)
+    customer = contact(join(" ", order.customerName), join(" ", order.customerMobile), address)
+    return OrderCommand.make(str(order.orderId), updated_at, rank, kind, None, lines(sold), customer)
 
 
 def _code(product: _Product) -> Sku:

@@ -34,6 +34,7 @@ from services.orders.adapters.fields import (
     UnixMoment,
     Words,
     check,
+    contact,
     join,
     lines,
     parse,
@@ -42,7 +43,7 @@ from services.orders.adapters.fields import (
 )
 from services.orders.adapters.signatures import require
 from services.orders.adapters.token import require_key, told
-from services.orders.domain.command import UNTIMED, Contact, Kind, OrderCommand
+from services.orders.domain.command import UNTIMED, Kind, OrderCommand
 
 DECLARATION = Declaration(
     name="sendo",
@@ -143,7 +144,7 @@ def _command(order: _Order, details: Sequence[_Detail]) -> OrderCommand:
         Sold(None, sku(one.store_sku or one.sku, one.product_variant_id), one.quantity, whole_vnd(one.price))
         for one in details
     ]
-    contact = Contact(
+    customer = contact(
         join(" ", order.ship_to_contact_name) or join(" ", order.receiver_name) or join(" ", order.buyer_name),
         join(" ", order.shipping_contact_phone) or join(" ", order.buyer_phone),
         join(", ", order.ship_to_address, order.ship_to_ward) or join(" ", order.buyer_address),
@@ -155,5 +156,5 @@ def _command(order: _Order, details: Sequence[_Detail]) -> OrderCommand:
         Kind.CANCEL if cancelled else Kind.UPSERT,
         None,
         lines(sold),
-        contact,
+        customer,
     )

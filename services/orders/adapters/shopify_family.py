@@ -23,6 +23,7 @@ from services.orders.adapters.fields import (
     Sku,
     Sold,
     Words,
+    contact,
     day,
     join,
     lines,
@@ -129,13 +130,13 @@ class FamilyOrder(Deleted):
                 return day(attribute.value, f"note_attributes[{position}].value")
         return None
 
-    def contact(self) -> Contact:
+    def customer_told(self) -> Contact | None:
         """Who gets the goods; the customer where the order has no address."""
         people = [one for one in (self.shipping_address, self.billing_address, self.customer) if one]
         name = next((named for one in people if (named := one.called())), None)
         phone = next((called for one in people if (called := join(" ", one.phone))), None)
         address = next((lived for one in people if (lived := one.lives())), None)
-        return Contact(name, phone or join(" ", self.phone), address)
+        return contact(name, phone or join(" ", self.phone), address)
 
 
 L = TypeVar("L", bound=FamilyLine)
@@ -173,7 +174,7 @@ def command(
         Kind.CANCEL if gone else Kind.UPSERT,
         order.delivery_day(),
         wanted,
-        order.contact(),
+        order.customer_told(),
     )
 
 
