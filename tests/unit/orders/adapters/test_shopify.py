@@ -118,10 +118,8 @@ def test_another_currency_has_no_price() -> None:
 
 
 def test_the_delivery_day_is_read_where_the_shop_asks_for_one() -> None:
-    attributes: list[dict[str, Any]] = [
-        {"name": "Ghi chú", "value": None},
-        {"name": "delivery_day", "value": "2026-11-25"},
-    ]
+    asked: dict[str, Any] = {"name": "delivery_day", "value": "2026-11-25"}
+    attributes = [{"name": "Ghi chú", "value": None}, asked]
     assert command(order(note_attributes=attributes)).delivery_day == date(2026, 11, 25)
     asked["value"] = "mai"
     assert faulty(order(note_attributes=attributes)) == ["note_attributes[1].value"]
