@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
@@ -195,7 +195,7 @@ class _Guard(httpcore.AsyncNetworkBackend):
 
 
 class OutboundClient:
-    """Posts to URLs that others have chosen, over connections that are kept for a while. To be closed at the end."""
+    """Asks URLs that others have chosen, over connections that are kept for a while. To be closed at the end."""
 
     def __init__(
         self,
@@ -224,16 +224,9 @@ class OutboundClient:
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """The answer, as soon as its status is known; of its body nothing is kept. Raises Failure."""
-        target = httpcore.URL(url)
-        pool = self._encrypted if target.scheme == b"https" else self._plain
-        named = [("host", urlsplit(url).netloc), *headers.items()]
-        limits = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), self._timeout_s)}
         answer: Answer | None = None
         try:
-            async with (
-                asyncio.timeout(self._timeout_s),
-                pool.stream("POST", target, headers=named, content=body, extensions=limits) as response,
-            ):
+            async with self._asked("POST", url, headers, body) as response:
                 answer = _answer(response)
                 await _read_some(response)
         except (TimeoutError, httpcore.TimeoutException):
@@ -241,6 +234,30 @@ class OutboundClient:
         except (httpcore.NetworkError, httpcore.ProtocolError, OSError):
             return _unless(answer, "connection_failed")
         return answer
+
+    async def get(self, url: str, headers: Mapping[str, str], most_bytes: int) -> tuple[Answer, bytes | None]:
+        """The answer and its body; None instead of a body of more than `most_bytes`. Raises Failure."""
+        try:
+            async with self._asked("GET", url, headers) as response:
+                return _answer(response), await _read_all(response, most_bytes)
+        except (TimeoutError, httpcore.TimeoutException):
+            raise Failure("timed_out") from None
+        except (httpcore.NetworkError, httpcore.ProtocolError, OSError):
+            raise Failure("connection_failed") from None
+
+    @contextlib.asynccontextmanager
+    async def _asked(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> AsyncIterator[httpcore.Response]:
+        target = httpcore.URL(url)
+        pool = self._encrypted if target.scheme == b"https" else self._plain
+        named = [("host", urlsplit(url).netloc), *headers.items()]
+        limits = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), self._timeout_s)}
+        async with (
+            asyncio.timeout(self._timeout_s),
+            pool.stream(method, target, headers=named, content=body, extensions=limits) as response,
+        ):
+            yield response
 
     async def close(self) -> None:
         """Closes the connections that are kept open."""
@@ -267,3 +284,13 @@ async def _read_some(response: httpcore.Response) -> None:
         seen += len(chunk)
         if seen > MOST_ANSWER_BYTES:
             return
+
+
+async def _read_all(response: httpcore.Response, most_bytes: int) -> bytes | None:
+    parts, seen = [], 0
+    async for chunk in response.aiter_stream():
+        parts.append(chunk)
+        seen += len(chunk)
+        if seen > most_bytes:
+            return None
+    return b"".join(parts)

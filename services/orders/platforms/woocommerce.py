@@ -83,7 +83,8 @@ class WooCommerce:
         if status is not None:
             asked["status"] = status
         login = base64.b64encode(f"{key.consumer_key}:{key.consumer_secret}".encode()).decode()
-        headers = {"authorization": f"Basic {login}", "accept": "application/json", "user-agent": "cho-phien"}
+        headers = {"authorization": f"Basic {login}", "accept": "application/json"}
+        headers |= {"accept-encoding": "identity", "user-agent": "cho-phien"}
         answer = await self._fetch.get(f"{shop_url.rstrip('/')}{ORDERS}?{urlencode(asked)}", headers)
         return _orders(answer, now)
 

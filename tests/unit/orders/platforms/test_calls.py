@@ -5,7 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from services.orders.platforms.base import Access, Token
+from services.orders.domain.token import Token
+from services.orders.platforms.base import Access
 from services.orders.platforms.calls import LONGEST_WAIT_S, code_text, decode, retry_after_s
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from services.orders.adapters.base import Malformed
+from services.orders.adapters.base import MOST_LINES, Malformed
 from services.orders.domain.command import CommandLine, Contact, Kind
 from services.orders.platforms import lazada, shopee, tiktok
 from services.orders.platforms.calls import decode
-from services.orders.platforms.units import MOST_LINES, Unit, lines_of
+from services.orders.platforms.units import Unit, lines_of
 
 AT = 1732320000
 MOMENT = datetime(2024, 11, 23, tzinfo=UTC)
