@@ -26,8 +26,8 @@ async def thin(stack: Stack) -> AsyncIterator[Thin]:
         yield found
 
 
-def an_order(ref: str = "5764", quantity: int = 3, minute: int = 0, **other: bool) -> Order:
-    return Order(ref, AT + 60 * minute, [Item("SU-SU", quantity)], **other)
+def an_order(ref: str = "5764", quantity: int = 3, minute: int = 0, cancelled: bool = False) -> Order:
+    return Order(ref, AT + 60 * minute, [Item("SU-SU", quantity)], cancelled=cancelled)
 
 
 # -- From a push to the books --------------------------------------------------------------------------------
