@@ -1,406 +1,466 @@
-"""Local servers that speak the documented protocols of TikTok Shop, Shopee, Lazada and WooCommerce.
+"""One shop on each platform, and the story of one order there as the platform tells it: in the right order.
 
-They compute every signature by themselves, hand out tokens that are good for a while and refresh tokens that are good
-for one use, know the orders of one shop, and answer with trouble first where a test wants it.
+Bodies are written to the documented shapes; signatures are computed here by hand, not by the adapters' own code.
 """
 
-import asyncio
 import base64
 import hashlib
 import hmac
 import json
-from collections import deque
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
+from services.orders.adapters.base import Batch, Credentials, Request
+from services.orders.domain.command import OrderCommand
 
-from infra.local.ports import choose_ports
+URL = "https://orders.example.vn/v1/partners/01890a5d-ac96-774b-bcce-b302099a8057/orders"
+NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
+SECRET = "whsec_c29tZSBvdGhlciBzZWNyZXQgb2YgMzIgYnl0ZXMuLi4="
 
-APP_KEY, APP_SECRET, SHOP_CIPHER = "app-key-1", "app-secret-of-a-test", "ROW_cipher"
-PARTNER_ID, PARTNER_KEY, SHOP_ID = "1000639", "partner-key-of-a-test", "323233231"
-CONSUMER_KEY, CONSUMER_SECRET = "ck_0123456789abcdef", "cs_fedcba9876543210"
+Headers = Mapping[str, str]
 
 
-@dataclass
-class Item:
-    """`quantity` units of a SKU."""
-
-    sku: str
-    quantity: int
-    price_vnd: int = 15000
+def asked(raw: bytes = b"", headers: Headers | None = None, **query: str) -> Request:
+    """A POST with this body; header names in lower case."""
+    return Request("POST", URL, query, headers or {}, raw, NOW)
 
 
-@dataclass
-class Order:
-    """An order as its platform has it now; `updated_at` in seconds since 1970."""
-
-    ref: str
-    updated_at: int
-    items: list[Item]
-    status: str = ""
-    cancelled: bool = False
+def tried(**query: str) -> Request:
+    """A GET with these parameters."""
+    return Request("GET", URL, query, {}, b"", NOW)
 
 
-@dataclass
+def who(*secrets: str, **settings: str) -> Credentials:
+    """What a partner registered; the newest secret first."""
+    return Credentials(secrets, settings)
+
+
+def hmac_sha256(key: bytes, message: bytes) -> bytes:
+    """RFC 2104 written out: the tests must not lean on what the adapters use."""
+    padded = (key if len(key) <= 64 else hashlib.sha256(key).digest()).ljust(64, b"\0")
+    inner = hashlib.sha256(bytes(one ^ 0x36 for one in padded) + message).digest()
+    return hashlib.sha256(bytes(one ^ 0x5C for one in padded) + inner).digest()
+
+
+def in_base64(raw: bytes) -> str:
+    """HMAC-SHA256 with the shop's secret, in base64."""
+    return base64.b64encode(hmac_sha256(SECRET.encode(), raw)).decode()
+
+
+def in_hex(raw: bytes) -> str:
+    """The same in hexadecimal."""
+    return hmac_sha256(SECRET.encode(), raw).hex()
+
+
+@dataclass(frozen=True)
+class Told:
+    """One push of a story: what the platform puts into headers, and the body."""
+
+    body: Any
+    headers: Headers = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Platform:
-    """One shop at one platform. `troubles` are answered first, one for each request."""
+    """A shop on a platform. `sign`: the headers and the query with which the platform proves a body."""
 
-    orders: dict[str, Order] = field(default_factory=dict)
-    troubles: deque[Response] = field(default_factory=deque)
-    asked: list[list[str]] = field(default_factory=list)
-    """The orders of each request for details that was let in."""
-    refused: list[str] = field(default_factory=list)
-    """Why requests were not let in."""
-    access: str = "access-0"
-    refresh: str = "refresh-0"
-    refreshed: int = 0
-    authorised: bool = True
-    hold: asyncio.Event | None = None
-    """Answers with details wait for this, and `holding` says that one does."""
-    holding: asyncio.Event = field(default_factory=asyncio.Event)
+    name: str
+    credentials: Credentials
+    story: tuple[Told, ...]
+    sign: Callable[[bytes], tuple[Headers, Mapping[str, str]]]
 
-    def put(self, order: Order) -> None:
-        """The order as it is from now on."""
-        self.orders[order.ref] = order
+    def push(self, told: Told) -> Request:
+        """The push of the story as it comes."""
+        return self.push_raw(json.dumps(told.body, ensure_ascii=False).encode(), told.headers)
 
-    def renew(self, given: str) -> bool:
-        """Uses up a refresh token; a used one is worth nothing."""
-        if not self.authorised or given != self.refresh:
-            self.refused.append("refresh token")
-            return False
-        self.refreshed += 1
-        self.access, self.refresh = f"access-{self.refreshed}", f"refresh-{self.refreshed}"
-        return True
-
-    def hold_back(self) -> Response | None:
-        """The next trouble, if there is one."""
-        return self.troubles.popleft() if self.troubles else None
-
-    async def pause(self) -> None:
-        """Waits where a test wants it."""
-        if self.hold is not None:
-            self.holding.set()
-            await self.hold.wait()
-
-    def bad(self, why: str, answer: object, status: int = 200) -> Response:
-        """A refusal, written down."""
-        self.refused.append(why)
-        return JSONResponse(answer, status)
+    def push_raw(self, raw: bytes, headers: Headers) -> Request:
+        """Any bytes as the platform would sign them."""
+        signed, query = self.sign(raw)
+        return asked(raw, {"content-type": "application/json", **headers, **signed}, **query)
 
 
-def mac(key: str, message: str) -> str:
-    """Lower-case hex HMAC-SHA256."""
-    return hmac.new(key.encode(), message.encode(), hashlib.sha256).hexdigest()
+def commands(read: object) -> list[OrderCommand]:
+    """The orders that were read."""
+    if isinstance(read, Batch):
+        return [item.command for item in read.items if isinstance(item.command, OrderCommand)]
+    return [read] if isinstance(read, OrderCommand) else []
 
 
-def limited(wait_s: int | None = None) -> Response:
-    """429."""
-    return JSONResponse({"code": 36009002}, 429, {"retry-after": str(wait_s)} if wait_s is not None else {})
-
-
-def broken() -> Response:
-    """500 with a page for people."""
-    return Response("<html>sorry</html>", 500, media_type="text/html")
-
-
-def _now_s() -> int:
-    return int(datetime.now(UTC).timestamp())
-
-
-def _sorted(params: Mapping[str, str], *without: str) -> str:
-    return "".join(key + params[key] for key in sorted(params) if key not in without)
-
-
-# -- TikTok Shop ---------------------------------------------------------------------------------------------
-
-
-class TikTok(Platform):
-    """https://partner.tiktokshop.com/docv2/page/get-order-detail"""
-
-    def routes(self) -> list[Route]:
-        return [Route("/order/202309/orders", self.details), Route("/api/v2/token/refresh", self.token)]
-
-    async def details(self, request: Request) -> Response:
-        if trouble := self.hold_back():
-            return trouble
-        asked = dict(request.query_params)
-        message = f"{APP_SECRET}/order/202309/orders{_sorted(asked, 'sign', 'access_token')}{APP_SECRET}"
-        if asked.get("sign") != mac(APP_SECRET, message):
-            return self.bad("sign", {"code": 106001, "message": "sign invalid", "data": None}, 401)
-        if asked["app_key"] != APP_KEY or asked["shop_cipher"] != SHOP_CIPHER:
-            return self.bad("shop", {"code": 101000, "message": "shop", "data": None}, 400)
-        if not -300 <= int(asked["timestamp"]) - _now_s() <= 30:
-            return self.bad("timestamp", {"code": 36009004, "message": "timestamp", "data": None}, 401)
-        if request.headers.get("x-tts-access-token") != self.access:
-            return JSONResponse({"code": 105002, "message": "Expired credentials.", "data": None}, 401)
-        refs = asked["ids"].split(",")
-        if len(refs) > 50:
-            return self.bad("too many ids", {"code": 36009003, "message": "ids", "data": None}, 400)
-        self.asked.append(refs)
-        found = [self._detail(self.orders[ref]) for ref in refs if ref in self.orders]
-        await self.pause()
-        return JSONResponse({"code": 0, "message": "Success", "data": {"orders": found}, "request_id": "1"})
-
-    def _detail(self, order: Order) -> dict[str, Any]:
-        units = [item for item in order.items for _ in range(item.quantity)]
-        items = [
-            {"id": f"{order.ref}{number:03d}", "sku_id": "1", "seller_sku": item.sku, "sale_price": str(item.price_vnd),
-             "currency": "VND", "display_status": "CANCELLED" if order.cancelled else "TO_SHIP"}
-            for number, item in enumerate(units, 1)
-        ]  # fmt: skip
-        status = "CANCELLED" if order.cancelled else order.status or "AWAITING_SHIPMENT"
-        return {
-            "id": order.ref,
-            "status": status,
-            "update_time": order.updated_at,
-            "line_items": items,
-            "payment": {"currency": "VND", "total_amount": "0"},
-            "recipient_address": {"name": "N*** A", "phone_number": "(+84)9*****64", "full_address": "Vân Hồ"},
-        }
-
-    async def token(self, request: Request) -> Response:
-        if trouble := self.hold_back():
-            return trouble
-        asked = dict(request.query_params)
-        if (asked["app_key"], asked["app_secret"], asked["grant_type"]) != (APP_KEY, APP_SECRET, "refresh_token"):
-            return self.bad("app", {"code": 36004004, "message": "app"})
-        if not self.renew(asked["refresh_token"]):
-            return JSONResponse({"code": 36004005, "message": "refresh token is invalid"})
-        told = {
-            "access_token": self.access,
-            "access_token_expire_in": _now_s() + 604_800,
-            "refresh_token": self.refresh,
-        }
-        return JSONResponse({"code": 0, "message": "success", "data": told | {"refresh_token_expire_in": 2**31}})
-
-
-# -- Shopee --------------------------------------------------------------------------------------------------
-
-
-class Shopee(Platform):
-    """https://open.shopee.com/documents/v2/v2.order.get_order_detail"""
-
-    def routes(self) -> list[Route]:
-        return [
-            Route("/api/v2/order/get_order_detail", self.details),
-            Route("/api/v2/auth/access_token/get", self.token, methods=["POST"]),
-        ]
-
-    async def details(self, request: Request) -> Response:
-        if trouble := self.hold_back():
-            return trouble
-        asked = request.query_params
-        path = "/api/v2/order/get_order_detail"
-        message = f"{asked['partner_id']}{path}{asked['timestamp']}{asked['access_token']}{asked['shop_id']}"
-        if asked["sign"] != mac(PARTNER_KEY, message) or (asked["partner_id"], asked["shop_id"]) != (
-            PARTNER_ID,
-            SHOP_ID,
-        ):
-            return self.bad("sign", {"error": "error_sign", "message": "Wrong sign."}, 403)
-        if abs(int(asked["timestamp"]) - _now_s()) > 300:
-            return self.bad("timestamp", {"error": "error_param", "message": "Invalid timestamp"}, 403)
-        if asked["access_token"] != self.access:
-            return JSONResponse({"error": "invalid_acceess_token", "message": "Invalid access_token."}, 403)
-        refs = asked["order_sn_list"].split(",")
-        if len(refs) > 50 or "item_list" not in asked["response_optional_fields"].split(","):
-            return self.bad("parameters", {"error": "error_param", "message": "parameter invalid"})
-        self.asked.append(refs)
-        if unknown := [ref for ref in refs if ref not in self.orders]:
-            return JSONResponse({"error": "error_not_found", "message": f"Wrong parameters, detail: {unknown}"})
-        found = [self._detail(self.orders[ref]) for ref in refs]
-        return JSONResponse({"error": "", "message": "", "request_id": "1", "response": {"order_list": found}})
-
-    def _detail(self, order: Order) -> dict[str, Any]:
-        items = [
-            {"item_id": 1, "model_id": number, "item_sku": "", "model_sku": item.sku,
-             "model_quantity_purchased": item.quantity, "model_discounted_price": float(item.price_vnd)}
-            for number, item in enumerate(order.items, 1)
-        ]  # fmt: skip
-        status = "CANCELLED" if order.cancelled else order.status or "READY_TO_SHIP"
-        to = {"name": "P******n", "phone": "******64", "full_address": "Ấp******"}
-        return {
-            "order_sn": order.ref, "order_status": status, "update_time": order.updated_at, "currency": "VND",
-            "item_list": items, "recipient_address": to, "region": "VN",
-        }  # fmt: skip
-
-    async def token(self, request: Request) -> Response:
-        if trouble := self.hold_back():
-            return trouble
-        asked, body = request.query_params, await request.json()
-        message = f"{asked['partner_id']}/api/v2/auth/access_token/get{asked['timestamp']}"
-        if asked["sign"] != mac(PARTNER_KEY, message):
-            return self.bad("sign", {"error": "error_sign", "message": "Wrong sign."}, 403)
-        if (body["partner_id"], body["shop_id"]) != (int(PARTNER_ID), int(SHOP_ID)):
-            return self.bad("shop", {"error": "error_param", "message": "shop"}, 403)
-        if not self.renew(body["refresh_token"]):
-            return JSONResponse({"error": "error_auth", "message": "Your refresh_token is wrong."}, 403)
-        told = {"access_token": self.access, "refresh_token": self.refresh, "expire_in": 14_400, "error": ""}
-        return JSONResponse(told | {"message": "", "request_id": "1"})
-
-
-# -- Lazada --------------------------------------------------------------------------------------------------
-
-
-class Lazada(Platform):
-    """https://open.lazada.com/apps/doc/api?path=/orders/items/get"""
-
-    def routes(self) -> list[Route]:
-        return [
-            Route("/rest/orders/items/get", self.items),
-            Route("/rest/order/get", self.order),
-            Route("/rest/auth/token/refresh", self.token),
-        ]
-
-    def _judge(self, request: Request, path: str, needs_token: bool = True) -> Response | None:
-        if trouble := self.hold_back():
-            return trouble
-        asked = dict(request.query_params)
-        if asked.get("sign") != mac(APP_SECRET, path + _sorted(asked, "sign")).upper():
-            return self.bad("sign", {"code": "IncompleteSignature", "type": "ISV", "message": "no"})
-        if asked["app_key"] != APP_KEY or asked["sign_method"] != "sha256":
-            return self.bad("app", {"code": "InvalidAppKey", "type": "ISV", "message": "no"})
-        if abs(int(asked["timestamp"]) // 1000 - _now_s()) > 7200:
-            return self.bad("timestamp", {"code": "IllegalTimestamp", "type": "ISV", "message": "no"})
-        if needs_token and asked["access_token"] != self.access:
-            return JSONResponse({"code": "IllegalAccessToken", "type": "ISV", "message": "expired"})
-        return None
-
-    async def items(self, request: Request) -> Response:
-        if refusal := self._judge(request, "/orders/items/get"):
-            return refusal
-        refs = [str(ref) for ref in json.loads(request.query_params["order_ids"])]
-        self.asked.append(refs)
-        if any(ref not in self.orders for ref in refs):
-            return JSONResponse({"code": "37", "type": "ISP", "message": "E037: One or more order id are incorrect"})
-        found = [self._items(self.orders[ref]) for ref in refs]
-        return JSONResponse({"code": "0", "data": found, "request_id": "1"})
-
-    def _items(self, order: Order) -> dict[str, Any]:
-        units = [item for item in order.items for _ in range(item.quantity)]
-        written = datetime.fromtimestamp(order.updated_at, UTC).strftime("%Y-%m-%d %H:%M:%S +0000")
-        items = [
-            {"order_item_id": int(f"{order.ref}{number:03d}"), "order_id": int(order.ref), "sku": item.sku,
-             "status": "canceled" if order.cancelled else order.status or "pending", "updated_at": written,
-             "item_price": f"{item.price_vnd}.00", "currency": "VND"}
-            for number, item in enumerate(units, 1)
-        ]  # fmt: skip
-        return {"order_id": int(order.ref), "order_number": int(order.ref), "order_items": items}
-
-    async def order(self, request: Request) -> Response:
-        if refusal := self._judge(request, "/order/get"):
-            return refusal
-        if request.query_params["order_id"] not in self.orders:
-            return JSONResponse({"code": "16", "type": "ISP", "message": "E016: Invalid Order ID"})
-        to = {"first_name": "N***", "last_name": "", "phone": "94***48", "address1": "Bản 1", "city": "Vân Hồ"}
-        return JSONResponse({"code": "0", "data": {"address_shipping": to}, "request_id": "1"})
-
-    async def token(self, request: Request) -> Response:
-        if refusal := self._judge(request, "/auth/token/refresh", needs_token=False):
-            return refusal
-        if not self.renew(request.query_params["refresh_token"]):
-            return JSONResponse({"code": "IllegalRefreshToken", "type": "ISV", "message": "no"})
-        told = {"access_token": self.access, "refresh_token": self.refresh, "expires_in": 604_800}
-        return JSONResponse(told | {"code": "0", "refresh_expires_in": 2_592_000, "country": "vn"})
+def _headers(name: str, value: Callable[[bytes], str]) -> Callable[[bytes], tuple[Headers, Mapping[str, str]]]:
+    return lambda raw: ({name: value(raw)}, {})
 
 
 # -- WooCommerce ---------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Shop:
-    """A WooCommerce shop: its orders as the REST API writes them."""
-
-    orders: dict[int, dict[str, Any]] = field(default_factory=dict)
-    troubles: deque[Response] = field(default_factory=deque)
-    asked: list[dict[str, str]] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-    on_page: Any = None
-    """Called with each page's number before it is made."""
-
-    def routes(self) -> list[Route]:
-        return [Route("/wp-json/wc/v3/orders", self.list)]
-
-    async def list(self, request: Request) -> Response:
-        if self.troubles:
-            return self.troubles.popleft()
-        login = base64.b64encode(f"{CONSUMER_KEY}:{CONSUMER_SECRET}".encode()).decode()
-        if request.headers.get("authorization") != f"Basic {login}":
-            self.refused.append("key")
-            return JSONResponse({"code": "woocommerce_rest_cannot_view", "data": {"status": 401}}, 401)
-        asked = dict(request.query_params)
-        self.asked.append(asked)
-        assert (asked["dates_are_gmt"], asked["orderby"], asked["order"]) == ("true", "modified", "asc")
-        if self.on_page:
-            self.on_page(int(asked["page"]))
-        in_trash = asked.get("status") == "trash"
-        fitting = sorted(
-            (order for order in self.orders.values()
-             if (order["status"] == "trash") is in_trash and order["date_modified_gmt"] > asked["modified_after"]),
-            key=lambda order: (order["date_modified_gmt"], order["id"]),
-        )  # fmt: skip
-        size = int(asked["per_page"])
-        first = (int(asked["page"]) - 1) * size
-        return JSONResponse(fitting[first : first + size])
+def _woo(second: int, status: str, *quantities: str) -> dict[str, Any]:
+    return {
+        "id": 727,
+        "status": status,
+        "currency": "VND",
+        "date_modified_gmt": f"2026-11-23T01:02:{second:02d}",
+        "billing": {"last_name": "Lò Thị Mai", "phone": "0912345678"},
+        "line_items": [
+            {"id": 315 + n, "sku": f"SKU-{n}", "quantity": quantity, "total": "30000.00"}
+            for n, quantity in enumerate(quantities)
+        ],
+    }
 
 
-@dataclass
-class Platforms:
-    """All of them behind one port."""
-
-    port: int
-    tiktok: TikTok = field(default_factory=TikTok)
-    shopee: Shopee = field(default_factory=Shopee)
-    lazada: Lazada = field(default_factory=Lazada)
-    shop: Shop = field(default_factory=Shop)
-
-    @property
-    def url(self) -> str:
-        """Where they listen."""
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Settings of `orders` with which it asks here, as often as it likes."""
-        return {
-            "tiktok_url": f"{self.url}/tiktok",
-            "tiktok_auth_url": f"{self.url}/tiktok",
-            "shopee_url": f"{self.url}/shopee",
-            "lazada_url": f"{self.url}/lazada/rest",
-            "lazada_auth_url": f"{self.url}/lazada/rest",
-            "shop_private_networks": "127.0.0.0/8",
-        }
-
-    def of(self, name: str) -> Platform:
-        """The platform of an adapter."""
-        found: Platform = getattr(self, name)
-        return found
+def _woo_topic(topic: str) -> Headers:
+    return {"x-wc-webhook-topic": topic}
 
 
-@asynccontextmanager
-async def platforms() -> AsyncIterator[Platforms]:
-    """The servers on a free loopback port."""
-    made = Platforms(choose_ports([None])[0])
-    mounts = [
-        Mount("/tiktok", routes=made.tiktok.routes()),
-        Mount("/shopee", routes=made.shopee.routes()),
-        Mount("/lazada", routes=made.lazada.routes()),
-        Mount("/shop", routes=made.shop.routes()),
-    ]
-    config = uvicorn.Config(Starlette(routes=mounts), port=made.port, log_config=None, access_log=False, lifespan="off")
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server._serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn has a flag and no event
-        await asyncio.sleep(0.01)
-    try:
-        yield made
-    finally:
-        server.should_exit = True
-        await serving
+WOOCOMMERCE = Platform(
+    "woocommerce",
+    who(SECRET),
+    (
+        Told(_woo(1, "pending", "2"), _woo_topic("order.created")),
+        Told(_woo(1, "processing", "2"), _woo_topic("order.updated")),
+        Told(_woo(7, "processing", "2", "1"), _woo_topic("order.updated")),
+        Told(_woo(9, "cancelled", "2", "1"), _woo_topic("order.updated")),
+    ),
+    _headers("x-wc-webhook-signature", in_base64),
+)
+
+
+# -- Shopify, Haravan, Sapo ----------------------------------------------------------------------------------
+
+
+def family_order(minute: int, times: tuple[str, str], **other: Any) -> dict[str, Any]:
+    """An order of the family; `times`: the names of its times of update and of cancellation."""
+    updated, cancelled = times
+    return {
+        "id": 5678901234567,
+        "name": "#1001",
+        "currency": "VND",
+        "financial_status": "pending",
+        "fulfillment_status": None,
+        "created_on": "2026-11-23T08:00:00Z",
+        updated: f"2026-11-23T08:{minute:02d}:00.1234567Z",
+        cancelled: None,
+        "note_attributes": [],
+        "refunds": [],
+        "shipping_address": {
+            "name": "Lò Thị Mai",
+            "phone": "0912345678",
+            "address1": "Bản Hua Tạt",
+            "ward": "Xã Vân Hồ",
+            "district": None,
+            "province": "Sơn La",
+        },
+        "line_items": [
+            {"id": 866550311766439020, "sku": "CAI", "quantity": 2, "price": "15000.00", "variant_id": 808950810},
+            {"id": 866550311766439021, "sku": "SU-SU", "quantity": 3, "price": "8000.00", "variant_id": 808950811},
+        ],
+    } | other
+
+
+SHOPIFY_TIMES = ("updated_at", "cancelled_at")
+SAPO_TIMES = ("modified_on", "cancelled_on")
+PARTIAL_REFUND = [{"id": 1, "refund_line_items": [{"id": 2, "line_item_id": 866550311766439021, "quantity": 1}]}]
+
+
+def _family(topic: str, times: tuple[str, str]) -> tuple[Told, ...]:
+    cancelled = {times[1]: "2026-11-23T08:30:00Z", "financial_status": "refunded"}
+    return (
+        Told(family_order(0, times), {topic: "orders/create"}),
+        Told(family_order(0, times, financial_status="paid"), {topic: "orders/paid"}),
+        Told(family_order(20, times, financial_status="paid", refunds=PARTIAL_REFUND), {topic: "orders/updated"}),
+        Told(family_order(30, times, **cancelled), {topic: "orders/cancelled"}),
+    )
+
+
+SHOPIFY = Platform(
+    "shopify", who(SECRET), _family("x-shopify-topic", SHOPIFY_TIMES), _headers("x-shopify-hmac-sha256", in_base64)
+)
+HARAVAN = Platform(
+    "haravan",
+    who(SECRET, verify_token="mã của chúng tôi"),
+    _family("x-haravan-topic", SHOPIFY_TIMES),
+    _headers("x-haravan-hmacsha256", in_base64),
+)
+SAPO = Platform("sapo", who(SECRET), _family("x-sapo-topic", SAPO_TIMES), _headers("x-sapo-hmac-sha256", in_base64))
+
+
+# -- KiotViet ------------------------------------------------------------------------------------------------
+
+
+def kiot_order(minute: int, status: int, quantity: Any = 1.5, **other: Any) -> dict[str, Any]:
+    """An order as `order.update` has it."""
+    return {
+        "Id": 26254255,
+        "Code": "DH000150",
+        "PurchaseDate": "2026-11-23T08:00:00.1470000+07:00",
+        "ModifiedDate": f"2026-11-23T08:{minute:02d}:00.1470000+07:00",
+        "CustomerName": "Lò Thị Mai",
+        "Total": 45000.0,
+        "Discount": 0,
+        "Status": status,
+        "StatusValue": "Phiếu tạm",
+        "OrderDetails": [
+            {"ProductId": 7, "ProductCode": "CAI", "Quantity": quantity, "Price": 30000.0, "Discount": 0},
+            {"ProductId": 8, "ProductCode": "SU-SU", "Quantity": 2, "Price": 8000, "Discount": 500},
+        ],
+    } | other
+
+
+def kiot_push(*orders: Any, action: str = "order.update.500400541") -> dict[str, Any]:
+    """A push of several orders."""
+    return {"Id": "d42dcce1", "Attempt": 1, "Notifications": [{"Action": action, "Data": list(orders)}]}
+
+
+KIOTVIET = Platform(
+    "kiotviet",
+    who(SECRET),
+    (
+        Told(kiot_push(kiot_order(0, 1))),
+        Told(kiot_push(kiot_order(0, 5))),
+        Told(kiot_push(kiot_order(20, 5, quantity=2.5))),
+        Told(kiot_push(kiot_order(30, 4, quantity=2.5))),
+    ),
+    _headers("x-hub-signature", in_hex),
+)
+
+
+# -- Nhanh.vn ------------------------------------------------------------------------------------------------
+
+
+def nhanh_push(event: str, data: Any, **other: Any) -> dict[str, Any]:
+    """A webhook; the token in its body is the shop's secret."""
+    return {"event": event, "businessId": 10000, "webhooksVerifyToken": SECRET, "data": data} | other
+
+
+def nhanh_order(status: str, quantity: Any = 2.0, **other: Any) -> dict[str, Any]:
+    """An order as `orderAdd` has it."""
+    return {
+        "orderId": 125123098,
+        "shopOrderId": "S-1",
+        "status": status,
+        "customerName": "Lò Thị Mai",
+        "customerMobile": "0912345678",
+        "customerAddress": "Bản Hua Tạt",
+        "customerWard": "Xã Vân Hồ",
+        "customerCity": "Sơn La",
+        "products": [{"id": 31, "code": "CAI", "quantity": quantity, "price": 15000.0, "discount": 0}],
+    } | other
+
+
+NHANH = Platform(
+    "nhanh",
+    who(SECRET, business_id="10000"),
+    (
+        Told(nhanh_push("orderAdd", nhanh_order("New"))),
+        Told(nhanh_push("orderUpdate", nhanh_order("Confirmed", quantity=3.0))),
+        Told(nhanh_push("orderUpdate", {"orderId": 125123098, "status": "Packing"})),
+        Told(nhanh_push("orderUpdate", {"orderId": 125123098, "status": "Canceled", "reason": "Duplicated"})),
+    ),
+    lambda raw: ({"verifytoken": SECRET}, {}),
+)
+
+
+# -- Sendo ---------------------------------------------------------------------------------------------------
+
+
+def sendo_order(second: int, status: int = 2, **other: Any) -> dict[str, Any]:
+    """An order as SALESORDER.CREATE has it."""
+    return {
+        "id": 1,
+        "order_number": "142873645429",
+        "order_status": status,
+        "updated_date_time_stamp": 1795410000 + second,
+        "ship_to_contact_name": "Lò Thị Mai",
+        "shipping_contact_phone": "0912345678",
+        "ship_to_address": "Bản Hua Tạt",
+        "sales_order_details": [
+            {"product_variant_id": 5, "store_sku": "CAI", "quantity": 2, "price": 15000.0},
+            {"product_variant_id": 6, "store_sku": "", "quantity": 1, "price": 8000.5},
+        ],
+    } | other
+
+
+def sendo_push(kind: str, data: Any) -> dict[str, Any]:
+    """A push of the shop whose key this is."""
+    return {"type": kind, "store_id": 31, "shop_key": "fe83e4e71f3d23121fc6def5faca1d", "data": data}
+
+
+SENDO_CANCEL = {
+    "order_action": "CANCEL",
+    "order_number": "142873645429",
+    "data": {"order_status": 13, "cancel_date_timestamp": 1795400000, "cancel_by": "buyer"},
+}
+SENDO = Platform(
+    "sendo",
+    who(SECRET, shop_key="fe83e4e71f3d23121fc6def5faca1d"),
+    (
+        Told(sendo_push("SALESORDER.CREATE", sendo_order(0))),
+        Told(sendo_push("SALESORDER.UPDATE", {"order_action": "UNLOCK", "order_number": "142873645429"})),
+        Told(sendo_push("SALESORDER.CREATE", sendo_order(60, 3))),
+        Told(sendo_push("SALESORDER.UPDATE", SENDO_CANCEL)),
+    ),
+    lambda raw: ({}, {"key": SECRET}),
+)
+
+
+# -- Meta ----------------------------------------------------------------------------------------------------
+
+
+def meta_message(**other: Any) -> dict[str, Any]:
+    """An order that a customer has put together from the catalogue."""
+    return {
+        "from": "84912345678",
+        "id": "wamid.HBgLODQ5MTIzNDU2NzgVAgASGCA3",
+        "timestamp": "1795410000",
+        "type": "order",
+        "order": {
+            "catalog_id": "538971028364699",
+            "product_items": [
+                {"product_retailer_id": "CAI", "quantity": 2, "item_price": 15000, "currency": "VND"},
+                {"product_retailer_id": "SU-SU", "quantity": 1, "item_price": 0.5, "currency": "USD"},
+            ],
+        },
+    } | other
+
+
+def meta_push(*messages: Any) -> dict[str, Any]:
+    """An entry with messages to the shop's number."""
+    value = {
+        "messaging_product": "whatsapp",
+        "metadata": {"display_phone_number": "842123", "phone_number_id": "108578266683441"},
+        "contacts": [{"profile": {"name": "Lò Thị Mai"}, "wa_id": "84912345678"}],
+        "messages": list(messages),
+    }
+    entry = {"id": "108103872212677", "changes": [{"field": "messages", "value": value}]}
+    return {"object": "whatsapp_business_account", "entry": [entry]}
+
+
+META = Platform(
+    "meta",
+    who(SECRET, verify_token="mã của chúng tôi", phone_number_id="108578266683441"),
+    (Told(meta_push(meta_message())), Told(meta_push({"id": "wamid.2", "type": "text"}, meta_message()))),
+    _headers("x-hub-signature-256", lambda raw: "sha256=" + in_hex(raw)),
+)
+
+
+# -- Open Food Network and DFC -------------------------------------------------------------------------------
+
+
+def ofn_push(minute: int, state: str, *quantities: int, event: str = "payment.complete", **order: Any) -> Any:
+    """A payment's webhook with its order."""
+    line = {"price": "15000.0", "product_name": "Cải mèo", "tax_category_name": None, "name_to_display": None}
+    lines = [line | {"quantity": quantity, "unit_to_display": f"{n}00g"} for n, quantity in enumerate(quantities, 3)]
+    payment = {"updated_at": f"2026-11-23T08:{minute:02d}:00.000+07:00", "amount": "30000.0", "state": state}
+    placed = {"number": "R123456789", "total": "30000.0", "currency": "VND", "line_items": lines} | order
+    return {"id": "7f3", "event": event, "at": payment["updated_at"], "data": {"payment": payment, "order": placed}}
+
+
+OPEN_FOOD_NETWORK = Platform(
+    "open_food_network",
+    who(SECRET),
+    (
+        Told(ofn_push(0, "pending", 2)),
+        Told(ofn_push(0, "completed", 2)),
+        Told(ofn_push(20, "completed", 2, 1)),
+        Told(ofn_push(30, "void", 2, 1)),
+    ),
+    lambda raw: ({}, {"key": SECRET}),
+)
+
+
+def dfc_order(status: str, *quantities: Any, **other: Any) -> dict[str, Any]:
+    """A graph of an order, its lines, offers and products."""
+    base = "https://ofn.example.org/api/dfc/Enterprises/10000"
+    order = {
+        "@id": f"{base}/Orders/10001",
+        "@type": "dfc-b:Order",
+        "dfc-b:hasOrderStatus": f"dfc-v:{status}",
+        "dfc-b:orderedBy": "http://ofn.example.org/api/dfc/enterprises/1003",
+        "dfc-b:belongsTo": f"{base}/SalesSession/#",
+        "dfc-b:hasPart": [f"{base}/Orders/10001/OrderLines/{n}" for n, _ in enumerate(quantities)],
+    } | other
+    graph: list[dict[str, Any]] = [order]
+    for n, quantity in enumerate(quantities):
+        product = f"{base}/SuppliedProducts/4451{n}"
+        graph += [
+            {
+                "@id": f"{base}/Orders/10001/OrderLines/{n}",
+                "@type": "dfc-b:OrderLine",
+                "dfc-b:quantity": quantity,
+                "dfc-b:concerns": f"{product}/Offer",
+            },
+            {
+                "@id": f"{product}/Offer",
+                "@type": "dfc-b:Offer",
+                "dfc-b:offeredItem": product,
+                "dfc-b:hasPrice": {"dfc-b:value": "15000", "dfc-b:hasUnit": "dfc-m:VietnameseDong"},
+            },
+            {"@id": product, "@type": "dfc-b:SuppliedProduct", "dfc-b:name": "Cải mèo"},
+        ]
+    return {"@context": "https://www.datafoodconsortium.org", "@graph": graph}
+
+
+def _dated(minute: int) -> Headers:
+    return {"date": f"Mon, 23 Nov 2026 01:{minute:02d}:00 GMT"}
+
+
+DFC = Platform(
+    "dfc",
+    who(SECRET),
+    (
+        Told(dfc_order("Held", 3), _dated(0)),
+        Told(dfc_order("Held", 5, "2"), _dated(10)),
+        Told(dfc_order("Complete", 5, "2"), _dated(20)),
+        Told(dfc_order("Cancelled"), _dated(30)),
+    ),
+    lambda raw: ({"authorization": f"Bearer {SECRET}"}, {}),
+)
+
+
+# -- Our own -------------------------------------------------------------------------------------------------
+
+
+def _standard_webhooks(raw: bytes) -> tuple[Headers, Mapping[str, str]]:
+    key, stamp = base64.b64decode(SECRET.removeprefix("whsec_")), str(int(NOW.timestamp()))
+    signed = hmac.new(key, b"msg_1." + stamp.encode() + b"." + raw, hashlib.sha256).digest()
+    signature = "v1," + base64.b64encode(signed).decode()
+    return {"webhook-id": "msg_1", "webhook-timestamp": stamp, "webhook-signature": signature}, {}
+
+
+def _own(minute: int, status: str, *quantities: str) -> dict[str, Any]:
+    lines = [{"sku": f"SKU-{n}", "quantity": quantity} for n, quantity in enumerate(quantities)]
+    updated_at = f"2026-11-23T06:{minute:02d}:00+07:00"
+    return {"ref": "A-1001", "updated_at": updated_at, "status": status, "lines": lines}
+
+
+_EVENT = {"specversion": "1.0", "id": "e-1", "source": "/sap", "type": "vn.chophien.order.v1"}
+
+CANONICAL = Platform(
+    "canonical",
+    who(SECRET),
+    (
+        Told({"order": _own(0, "placed", "2")}),
+        Told(_EVENT | {"data": _own(5, "placed", "1.5", "2")}, {"content-type": "application/cloudevents+json"}),
+        Told([_EVENT | {"data": _own(9, "placed", "3")}], {"content-type": "application/cloudevents-batch+json"}),
+        Told(_own(9, "cancelled"), {f"ce-{name}": value for name, value in _EVENT.items()}),
+    ),
+    _standard_webhooks,
+)
+
+PLATFORMS = {
+    one.name: one
+    for one in (
+        CANONICAL,
+        WOOCOMMERCE,
+        SHOPIFY,
+        HARAVAN,
+        SAPO,
+        KIOTVIET,
+        NHANH,
+        SENDO,
+        META,
+        OPEN_FOOD_NETWORK,
+        DFC,
+    )
+}

@@ -21,13 +21,17 @@ MOST_TEXT = 500
 
 
 class Request(Struct, frozen=True):
-    """One request as it came. `url` is as the platform calls it; header names are in lower case."""
+    """One request as it came. `url` is as the platform calls it; header names are in lower case.
+
+    `received_at` is for a platform that tells no time at all and waits for each answer before it sends anew.
+    """
 
     method: str
     url: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
     raw: bytes
+    received_at: datetime | None = None
 
 
 class Credentials(Struct, frozen=True):

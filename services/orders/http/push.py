@@ -223,12 +223,12 @@ def _request(request: Request, raw: bytes) -> PlatformRequest:
     url = (settings.public_url or f"{scope['scheme']}://{headers.get('host', '')}") + scope["path"]
     written: str = scope["query_string"].decode("latin-1")
     if not written:
-        return PlatformRequest(scope["method"], url, {}, headers, raw)
+        return PlatformRequest(scope["method"], url, {}, headers, raw, datetime.now(UTC))
     try:
         query = dict(parse_qsl(written, keep_blank_values=True, max_num_fields=MOST_PARAMETERS))
     except ValueError:
         raise problems.invalid([("query", f"must have at most {MOST_PARAMETERS} parameters")]) from None
-    return PlatformRequest(scope["method"], f"{url}?{written}", query, headers, raw)
+    return PlatformRequest(scope["method"], f"{url}?{written}", query, headers, raw, datetime.now(UTC))
 
 
 async def _read(

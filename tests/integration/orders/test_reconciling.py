@@ -11,8 +11,8 @@ from starlette.responses import RedirectResponse, Response
 
 from infra.local.stack import Stack
 from tests.integration.orders.conftest import CANONICAL_SKUS, Orders, Shop, market
-from tests.support import platforms as fakes
-from tests.support.platforms import broken, limited
+from tests.support import platform_apis as fakes
+from tests.support.platform_apis import broken, limited
 
 KEY = {"consumer_key": fakes.CONSUMER_KEY, "consumer_secret": fakes.CONSUMER_SECRET}
 

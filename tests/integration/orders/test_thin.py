@@ -15,7 +15,7 @@ from services.orders.platforms.shopee import Shopee
 from services.orders.store.partners import get_partner
 from services.orders.tokens import Tokens
 from tests.integration.orders.thin import ADAPTERS, AT, Thin, partner_id, thin_market
-from tests.support.platforms import Item, Order, broken, limited
+from tests.support.platform_apis import Item, Order, broken, limited
 
 each_platform = pytest.mark.parametrize("adapter", ADAPTERS)
 

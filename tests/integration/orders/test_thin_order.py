@@ -6,7 +6,7 @@ import pytest
 
 from infra.local.stack import Stack
 from tests.integration.orders.thin import ADAPTERS, AT, Thin, thin_market
-from tests.support.platforms import Item, Order, broken, limited
+from tests.support.platform_apis import Item, Order, broken, limited
 
 HISTORIES = 100
 """For each platform; each is of an order of its own, and named by its number where it fails."""

@@ -12,8 +12,8 @@ import httpx
 
 from infra.local.stack import Stack
 from tests.integration.orders.conftest import CANONICAL_SKUS, Orders, Shop, market
-from tests.support import platforms as fakes
-from tests.support.platforms import Order, Platform, Platforms, mac
+from tests.support import platform_apis as fakes
+from tests.support.platform_apis import Order, Platform, Platforms, mac
 
 ADAPTERS = ("tiktok", "shopee", "lazada")
 AT = 1_795_000_000

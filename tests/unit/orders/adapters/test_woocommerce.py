@@ -10,7 +10,7 @@ import pytest
 from services.orders.adapters import woocommerce
 from services.orders.adapters.base import BadSignature, Credentials, Ignored, Malformed, Ping
 from services.orders.domain.command import UNTIMED, CommandLine, Contact, Kind, OrderCommand
-from tests.unit.orders.adapters.platform import asked
+from tests.support.platforms import asked
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 NOBODY = Credentials((), {})
@@ -192,6 +192,11 @@ def test_items_without_quantity_are_left_out_and_items_without_ids_are_counted()
     assert command(body(line_items=items)).lines == (CommandLine(2, "B", Decimal(3)),)
 
 
+def test_goods_sold_by_weight_keep_their_exact_quantity() -> None:
+    items = [{"id": 1, "sku": "A", "quantity": 1.1}, {"id": 2, "sku": "B", "quantity": "0.300"}]
+    assert [line.quantity for line in command(body(line_items=items)).lines] == [Decimal("1.1"), Decimal("0.3")]
+
+
 def test_the_address_is_found_where_vietnamese_shops_put_it() -> None:
     meta = [{"key": "_shipping_address", "value": "Bản Áng, Đông Sang"}]
     found = command(body(meta_data=meta)).contact
@@ -200,7 +205,7 @@ def test_the_address_is_found_where_vietnamese_shops_put_it() -> None:
 
 
 def test_all_faulty_fields_are_named_at_once() -> None:
-    faulty = body(status=None, line_items=[{"id": 1, "sku": "A", "quantity": 1.5}, {"id": 2, "quantity": "2"}])
+    faulty = body(status=None, line_items=[{"id": 1, "sku": "A", "quantity": -1}, {"id": 2, "quantity": "hai"}])
     del faulty["date_modified_gmt"]
     assert faulty_fields(faulty) == [
         "status",
