@@ -13,11 +13,8 @@ from services.chassis.runtime import Service
 from services.contracts import allocation, catalog, notify, orders
 from services.contracts.base import type_registry
 from services.contracts.flow import SERVICES
-<<<<<<< HEAD
 from services.notify.domain.partner_messages import TYPES, json_schema
-=======
 from services.orders.adapters import ADAPTERS
->>>>>>> adapters
 
 CONTRACTS = (catalog, orders, allocation, notify)
 """Imported here, so that the registry of event types is complete."""
@@ -48,11 +45,8 @@ def expected() -> dict[Path, str]:
         files[folder / "openapi.json"] = http.routes_only(service.title, service.routers).openapi()
     for kind, event in type_registry.items():
         files[frozen(kind)] = event.json_schema()
-<<<<<<< HEAD
     for name in TYPES:
         files[WEBHOOKS / f"{name}.json"] = json_schema(name)
-    return {path: json.dumps(content, ensure_ascii=False, indent=1) + "\n" for path, content in files.items()}
-=======
     written = {path: json.dumps(content, ensure_ascii=False, indent=1) + "\n" for path, content in files.items()}
     return written | _readme()
 
@@ -63,7 +57,6 @@ def _readme() -> dict[Path, str]:
     text = readme.read_text("utf-8")
     declarations = [adapter.DECLARATION for adapter in ADAPTERS.values()]
     return {readme: platforms.with_table(text, declarations)} if platforms.BEGIN in text else {}
->>>>>>> adapters
 
 
 def breaking() -> list[str]:

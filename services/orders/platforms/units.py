@@ -17,6 +17,7 @@ from services.orders.adapters.base import MOST_LINES, MOST_TEXT, Malformed
 from services.orders.domain.command import CommandLine, Contact
 
 MOST_UNITS = 10_000
+MOST_OF_A_SKU = 999_999
 MOST_SKU = 100
 _MONEY = re.compile(r"[0-9]{1,15}(\.[0-9]{1,6})?")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
@@ -54,6 +55,8 @@ def lines_of(units: Sequence[Unit]) -> tuple[CommandLine, ...]:
         wanted = [unit for unit in all_units if unit.wanted and unit.quantity]
         if wanted:
             quantity = sum(unit.quantity for unit in wanted)
+            if quantity > MOST_OF_A_SKU:
+                raise Malformed([("items", f"are {quantity} of one SKU; the most is {MOST_OF_A_SKU}")])
             lines.append(CommandLine(line_no, sku, Decimal(quantity), _price_vnd(wanted, quantity)))
     return tuple(lines)
 
