@@ -13,6 +13,7 @@ from services.chassis.runtime import Service
 from services.contracts import allocation, catalog, notify, orders
 from services.contracts.base import type_registry
 from services.contracts.flow import SERVICES
+from services.notify.domain.partner_messages import TYPES, json_schema
 from services.orders.adapters import ADAPTERS
 
 CONTRACTS = (catalog, orders, allocation, notify)
@@ -20,6 +21,8 @@ CONTRACTS = (catalog, orders, allocation, notify)
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMAS = ROOT / "services" / "contracts" / "schemas"
+WEBHOOKS = ROOT / "services" / "notify" / "webhooks"
+"""The schemas of messages to partners, frozen like those of events."""
 
 
 def services() -> Iterator[Service[Any]]:
@@ -42,6 +45,8 @@ def expected() -> dict[Path, str]:
         files[folder / "openapi.json"] = http.routes_only(service.title, service.routers).openapi()
     for kind, event in type_registry.items():
         files[frozen(kind)] = event.json_schema()
+    for name in TYPES:
+        files[WEBHOOKS / f"{name}.json"] = json_schema(name)
     written = {path: json.dumps(content, ensure_ascii=False, indent=1) + "\n" for path, content in files.items()}
     return written | _readme()
 
@@ -58,7 +63,7 @@ def breaking() -> list[str]:
     """What broke since the schemas were frozen; a frozen schema whose event is gone counts too."""
     contents = expected()
     lines = []
-    for path in sorted(SCHEMAS.glob("*.json")):
+    for path in sorted([*SCHEMAS.glob("*.json"), *WEBHOOKS.glob("*.json")]):
         if path not in contents:
             lines.append(f"{path.stem} is gone")
         else:

@@ -101,7 +101,28 @@ class ShortageFacts(Struct, frozen=True):
     lines: tuple[ShortedLine, ...]
 
 
-Facts = BasketFacts | PromiseFacts | ShortageFacts
+class CancellationFacts(Struct, frozen=True):
+    """Nothing is left of an order."""
+
+    order_id: UUID
+    partner_ref: str
+
+
+class EndpointFacts(Struct, frozen=True):
+    """An endpoint to which nothing is sent any more. Of its address only the host: the rest may hold a secret."""
+
+    cooperative: str
+    timezone: str
+    partner_id: UUID
+    host: str
+    reason: str
+    last_failure: str
+    failures: int
+    failing_since: datetime
+    disabled_at: datetime
+
+
+Facts = BasketFacts | PromiseFacts | ShortageFacts | CancellationFacts | EndpointFacts
 
 
 class Load(Struct, frozen=True):

@@ -5,12 +5,15 @@ from services.orders.adapters import (
     dfc,
     haravan,
     kiotviet,
+    lazada,
     meta,
     nhanh,
     open_food_network,
     sapo,
     sendo,
+    shopee,
     shopify,
+    tiktok,
     woocommerce,
 )
 from services.orders.adapters.base import Adapter
@@ -27,4 +30,7 @@ ADAPTERS: dict[str, Adapter] = {
     "meta": meta,
     "open_food_network": open_food_network,
     "dfc": dfc,
+    "tiktok": tiktok,
+    "shopee": shopee,
+    "lazada": lazada,
 }

@@ -36,12 +36,14 @@ from services.orders.adapters.base import Request as PlatformRequest
 from services.orders.adapters.canonical import CanonicalOrder, CanonicalPush
 from services.orders.desk import Desk, PartnerChanged, Taken
 from services.orders.domain.command import OrderCommand
+from services.orders.domain.intake import Outcome
 from services.orders.http import pushed
 from services.orders.http.answers import BatchAnswer, OrderAnswer, Passed, PooledOrderAnswer
 from services.orders.intake import Push
 from services.orders.metrics import OrderMetrics
 from services.orders.settings import OrdersSettings
 from services.orders.store.partners import Partner
+from services.orders.told import ToldOrders
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +126,11 @@ async def push(partner_id: str, request: Request) -> Response:
             return await _answer_faulty(request, partner, asked.raw, error.fields)
         if isinstance(read, Ping | Ignored | Challenge):
             return _answer_passed(partner, read, metrics)
-        assert not isinstance(read, Thin), "every platform here pushes whole orders"
+        if isinstance(read, Thin):
+            try:
+                return await _take_thin(request, partner, read, received_at, metrics)
+            except PartnerChanged:
+                continue
         pushes = [Push(partner, command, received_at, trace.current.get()) for command in _commands(read)]
         try:
             results = await desk.take(partner, pushes)
@@ -254,6 +260,16 @@ async def _read(
     except Malformed:
         metrics.pushes.labels(partner.adapter, "malformed").inc()
         raise
+
+
+async def _take_thin(
+    request: Request, partner: Partner, read: Thin, received_at: datetime, metrics: OrderMetrics
+) -> Response:
+    """What the push tells of is stored, to be pulled later. Raises PartnerChanged."""
+    told: ToldOrders = request.app.state.told
+    answer = "told" if await told.take(partner, read.pulls, received_at) else Outcome.REPEATED
+    metrics.pushes.labels(partner.adapter, answer).inc()
+    return pushed.short(_declaration(partner), answer)
 
 
 def _commands(read: OrderCommand | Batch) -> list[OrderCommand]:
