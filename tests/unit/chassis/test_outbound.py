@@ -97,7 +97,7 @@ def test_an_address_in_disguise_is_judged_like_the_one_that_it_stands_for(form: 
 @pytest.mark.parametrize(
     "text",
     ["127.0.0.1", "::1", "::ffff:127.0.0.1", "::127.0.0.1", "64:ff9b::a9fe:a9fe", "2002:a00:1::1", "169.254.169.254",
-     "fe80::1%2", "2001:0:4136:e378:8000:63bf:3fff:fdd2", "fd00::1", "0.0.0.0", "100.100.100.200"],
+     "fe80::1%2", "2001:0:4136:e378:8000:63bf:3fff:fdd2", "fd00::1", "0.0.0.1", "100.100.100.200"],
 )  # fmt: skip
 def test_well_known_ways_inward_are_closed(text: str) -> None:
     assert refusal(ip_address(text), 443, True, ()) == "address_not_public"
