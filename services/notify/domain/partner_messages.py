@@ -1,6 +1,7 @@
 """The body of a webhook to a partner: the same for every attempt, since it depends on the facts alone.
 
-To a partner `promised` is what will come and `short` what won't, so that ordered = promised + short + cancelled.
+To a partner `promised` is what will come and `short` what won't, so that ordered = promised + short + cancelled. Where
+a line gets less than it asked for, the reason stands as a code, and as a sentence in `why_vi` and `why_en`.
 """
 
 from datetime import datetime
@@ -8,6 +9,7 @@ from typing import Any
 
 from services.notify.domain.facts import Goods, PromisedLine, PromiseFacts, ShortageFacts, ShortedLine
 from services.notify.domain.quantities import exact
+from services.notify.domain.shortfalls import LANGUAGES, explain
 
 
 def message(facts: PromiseFacts | ShortageFacts, happened_at: datetime) -> dict[str, Any]:
@@ -33,12 +35,18 @@ def _promised(line: PromisedLine) -> dict[str, Any]:
         "short": line.short_steps + line.shorted_steps,
         "cancelled": line.cancelled_steps,
     }
-    return {**_goods(line.line_no, line.sku, line.goods), **_both(quantities, line.goods), "reason": line.reason}
+    return {**_goods(line.line_no, line.sku, line.goods), **_both(quantities, line.goods), **_why(line.reason)}
 
 
 def _shorted(line: ShortedLine) -> dict[str, Any]:
     quantities = {"before": line.before_steps, "after": line.after_steps}
-    return {**_goods(line.line_no, line.sku, line.goods), **_both(quantities, line.goods), "reason": line.reason}
+    return {**_goods(line.line_no, line.sku, line.goods), **_both(quantities, line.goods), **_why(line.reason)}
+
+
+def _why(reason: str | None) -> dict[str, str | None]:
+    """All null where nothing is short."""
+    sentences = explain(reason) if reason else dict.fromkeys(LANGUAGES)
+    return {"reason": reason, **{f"why_{language}": sentence for language, sentence in sentences.items()}}
 
 
 def _goods(line_no: int, sku: str, goods: Goods) -> dict[str, Any]:

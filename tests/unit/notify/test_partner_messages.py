@@ -1,11 +1,14 @@
 """What a partner reads."""
 
+import unicodedata
 from datetime import UTC, datetime
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.allocation.domain.books import Reason
 from services.notify.domain.facts import (
     Goods,
     PromisedLine,
@@ -15,6 +18,7 @@ from services.notify.domain.facts import (
     ShortedLine,
 )
 from services.notify.domain.partner_messages import message
+from services.notify.domain.shortfalls import LANGUAGES, explain
 
 AT = datetime(2026, 11, 23, 3, 0, 0, tzinfo=UTC)
 ORDER = UUID(int=7)
@@ -49,6 +53,8 @@ def test_a_promise_says_per_line_what_will_come_and_what_will_not() -> None:
                     "short_steps": 7,
                     "cancelled_steps": 2,
                     "reason": "sold_out",
+                    "why_vi": "Đã hết hàng: số khách đặt nhiều hơn số chào bán.",
+                    "why_en": "Sold out: more was ordered than was on offer.",
                 }
             ],
             "refused_lines": [{"line_no": 2, "sku": "RAU-X", "reason": "unknown_sku"}],
@@ -79,5 +85,29 @@ def test_a_shortage_says_what_was_promised_before_and_what_is_left() -> None:
             "before_steps": 20,
             "after_steps": 15,
             "reason": "pledges_reduced",
+            "why_vi": "Sau khi hứa với khách, số các hộ đăng ký giảm xuống, nên phần đã hứa mà không còn đủ hàng "
+            "bị rút lại.",
+            "why_en": "After the promise the households' pledges were lowered, and what they no longer covered "
+            "was taken back.",
         }
     ]
+
+
+def test_a_line_that_gets_all_has_nothing_to_explain() -> None:
+    (line,) = message(promise(PromisedLine(1, "CAI", CABBAGE, 25, 25, 0, 0, 0, None)), AT)["data"]["lines"]
+    assert (line["reason"], line["why_vi"], line["why_en"]) == (None, None, None)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_reason_of_allocation_has_a_sentence_of_its_own_in_every_language(language: str) -> None:
+    sentences = [explain(reason)[language] for reason in (*Reason, "another")]
+    assert len(set(sentences)) == len(sentences)
+    for sentence in sentences:
+        assert sentence == unicodedata.normalize("NFC", sentence).strip()
+        assert sentence.isprintable()
+        assert sentence.endswith(".")
+
+
+def test_of_an_unknown_reason_it_is_only_said_that_less_is_promised_than_was_ordered() -> None:
+    assert explain("frost")["en"] == explain("")["en"] == "Less is promised at present than was ordered."
+    assert explain("frost")["vi"] == "Số hứa giao hiện ít hơn số khách đặt."

@@ -131,9 +131,7 @@ LINE = st.builds(
     st.sampled_from(["1", "2", "0.5", "5"]),
     st.booleans(),
 )
-LINES = st.lists(LINE, max_size=4).map(
-    lambda lines: tuple({one.line_no: one for one in lines}.values())
-)
+LINES = st.lists(LINE, max_size=4).map(lambda lines: tuple({one.line_no: one for one in lines}.values()))
 PUSH = st.builds(
     lambda minute, lines, day, cancel: push(minute, *lines, day=day, cancel=cancel),
     st.integers(0, 3),
