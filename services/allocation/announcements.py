@@ -11,6 +11,8 @@ from services.allocation.domain.settlement import Entry
 from services.allocation.domain.told import ToldItem
 from services.contracts import allocation as contract
 
+NOT_WORTHWHILE = "not_worthwhile"
+
 
 def order_promised(effect: Promised) -> contract.OrderPromised:
     """The whole promise of an order. Lines that are cancelled as a whole are not named any more.
@@ -73,6 +75,7 @@ def basket(
         version=version.version,
         items=tuple(_basket_item(item, goods[item.offer_id]) for item in version.items),
         reply_by_at=reply_by_at if version.items else None,
+        empty_reason=NOT_WORTHWHILE if version.not_worthwhile else None,
     )
 
 

@@ -39,7 +39,8 @@ class BasketItem(Struct, frozen=True):
 class BasketFacts(Struct, frozen=True):
     """One household's basket; without items there is nothing to bring this time.
 
-    `reply_by_at` is until when it may answer; None: nothing is asked of it.
+    `reply_by_at` is until when it may answer; None: nothing is asked of it. `empty_reason` is the code of why there is
+    nothing to bring, where there is more to say.
     """
 
     cooperative: str
@@ -47,6 +48,7 @@ class BasketFacts(Struct, frozen=True):
     delivery_day: date
     items: tuple[BasketItem, ...]
     reply_by_at: datetime | None = None
+    empty_reason: str | None = None
 
 
 class PromisedLine(Struct, frozen=True):

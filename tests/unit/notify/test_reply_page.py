@@ -119,6 +119,14 @@ def test_nothing_to_bring_asks_nothing() -> None:
     assert "Xin trả lời" not in page
 
 
+@pytest.mark.parametrize(("reason", "is_explained"), [("not_worthwhile", True), ("frost", False), (None, False)])
+def test_a_household_that_is_spared_a_small_delivery_sees_why(reason: str | None, is_explained: bool) -> None:
+    empty = replace(FACTS, items=(), reply_by_at=None, empty_reason=reason)
+    page = reply_page.basket(replace(NEW, basket=replace(BASKET, facts=empty)), "vi", BEFORE)
+    assert "bà con không phải mang hàng" in page
+    assert ("không đáng một chuyến đi" in page) == is_explained
+
+
 def test_an_answer_that_was_not_taken_says_why() -> None:
     name = f"q.{UUID(int=1)}"
     faulty = reply_page.basket(NEW, "vi", BEFORE, Attempt(Faulty([(name, "not_whole_steps")]), {name: "1.2"}))
