@@ -157,7 +157,7 @@ def _nothing(facts: BasketFacts, speech: Speech, day: str) -> list[str]:
 def _notes(standing: Standing, speech: Speech, now: datetime) -> list[str]:
     """What was answered, whether it counts, and what may still be answered."""
     basket, reply = standing.basket, standing.reply
-    notes, reply_by_at = [], basket.facts.reply_by_at
+    notes, reply_by_at = [], basket.reply_by_at
     if reply is not None and standing.replied_at is not None:
         reason = speech.say(f"reason_{reply.reason}") if reply.reason else ""
         notes.append(speech.say(f"replied_{reply.answer}", moment=speech.moment(standing.replied_at), reason=reason))

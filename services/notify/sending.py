@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from services.chassis.faults import Backoff, is_weather
 from services.chassis.ledger import Ledger, Transaction
 from services.notify import announce, texts
@@ -35,11 +37,12 @@ M = TypeVar("M")
 
 
 def letter(links: Links, claim: Claim) -> Letter | Refused:
-    """A claimed basket notice as a letter, or why there can be none."""
+    """A claimed basket notice as a letter, or why there can be none; told now, it is answered until so and so."""
     facts, contact = claim.notice.facts, claim.contact
     assert isinstance(facts, BasketFacts)
     if contact is None:
         return Refused("no_contact")
+    facts = replace(facts, reply_by_at=facts.answerable_until(claim.claimed_at))
     link = links.url(contact.household_id, facts.delivery_day, facts.reply_by_at) if facts.reply_by_at else None
     text = texts.basket(facts, contact.display_name, contact.language, claim.replaces, link)
     sender = texts.one_line(facts.cooperative)

@@ -114,8 +114,8 @@ class _Voice:
 
     def say_changed(self, step: Step, effect: Changed) -> None:
         version = self._version(step.day[1], effect.basket, effect.raised)
-        reply_by_at = step.after.reply_by_at if effect.raised else None  # who is not raised is not asked again
-        event = announcements.basket(version, self._named, reply_by_at)
+        reply_time = step.after.reply_time if effect.raised else None  # who is not raised is not asked again
+        event = announcements.basket(version, self._named, reply_time)
         self._tx.append(step.cause.stream, event, step.cause.traceparent)
 
     def say_confirmed(self, step: Step, effect: Confirmed) -> None:

@@ -123,7 +123,7 @@ async def _close_days(tx: Transaction, events: Run, closed: set[UUID], policies:
         if closing.offers:
             market_day = asked[closing.cooperative_id, closing.delivery_day]
             for version in day.versions:
-                event = announcements.basket(market_day.as_answered(version), named, market_day.reply_by_at)
+                event = announcements.basket(market_day.as_answered(version), named, market_day.reply_time)
                 tx.append(cause.stream, event, cause.traceparent)
     await shorten_offers(tx, _missing(causes, results, asked))
 

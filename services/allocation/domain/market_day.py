@@ -22,11 +22,21 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyTime:
+    """Until when a round is answered; and so many minutes has whoever is told too late for that."""
+
+    by_at: datetime
+    minutes: int
+
+
+@dataclass(frozen=True, slots=True)
 class MarketDay:
     """What is asked, by which policies, and of whom: of all offers with which no truck has left yet.
 
-    `arrive_by_at` is the earliest of them, None where there are none; `reply_by_at` is until when the open round can
-    be answered.
+    `arrive_by_at` is the earliest of them, None where there are none. `reply_by_at` is until when the open round can
+    be answered: it counts from the event that opened the round, as there is no other time than that of events. How long
+    the way to the household was is not known then, so nobody is taken to be silent who was not told in time (see
+    `list_due_days`).
     """
 
     asked: AskedDay
@@ -34,6 +44,11 @@ class MarketDay:
     standings: Mapping[UUID, Standing]
     arrive_by_at: datetime | None
     reply_by_at: datetime | None = None
+
+    @property
+    def reply_time(self) -> ReplyTime | None:
+        """Of the open round; None where none is open."""
+        return ReplyTime(self.reply_by_at, self.policies.reply_minutes) if self.reply_by_at else None
 
     @property
     def weights(self) -> dict[UUID, int]:

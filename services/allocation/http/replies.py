@@ -52,7 +52,9 @@ class RoundAnswer(BaseModel):
 
     open: bool
     round_no: int
-    reply_by_at: datetime | None
+    reply_by_at: Annotated[
+        datetime | None, Field(description="Whoever is told late has its whole time to answer, also beyond this.")
+    ]
     asked: Annotated[int, Field(description="Households that are asked in this round,")]
     answered: Annotated[int, Field(description="and so many of them have answered.")]
 

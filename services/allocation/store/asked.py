@@ -53,6 +53,23 @@ where o.assigned and not o.settled and g.quantity_steps > 0 order by g.offer_id
 """
 
 
+_DUE = """
+select m.cooperative_id, m.delivery_day, m.round_no from market_day m
+where m.open and m.reply_by_at <= $1 and ($2::uuid[] is null or m.cooperative_id = any($2)) and (
+    not exists (
+        select from basket b join basket_version v using (cooperative_id, delivery_day, household_id, version)
+        where (b.cooperative_id, b.delivery_day, b.round_no) = (m.cooperative_id, m.delivery_day, m.round_no)
+        and b.answer is null and (
+            coalesce(v.told_at, case when v.untold_reason is not null then coalesce(v.untold_at, '-infinity') end)
+            <= $1 - make_interval(mins => m.reply_minutes)
+        ) is not true)
+    or (select min(o.arrive_by_at) from offer o
+        where (o.cooperative_id, o.delivery_day) = (m.cooperative_id, m.delivery_day)
+        and o.assigned and not o.settled) <= $1)
+order by m.reply_by_at, m.cooperative_id limit $3
+"""
+
+
 async def list_market_days(conn: Connection, days: Collection[Day]) -> dict[Day, MarketDay]:
     """The days that have closed, each with the offers that are not settled, baskets and items. Four statements."""
     where = [cooperative_id for cooperative_id, _ in days], [delivery_day for _, delivery_day in days]
@@ -247,10 +264,13 @@ async def _save_missing(conn: Connection, before: Mapping[Day, MarketDay], after
 async def list_due_days(
     reader: Reader, now: datetime, limit: int, cooperative_ids: Collection[UUID] | None = None
 ) -> list[tuple[UUID, date, int]]:
-    """Days whose open round can be answered no more, the longest waiting first, with the number of the round."""
+    """Days whose open round can be answered no more, the longest waiting first, with the number of the round.
+
+    A round waits for whoever has not answered and was not told yet, or too late for its whole time to answer; it is
+    over in any case when the goods must be there.
+    """
     rows = await reader.fetch(
-        "select cooperative_id, delivery_day, round_no from market_day where open and reply_by_at <= $1 "
-        "and ($2::uuid[] is null or cooperative_id = any($2)) order by reply_by_at, cooperative_id limit $3",
+        _DUE,
         now,
         None if cooperative_ids is None else list(cooperative_ids),
         limit,

@@ -56,14 +56,15 @@ class ListedBasket:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What became of the notice of one basket version: told at, or a reason why it could not be."""
+    """What became of the notice of one basket version: told at, or a reason why it could not be, and since when."""
 
     cooperative_id: UUID
     delivery_day: date
     household_id: UUID
     version: int
     told_at: datetime | None
-    untold_reason: str | None
+    untold_reason: str | None = None
+    untold_at: datetime | None = None
 
 
 def _item(row: asyncpg.Record) -> ToldItem:
@@ -153,10 +154,11 @@ async def save_baskets(conn: Connection, versions: Sequence[tuple[UUID, BasketVe
 async def save_told(conn: Connection, told: Sequence[Told]) -> None:
     """Notes what became of notices. A receipt stands above a failure, and the first receipt above later ones."""
     await conn.execute(
-        "update basket_version v set told_at = t.told_at, untold_reason = t.untold_reason "
+        "update basket_version v set told_at = t.told_at, untold_reason = t.untold_reason, untold_at = t.untold_at "
         "from (select distinct on (cooperative_id, delivery_day, household_id, version) * "
-        "from unnest($1::uuid[], $2::date[], $3::uuid[], $4::bigint[], $5::timestamptz[], $6::text[]) with ordinality "
-        "as t (cooperative_id, delivery_day, household_id, version, told_at, untold_reason, n) "
+        "from unnest($1::uuid[], $2::date[], $3::uuid[], $4::bigint[], $5::timestamptz[], $6::text[], "
+        "$7::timestamptz[]) with ordinality "
+        "as t (cooperative_id, delivery_day, household_id, version, told_at, untold_reason, untold_at, n) "
         "order by cooperative_id, delivery_day, household_id, version, told_at is null, n) t "
         "where (v.cooperative_id, v.delivery_day, v.household_id, v.version) "
         "= (t.cooperative_id, t.delivery_day, t.household_id, t.version) and v.told_at is null "
@@ -167,6 +169,7 @@ async def save_told(conn: Connection, told: Sequence[Told]) -> None:
         [one.version for one in told],
         [one.told_at for one in told],
         [one.untold_reason for one in told],
+        [one.untold_at for one in told],
     )
 
 

@@ -34,7 +34,12 @@ class PoliciesBody(Body):
     ]
     reply_minutes: Annotated[
         int,
-        Field(strict=True, ge=1, le=1440, description="How long after the cut-off households may answer their basket."),
+        Field(
+            strict=True,
+            ge=1,
+            le=1440,
+            description="How long after the cut-off, or after they were told, households may answer their basket.",
+        ),
     ]
     silence: Annotated[Silence, Field(description="What no answer counts as.")]
     reply_rounds: Annotated[
