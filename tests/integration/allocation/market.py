@@ -149,14 +149,14 @@ class Stream:
 
     def told(self, household: int, version: int = 1, at: datetime = NOON, day: date = DAY) -> Received[Any]:
         """The receipt for a basket's notice."""
-        about = {"household_id": self.households[household], "delivery_day": day, "version": version}
+        about: dict[str, Any] = {"household_id": self.households[household], "delivery_day": day, "version": version}
         return self.received(
             NoticeDelivered(notice_id=self.id_of(900), kind="basket", channel="email", told_at=at, **about)
         )
 
     def untold(self, household: int, version: int = 1, at: datetime = NOON, day: date = DAY) -> Received[Any]:
         """No channel can tell a household of its basket, as is known since then."""
-        about = {"household_id": self.households[household], "delivery_day": day, "version": version}
+        about: dict[str, Any] = {"household_id": self.households[household], "delivery_day": day, "version": version}
         event = NoticeUndeliverable(
             notice_id=self.id_of(900), kind="basket", channel="none", reason="no_contact", **about
         )
