@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, StrictBool
 
 from services.allocation.domain.arrivals import Arrival, Expected, find_faults, steps_weighed
 from services.allocation.domain.lots import lot_code
-from services.allocation.http.context import Body, Code, Commanding, Here, Reason, Steps, StepsGiven, TheDay, refusals
+from services.allocation.http.context import Body, Code, Commanding, Here, Reason, Steps, StepsGiven, TheDay
 from services.allocation.http.offered import OfOneOffer, find_meant
 from services.allocation.store import Day
 from services.allocation.store.arrivals import (
@@ -21,7 +21,7 @@ from services.allocation.store.arrivals import (
     list_known_arrivals,
 )
 from services.chassis.ledger import Transaction
-from services.chassis.problems import conflict, invalid
+from services.chassis.problems import conflict, invalid, refusals
 from services.contracts.allocation import ArrivalRecorded
 from services.contracts.base import Event
 

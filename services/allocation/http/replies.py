@@ -11,12 +11,12 @@ from pydantic import BaseModel, Field
 from services.allocation.commands import reply_of
 from services.allocation.domain.asked import Verdict
 from services.allocation.domain.replies import answer
-from services.allocation.http.context import Body, Code, Commanding, Here, StepsGiven, TheDay, refusals
+from services.allocation.http.context import Body, Code, Commanding, Here, StepsGiven, TheDay
 from services.allocation.http.offered import OfOneOffer, find_meant
 from services.allocation.store.arrivals import Bringing, list_bringing
 from services.allocation.store.asked import list_market_days
 from services.chassis.ledger import Transaction
-from services.chassis.problems import conflict, invalid, not_found
+from services.chassis.problems import conflict, invalid, not_found, refusals
 from services.contracts.allocation import ReplyRecorded
 from services.contracts.base import Event
 from services.contracts.notify import RepliedItem

@@ -8,10 +8,11 @@ from pydantic import Field
 
 from services.catalog import announcements
 from services.catalog.domain.values import Cooperative, Policies, PromiseRule, ShortfallRule, Silence
-from services.catalog.http.context import Here, Tenant, refusals
+from services.catalog.http.context import Here, Tenant
 from services.catalog.http.fields import Body
 from services.catalog.store.cooperatives import lock_cooperative, save_policies
 from services.chassis.ledger import Transaction
+from services.chassis.problems import refusals
 
 router = APIRouter(prefix="/cooperatives/{slug}/policies", tags=["cooperatives"], responses=refusals(404))
 
