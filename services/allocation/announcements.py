@@ -5,11 +5,10 @@ from datetime import date
 from uuid import UUID
 
 from services.allocation.domain.books import LinePromise, OfferBook, Promised, Shorted
-from services.allocation.domain.cut_off import BasketVersion
 from services.allocation.domain.explain import Goods, Language, explain_told
 from services.allocation.domain.market_day import ReplyTime
 from services.allocation.domain.settlement import Entry
-from services.allocation.domain.told import ToldItem
+from services.allocation.domain.told import BasketVersion, ToldItem
 from services.contracts import allocation as contract
 
 NOT_WORTHWHILE = "not_worthwhile"

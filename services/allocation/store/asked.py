@@ -18,7 +18,8 @@ from services.allocation.domain.asked import (
     ReplyPolicy,
     Silence,
 )
-from services.allocation.domain.market_day import MarketDay, Standing
+from services.allocation.domain.cut_off import Means
+from services.allocation.domain.market_day import Footing, MarketDay
 from services.allocation.domain.policies import DayPolicies
 from services.allocation.domain.shortfall import SharingRule
 from services.allocation.store import Day, Reader
@@ -120,7 +121,7 @@ def _market_day(
     return MarketDay(
         asked,
         DayPolicies(row["reply_minutes"], SharingRule(row["shortfall_rule"]), row["fee_permille"]),
-        {b["household_id"]: Standing(b["weight"], b["load_grams"], b["memory_vnd"]) for b in baskets},
+        {b["household_id"]: Footing(Means(b["weight"], b["load_grams"]), b["memory_vnd"]) for b in baskets},
         min((offer["arrive_by_at"] for offer in offers), default=None),
         row["reply_by_at"],
     )
@@ -176,6 +177,7 @@ async def save_market_days(conn: Connection, before: Mapping[Day, MarketDay], af
 async def _save_baskets(
     conn: Connection, baskets: Sequence[tuple[Day, AskedBasket]], days: Mapping[Day, MarketDay]
 ) -> None:
+    footings = [days[day].footings[basket.household_id] for day, basket in baskets]
     await conn.execute(
         "insert into basket (cooperative_id, delivery_day, household_id, version, weight, memory_vnd, load_grams, "
         "round_no, answer, reason) select * from unnest($1::uuid[], $2::date[], $3::uuid[], $4::bigint[], "
@@ -186,9 +188,9 @@ async def _save_baskets(
         [delivery_day for (_, delivery_day), _ in baskets],
         [basket.household_id for _, basket in baskets],
         [basket.version for _, basket in baskets],
-        [days[day].standings[basket.household_id].weight for day, basket in baskets],
-        [days[day].standings[basket.household_id].memory_vnd for day, basket in baskets],
-        [days[day].standings[basket.household_id].load_grams for day, basket in baskets],
+        [footing.means.weight for footing in footings],
+        [footing.memory_vnd for footing in footings],
+        [footing.means.load_grams for footing in footings],
         [basket.round_no for _, basket in baskets],
         [basket.answer for _, basket in baskets],
         [basket.reason for _, basket in baskets],

@@ -11,10 +11,10 @@ import asyncpg
 
 from services.allocation.domain.asked import Raise, WhyRaised
 from services.allocation.domain.baskets import ShareLevel, Why
-from services.allocation.domain.cut_off import BasketKey, BasketState, BasketVersion, EntryKey
+from services.allocation.domain.cut_off import BasketKey, EntryKey
 from services.allocation.domain.explain import Goods
 from services.allocation.domain.sharing import FairnessEntry
-from services.allocation.domain.told import ToldItem
+from services.allocation.domain.told import BasketVersion, ToldItem
 from services.allocation.store import Day, Reader
 from services.chassis.ledger import Connection
 
@@ -113,17 +113,15 @@ async def list_baskets(reader: Reader, day: Day) -> list[ListedBasket]:
     ]
 
 
-async def list_basket_states(conn: Connection, days: Collection[Day]) -> dict[BasketKey, BasketState]:
-    """What the households have been asked for on these days, but for what trucks have left with."""
+async def list_told_items(conn: Connection, days: Collection[Day]) -> dict[BasketKey, tuple[ToldItem, ...]]:
+    """What each household that was told of these days is asked for, but for what trucks have left with."""
     where = [cooperative_id for cooperative_id, _ in days], [delivery_day for _, delivery_day in days]
     versions = await conn.fetch(_BASKETS, *where)
     items: dict[BasketKey, list[ToldItem]] = {}
     for row in await conn.fetch(_ITEMS, *where, False) if versions else ():
         items.setdefault((row["household_id"], row["delivery_day"]), []).append(_item(row))
     keys = [(row["household_id"], row["delivery_day"]) for row in versions]
-    return {
-        key: BasketState(row["version"], tuple(items.get(key, ()))) for key, row in zip(keys, versions, strict=True)
-    }
+    return {key: tuple(items.get(key, ())) for key in keys}
 
 
 async def save_baskets(conn: Connection, versions: Sequence[tuple[UUID, BasketVersion]]) -> None:

@@ -29,23 +29,23 @@ from services.allocation.domain.baskets import DayOffer
 from services.allocation.domain.books import Decision, Shorted
 from services.allocation.domain.cut_off import (
     BasketKey,
-    BasketState,
     ClosedDay,
     Closing,
     EntryKey,
+    Means,
     close_days,
     first_day_of_memory,
 )
 from services.allocation.domain.departure import close_for_good, coming, fill, remember, settle
 from services.allocation.domain.lots import Part, lot_code
-from services.allocation.domain.market_day import MarketDay, Standing, ask_closed
+from services.allocation.domain.market_day import MarketDay, ask_closed
 from services.allocation.domain.policies import Policies
 from services.allocation.domain.replies import answer, close_round
 from services.allocation.domain.settlement import Entry
 from services.allocation.domain.sharing import FairnessEntry
 from services.allocation.domain.shortening import Coming, shorten
 from services.allocation.domain.terms import OfferTerms
-from services.allocation.domain.told import ToldItem
+from services.allocation.domain.told import BasketVersion, ToldItem
 from services.chassis.inbox import Received
 from services.contracts.allocation import RepliesClosed
 from services.contracts.catalog import CooperativeRegistered, HouseholdRegistered, ProductListed
@@ -81,7 +81,7 @@ class Market:
     assigned: set[UUID] = field(default_factory=set)
     settled: set[UUID] = field(default_factory=set)
     days: dict[Day, MarketDay] = field(default_factory=dict)
-    told: dict[BasketKey, BasketState] = field(default_factory=dict)
+    told: dict[BasketKey, BasketVersion] = field(default_factory=dict)
     entries: dict[UUID, dict[EntryKey, FairnessEntry]] = field(default_factory=lambda: defaultdict(dict))
     arrivals: dict[UUID, tuple[Day, Arrival]] = field(default_factory=dict)
     booked: dict[Day, list[Entry]] = field(default_factory=lambda: defaultdict(list))
@@ -123,28 +123,22 @@ class Market:
         if not waiting:
             return
         found = closings(run, closed, waiting, self.policies)
-        weights = {one.household_id: one.share_weight for one in self.households.values()}
-        loads = {h: one.maximum_load_grams for h, one in self.households.items() if one.maximum_load_grams}
+        means = {h: Means(one.share_weight, one.maximum_load_grams) for h, one in self.households.items()}
         earliest = min(first_day_of_memory(one.delivery_day, one.memory_days) for one in found)
         entries = {c: {key: x for key, x in own.items() if key[0] >= earliest} for c, own in self.entries.items()}
-        states = {key: self._state(key) for key in self.told}
-        for cause, closing, day in zip(causes, found, close_days(found, weights, entries, states, loads), strict=True):
+        items = {key: self._items(key) for key in self.told}
+        for cause, closing, day in zip(causes, found, close_days(found, means, entries, items), strict=True):
             self.entries[cause.stream] |= {(closing.delivery_day, x.household_id): x for x in day.entries}
             self.assigned |= {offer.offer_id for offer in closing.offers}
             if closing.offers:
-                self._ask(cause, closing, day, loads)
+                self._ask(cause, closing, day, means)
 
-    def _ask(self, cause: Received[Any], closing: Closing, closed: ClosedDay, loads: Mapping[UUID, int]) -> None:
+    def _ask(self, cause: Received[Any], closing: Closing, closed: ClosedDay, means: Mapping[UUID, Means]) -> None:
         key = (closing.cooperative_id, closing.delivery_day)
-        own = {
-            h: Standing(self.households[h].share_weight, loads.get(h), closed.memory_vnd.get(h, 0))
-            for offer in closing.offers
-            for h, _ in offer.pledges
-        }
-        day = ask_closed(self.days.get(key), closing, closed, cause.time, self.policies[cause.stream], own)
+        day = ask_closed(self.days.get(key), closing, closed, cause.time, self.policies[cause.stream], means)
         self.days[key] = day
-        for version in closed.versions:
-            self._say_basket(key, version.household_id, version.version, day.as_answered(version).items)
+        for assigned in closed.baskets:
+            self._say_basket(day.as_asked(assigned, closing.delivery_day))
         missing = []
         for offer_id, _ in closed.missing:
             (offer,) = (one for one in day.asked.offers if one.offer_id == offer_id)
@@ -230,8 +224,8 @@ class Market:
         offers = {offer.offer_id: offer for offer in day.asked.offers}
         for effect in outcome.effects:
             if isinstance(effect, Changed):
-                items = [item for item in effect.basket.items if item.quantity_steps]
-                self._say_basket(key, effect.basket.household_id, effect.basket.version, map(self._item, items))
+                items = tuple(self._item(item) for item in effect.basket.items if item.quantity_steps)
+                self._say_basket(BasketVersion(effect.basket.household_id, key[1], effect.basket.version, items))
             elif isinstance(effect, Missed):
                 missing[effect.offer_id] += effect.steps
         available = {x: offers[x].promised_net_steps - offers[x].missing_steps for x in missing}
@@ -246,12 +240,13 @@ class Market:
     def _say_shorted(self, decision: Decision, cause: Words) -> None:
         self.said.update(("shorted", x.order_id, *cause) for x in decision.effects if isinstance(x, Shorted))
 
-    def _say_basket(self, key: Day, household: UUID, version: int, items: Any) -> None:
-        """The told items are kept as they were planned; `_state` knows what has become of them."""
-        before = self.told.get((household, key[1]), BasketState(0, ())).items
-        kept = {item.offer_id: item for item in before} | {item.offer_id: item for item in items}
-        self.told[household, key[1]] = BasketState(version, tuple(kept.values()))
-        self.said["basket", household, key[1], version] += 1
+    def _say_basket(self, version: BasketVersion) -> None:
+        """All items that were ever told are kept; `_items` knows what has become of them."""
+        key = (version.household_id, version.delivery_day)
+        before = self.told[key].items if key in self.told else ()
+        kept = {item.offer_id: item for item in before} | {item.offer_id: item for item in version.items}
+        self.told[key] = replace(version, items=tuple(kept.values()))
+        self.said["basket", *key, version.version] += 1
 
     def _item(self, asked: Any) -> ToldItem:
         terms = self.terms[asked.offer_id]
@@ -260,15 +255,14 @@ class Market:
             terms.arrive_by_at, None, terms.step_grams, asked.confirmed_steps,
         )  # fmt: skip
 
-    def _state(self, key: BasketKey) -> BasketState:
+    def _items(self, key: BasketKey) -> tuple[ToldItem, ...]:
         """What a household is asked for now, but for what trucks have left with."""
         asked = {i.offer_id: i for basket in self._baskets() if basket[0] == key for i in basket[1].items}
-        items = [
+        return tuple(
             replace(item, quantity_steps=asked[item.offer_id].quantity_steps)
             for item in self.told[key].items
             if item.offer_id in asked and asked[item.offer_id].quantity_steps
-        ]
-        return BasketState(self.told[key].version, tuple(items))
+        )
 
     def _baskets(self) -> list[tuple[BasketKey, AskedBasket]]:
         return [((b.household_id, day), b) for (_, day), of in self.days.items() for b in of.asked.baskets]

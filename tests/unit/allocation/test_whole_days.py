@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from services.allocation.domain.arrivals import Arrival
 from services.allocation.domain.books import Line
 from services.chassis.inbox import Received
-from services.contracts.allocation import RepliesClosed
+from services.contracts.allocation import RepliesClosed, TruckDeparted
 from tests.integration.allocation.market import CAI_MEO, DAY, NOON, SU_SU, Stream
 from tests.unit.allocation.kept_market import Day, Departed, Market, Weighed
 
@@ -64,7 +64,8 @@ class Played:
         self.acts += [(None, event) for event in events]
 
     def do(self, day: date, what: Any) -> bool:
-        command = replace(self.stream.received(_Named), time=self._moment(), event=what)
+        place = self.stream.received(TruckDeparted(delivery_day=day))  # of whatever command
+        command = replace(place, time=self._moment(), event=what)
         done = self.market.command((self.key, day), command)
         if done:
             self.acts.append(((self.key, day), command))
@@ -214,12 +215,6 @@ class Played:
                 self.do(day, Weighed(Arrival(arrival_id, offer_id, household_id, came)))
             self.do(day, Departed())
             yield
-
-
-class _Named:
-    """Stands for a command while the stream gives it its place."""
-
-    type = "allocation.command"
 
 
 def play(stream: Stream, market: Market, seed: int) -> Iterator[Played]:
