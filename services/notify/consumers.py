@@ -198,7 +198,13 @@ def _content(
         for item in basket.items
     )
     return facts.BasketFacts(
-        cooperative.name, cooperative.timezone, basket.delivery_day, items, reply_by_at=basket.reply_by_at
+        cooperative.name,
+        cooperative.timezone,
+        basket.delivery_day,
+        items,
+        basket.reply_by_at,
+        basket.empty_reason,
+        basket.reply_minutes,
     )
 
 

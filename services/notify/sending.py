@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from services.chassis.faults import Backoff, is_weather
 from services.chassis.ledger import Ledger, Transaction
@@ -45,7 +46,10 @@ M = TypeVar("M")
 
 
 def letter(links: Links, claim: Claim) -> Letter | Refused:
-    """A claimed notice to a household or to staff as a letter, or why there can be none."""
+    """A claimed notice to a household or to staff as a letter, or why there can be none.
+
+    A basket that is told now is answered until so and so.
+    """
     facts = claim.notice.facts
     if isinstance(facts, EndpointFacts):
         return _letter_to_staff(claim, facts)
@@ -53,6 +57,7 @@ def letter(links: Links, claim: Claim) -> Letter | Refused:
     assert isinstance(facts, BasketFacts)
     if contact is None:
         return Refused("no_contact")
+    facts = replace(facts, reply_by_at=facts.answerable_until(claim.claimed_at))
     link = links.url(contact.household_id, facts.delivery_day, facts.reply_by_at) if facts.reply_by_at else None
     text = texts.basket(facts, contact.display_name, contact.language, claim.replaces, link)
     sender = texts.one_line(facts.cooperative)

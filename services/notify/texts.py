@@ -79,6 +79,7 @@ def basket(facts: BasketFacts, display_name: str, language: str, replaces: bool,
         "why": lambda load: [reason for item in load.items if (reason := why(item, language))],
         "link": link,
         "reply_by_at": facts.reply_by_at,
+        "empty_reason": facts.empty_reason,
     }
     subject = pages.get_template(f"{language}/basket.subject.txt").render(content)
     body = pages.get_template(f"{language}/basket.body.txt").render(content)

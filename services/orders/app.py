@@ -89,7 +89,8 @@ def _doors(runtime: Runtime[OrdersSettings], desk: Desk, metrics: OrderMetrics) 
         return []
     limits = Limits(settings.max_order_bytes, settings.http_max_body_bytes)
     receiver = Receiver(runtime.ledger, desk, metrics, limits, _clock)
-    return [AmqpDoor(Broker(settings.partners_amqp_url, settings.amqp_heartbeat_s), receiver, settings.drain_s)]
+    broker = Broker(settings.partners_amqp_url, settings.amqp_heartbeat_s)
+    return [AmqpDoor(broker, receiver, settings.drain_s, metrics)]
 
 
 service = Service(

@@ -182,6 +182,7 @@ def _ordered(line: Line) -> OrderLine:
         product_id=line.product.product_id,
         sku=line.sku,
         quantity_steps=line.quantity_steps,
+        minimum_steps=line.minimum_steps,
     )
 
 

@@ -1,4 +1,4 @@
-"""What `orders` counts: pushes and pulls by what became of them, and the time from a push to its promise."""
+"""What `orders` counts: pushes, pulls, the AMQP door, and the time from a push to its promise."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -14,6 +14,18 @@ class OrderMetrics:
             "orders_amqp_rejected",
             "Messages over AMQP that were not taken, by reason",
             ["reason"],
+            registry=registry,
+        )
+        self.amqp_door_open = Gauge(
+            "orders_amqp_door_open",
+            "1 while this process takes in what partners publish, 0 while it cannot",
+            ["queue"],  # so that there is no sample where there is no such door
+            registry=registry,
+        )
+        self.amqp_waiting = Gauge(
+            "orders_amqp_waiting_messages",
+            "Messages of partners that wait in the intake, as the broker last said to this process",
+            ["queue"],
             registry=registry,
         )
         self.push_to_promise = Histogram(

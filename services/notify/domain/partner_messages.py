@@ -1,7 +1,8 @@
 """The bodies of webhooks to partners: the same for every attempt, since they depend on the facts alone.
 
 To a partner `promised` is what will come and `short` what won't, so that ordered = promised + short + cancelled. Each
-quantity stands twice: as exact decimal text in the unit, and as whole steps. Fields are added, never changed.
+quantity stands twice: as exact decimal text in the unit, and as whole steps. Where a line gets less than it asked for,
+the reason stands as a code, and as a sentence in `why_vi` and `why_en`. Fields are added, never changed.
 """
 
 import inspect
@@ -25,6 +26,7 @@ from services.notify.domain.facts import (
     ShortedLine,
 )
 from services.notify.domain.quantities import exact
+from services.notify.domain.shortfalls import explain
 
 Steps = Annotated[int, Meta(ge=0)]
 Quantity = Annotated[str, Meta(pattern=r"^\d+(\.\d+)?$")]
@@ -32,7 +34,7 @@ Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 
 
 class Line(Struct, frozen=True):
-    """One line of the order as it stands. `reason` says why something is short."""
+    """One line of the order as it stands. `reason` says why something is short, `why_vi` and `why_en` in a sentence."""
 
     line_no: Annotated[int, Meta(ge=1)]
     sku: str
@@ -47,6 +49,8 @@ class Line(Struct, frozen=True):
     short_steps: Steps
     cancelled_steps: Steps
     reason: str | None
+    why_vi: str | None
+    why_en: str | None
 
 
 class Loss(Struct, frozen=True):
@@ -61,6 +65,8 @@ class Loss(Struct, frozen=True):
     before_steps: Steps
     after_steps: Steps
     reason: str
+    why_vi: str | None
+    why_en: str | None
 
 
 class WholeOrder(Struct, frozen=True):
@@ -179,6 +185,7 @@ def _line(line: PromisedLine) -> Line:
         _units(line.ordered_steps, line.goods), _units(promised_steps, line.goods),
         _units(short_steps, line.goods), _units(line.cancelled_steps, line.goods),
         line.ordered_steps, promised_steps, short_steps, line.cancelled_steps, line.reason,
+        *_why(line.reason),
     )  # fmt: skip
 
 
@@ -186,8 +193,16 @@ def _loss(line: ShortedLine) -> Loss:
     return Loss(
         line.line_no, line.sku, line.goods.name, line.goods.unit,
         _units(line.before_steps, line.goods), _units(line.after_steps, line.goods),
-        line.before_steps, line.after_steps, line.reason,
+        line.before_steps, line.after_steps, line.reason, *_why(line.reason),
     )  # fmt: skip
+
+
+def _why(reason: str | None) -> tuple[str | None, str | None]:
+    """In Vietnamese and English; None where nothing is short."""
+    if reason is None:
+        return None, None
+    sentences = explain(reason)
+    return sentences["vi"], sentences["en"]
 
 
 def _units(steps: int, goods: Goods) -> str:

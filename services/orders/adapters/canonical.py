@@ -2,7 +2,7 @@
 
     {"order": {"ref": "A-1001", "updated_at": "2026-11-23T06:00:00+07:00", "status": "placed",
                "delivery_day": "2026-11-24", "contact": {"name": "…", "phone": "…", "address": "…"},
-               "lines": [{"sku": "CAI-MEO-300G", "quantity": "2", "price_vnd": 15000}]}}
+               "lines": [{"sku": "CAI-MEO-300G", "quantity": "20", "minimum_quantity": "10", "price_vnd": 15000}]}}
 
 The data of a CloudEvent is one such order without `{"order": …}`; many orders in one push are a batch of CloudEvents.
 Strict, because a misread quantity costs a family its harvest: unknown fields, floats and naive times are refused.
@@ -82,12 +82,23 @@ class _Strict(BaseModel):
 
 
 class CanonicalLine(_Strict):
-    """`line_no` is the partner's lasting number of the line; without one, its position from 1."""
+    """`line_no` is the partner's lasting number of the line; without one, its position from 1.
+
+    `minimum_quantity` is the least that is useful: the line gets so much of its quantity at least, or nothing.
+    """
 
     sku: Text
     quantity: Quantity
     price_vnd: Annotated[int, Field(ge=0, le=10**12)] | None = None
     line_no: Annotated[int, Field(ge=1, le=_MOST_LINE_NO)] | None = None
+    minimum_quantity: Quantity | None = None
+
+    @field_validator("minimum_quantity")
+    @classmethod
+    def _can_be_reached(cls, minimum: Decimal | None, known: ValidationInfo) -> Decimal | None:
+        if minimum is not None and minimum > known.data.get("quantity", minimum):
+            raise PydanticCustomError("minimum_quantity", "must be at most the quantity")
+        return minimum
 
 
 class CanonicalContact(_Strict):
@@ -167,7 +178,7 @@ def _event_command(event: cloudevents.Event) -> OrderCommand:
 def _command(order: CanonicalOrder) -> OrderCommand:
     kind = Kind.UPSERT if order.status == "placed" else Kind.CANCEL
     lines = tuple(
-        CommandLine(line.line_no or position, line.sku, line.quantity, line.price_vnd)
+        CommandLine(line.line_no or position, line.sku, line.quantity, line.price_vnd, line.minimum_quantity)
         for position, line in enumerate(order.lines, 1)
     )
     told = order.contact

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from services.orders.domain.command import CommandLine, Kind, OrderCommand
-from services.orders.domain.order import Line, LineState, Offer, Order, OrderState, SkuMapping
+from services.orders.domain.order import Line, LineState, Offer, Order, OrderState, SkuMapping, minimum_steps
 
 MOST_STEPS = 1_000_000_000
 """More than any cooperative grows; also keeps every sum far below 2^63."""
@@ -113,7 +113,7 @@ def _outcome(before: Order, after: Order) -> Outcome:
 
 def _visible(order: Order) -> list[tuple[object, ...]]:
     """What readers of the events see of an order."""
-    ordered = [(line.line_no, line.offer_id, line.quantity_steps) for line in order.ordered]
+    ordered = [(line.line_no, line.offer_id, line.quantity_steps, line.minimum_steps) for line in order.ordered]
     return [*ordered, *((line.line_no, line.sku, line.reason) for line in order.refused)]
 
 
@@ -135,7 +135,7 @@ def _revise(
     late_lines = frozenset(
         line_no
         for line_no, line in kept.items()
-        if line_no not in answered or _steps(answered[line_no], books.skus) != line.quantity_steps
+        if line_no not in answered or not _is_as_asked(line, answered[line_no], books.skus)
     )
     spoken_for = {line.line_no for line in answered.values()}
     lines = {line.line_no: line if line.line_no in kept else line.cancelled() for line in order.lines}
@@ -179,6 +179,13 @@ def match_lines(kept: Iterable[Line], wanted: Sequence[CommandLine]) -> dict[int
     return found
 
 
+def _is_as_asked(line: Line, wanted: CommandLine, skus: Mapping[str, SkuMapping]) -> bool:
+    return (
+        _steps(wanted, skus) == line.quantity_steps
+        and minimum_steps(wanted, wanted.quantity, line.quantity_steps) == line.minimum_steps
+    )
+
+
 def _asks_the_same_day(order: Order, command: OrderCommand) -> bool:
     """Only then may a line stay with its offer; else the outcome would hang on which push came first."""
     stored = order.command
@@ -210,13 +217,17 @@ def _bind(
     steps = _steps(wanted, books.skus)
     if isinstance(steps, Reason):
         return Line(*sold, LineState.REFUSED, reason=steps)
+    least_steps = minimum_steps(wanted, wanted.quantity, steps)
+    if least_steps is None:
+        return Line(*sold, LineState.REFUSED, reason=Reason.NOT_IN_STEPS)
     product = books.skus[wanted.sku].product
     stays = before is not None and before.sku == wanted.sku and before.product == product
     offer = books.offers.by_id[before.offer_id] if before and before.offer_id and stays else None
     found = offer or _offer_for(books.offers.by_product.get(product.product_id, ()), day, now)
     if isinstance(found, Reason):
         return Line(*sold, LineState.REFUSED, product, quantity_steps=steps, reason=found)
-    return Line(*sold, LineState.ORDERED, product, found.offer_id, found.delivery_day, steps)
+    offered = (product, found.offer_id, found.delivery_day)
+    return Line(*sold, LineState.ORDERED, *offered, steps, minimum_steps=least_steps)
 
 
 def _with_promise(line: Line, before: Line | None) -> Line:

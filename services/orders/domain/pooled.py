@@ -189,7 +189,8 @@ class _Split:
         for line in self._command.lines:
             left = self._leave_kept(line)
             if left > 0:
-                self._place(replace(line, quantity=left), line.line_no)
+                rest = line if left == line.quantity else replace(line, quantity=left, minimum=None)
+                self._place(rest, line.line_no)
         return self._lines, self._refused
 
     def _look_at(self, seat: UUID, part: Order) -> None:
@@ -215,8 +216,7 @@ class _Split:
             still = left if line.delivery_day != self._day else min(left, line.sold_quantity)
             left -= still
             if still:
-                told = replace(wanted, line_no=line.line_no, quantity=still)
-                self._lines.setdefault(seat, []).append(told)
+                self._tell(seat, wanted, line.line_no, still)
         return left
 
     def _place(self, rest: CommandLine, wanted_no: int) -> None:
@@ -231,11 +231,17 @@ class _Split:
         given, missing = place(pieces, seats, counts, self._serving | set(self._lines))
         for seat, count in given.items():
             number = held[seat].line_no if seat in held else self._free_number(seat, rest.line_no)
-            told = replace(rest, line_no=number, quantity=count * pieces.quantity)
-            self._lines.setdefault(seat, []).append(told)
+            self._tell(seat, rest, number, count * pieces.quantity)
         if missing:
             reason = Reason.INTAKE_CLOSED if any(seat.share_steps for seat in seats) else Reason.NO_OFFER
-            self._refused.append(RefusedLine(replace(rest, quantity=missing * pieces.quantity), reason))
+            left = replace(rest, quantity=missing * pieces.quantity, minimum=None)
+            self._refused.append(RefusedLine(left, reason))
+
+    def _tell(self, seat: UUID, line: CommandLine, number: int, quantity: Decimal) -> None:
+        """A part of a line has no minimum: nobody knows what the others will promise of theirs."""
+        minimum = line.minimum if quantity == line.quantity else None
+        told = replace(line, line_no=number, quantity=quantity, minimum=minimum)
+        self._lines.setdefault(seat, []).append(told)
 
     def _pool(self, sku: str) -> list[Seat]:
         if sku not in self._pools:

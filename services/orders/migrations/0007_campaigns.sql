@@ -15,7 +15,7 @@ create table campaign_share (
 );
 
 -- An order as the platform last pushed it; its parts are orders of the seats with the same partner_ref. refused:
--- lines that no cooperative has, [line_no, sku, quantity, price, reason]. The contact is kept while a line waits only.
+-- lines that no cooperative has, [[line_no, sku, quantity, price], reason]. The contact is kept while a line waits only.
 create table campaign_order (
     campaign_id uuid not null references partner,
     partner_ref text not null,

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from fractions import Fraction
 from uuid import UUID
 
@@ -11,11 +10,11 @@ import asyncpg
 import msgspec
 
 from services.chassis.ledger import Connection
-from services.orders.domain.command import CommandLine, Contact, Kind, OrderCommand, Revision, decimal_text
+from services.orders.domain.command import Contact, Kind, OrderCommand, Revision
 from services.orders.domain.intake import Reason
 from services.orders.domain.order import Product, SkuMapping
 from services.orders.domain.pooled import Key, RefusedLine, Share, Whole
-from services.orders.store.orders import wanted_json
+from services.orders.store.orders import wanted_json, wanted_line, wanted_lines
 from services.orders.store.partners import Partner, partner_of
 
 
@@ -215,21 +214,13 @@ def _values(one: Whole) -> tuple[object, ...]:
     """The customer is kept here only as long as a line waits; else the parts have it."""
     command = one.command
     contact = (command.contact if one.waits_for else None) or Contact()
-    refused = [(*_written(it.line), it.reason) for it in one.refused]
+    refused = [(it.line.content(), it.reason) for it in one.refused]
     return (
         command.partner_ref, command.revision.updated_at, command.revision.status_rank, command.revision.digest,
         command.kind, one.asked_day, command.delivery_day, wanted_json(command.lines),
         msgspec.json.encode(refused).decode(), contact.name, contact.phone, contact.address,
         msgspec.json.encode(one.waits_for).decode(),
     )  # fmt: skip
-
-
-def _written(line: CommandLine) -> tuple[int, str, str, int | None]:
-    return line.line_no, line.sku, decimal_text(line.quantity), line.price_vnd
-
-
-def _read(line_no: int, sku: str, quantity: str, price_vnd: int | None) -> CommandLine:
-    return CommandLine(line_no, sku, Decimal(quantity), price_vnd)
 
 
 def _whole(row: asyncpg.Record) -> Whole:
@@ -239,8 +230,10 @@ def _whole(row: asyncpg.Record) -> Whole:
         Revision(row["revised_at"], row["status_rank"], row["digest"]),
         Kind(row["kind"]),
         row["delivery_day"],
-        tuple(_read(*line) for line in msgspec.json.decode(row["wanted"])),
+        wanted_lines(row["wanted"]),
         Contact(*told) if any(told) else None,
     )
-    refused = tuple(RefusedLine(_read(*line), Reason(reason)) for *line, reason in msgspec.json.decode(row["refused"]))
+    refused = tuple(
+        RefusedLine(wanted_line(*said), Reason(reason)) for said, reason in msgspec.json.decode(row["refused"])
+    )
     return Whole(command, row["asked_day"], refused)

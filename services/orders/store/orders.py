@@ -9,10 +9,11 @@ from uuid import UUID
 import asyncpg
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from services.chassis.ledger import Connection, DecideAgain
-from services.orders.domain.command import CommandLine, Contact, Kind, OrderCommand, Revision, decimal_text
-from services.orders.domain.order import Line, LineState, Order, Product
+from services.orders.domain.command import CommandLine, Contact, Kind, OrderCommand, Revision
+from services.orders.domain.order import Line, LineState, Order, Product, minimum_steps
 
 _ORDER = (
     "select order_id, cooperative_id, partner_id, partner_ref, revised_at, status_rank, digest, kind, delivery_day, "
@@ -184,8 +185,17 @@ def _command_values(command: OrderCommand) -> tuple[Any, ...]:
 
 def wanted_json(lines: Sequence[CommandLine]) -> str:
     """Lines as pushed, for a column `wanted`."""
-    wanted = [(one.line_no, one.sku, decimal_text(one.quantity), one.price_vnd) for one in lines]
-    return msgspec.json.encode(wanted).decode()
+    return msgspec.json.encode([one.content() for one in lines]).decode()
+
+
+def wanted_lines(text: str) -> tuple[CommandLine, ...]:
+    """The lines of such a column."""
+    return tuple(wanted_line(*said) for said in msgspec.json.decode(text))
+
+
+def wanted_line(line_no: int, sku: str, quantity: str, price_vnd: int | None, *minimum: str) -> CommandLine:
+    """A line as its `content` says it."""
+    return CommandLine(line_no, sku, Decimal(quantity), price_vnd, Decimal(minimum[0]) if minimum else None)
 
 
 def _line_values(order_id: UUID, line: Line) -> tuple[Any, ...]:
@@ -200,12 +210,13 @@ def _line_values(order_id: UUID, line: Line) -> tuple[Any, ...]:
 async def _with_lines(conn: Connection, rows: Sequence[asyncpg.Record]) -> list[Filed]:
     if not rows:
         return []
-    lines: dict[UUID, list[Line]] = {row["order_id"]: [] for row in rows}
+    commands = {row["order_id"]: _stored_command(row) for row in rows}
+    lines: dict[UUID, list[Line]] = {order_id: [] for order_id in commands}
     for row in await conn.fetch(_LINES, list(lines)):
         lines[row["order_id"]].append(_line(row))
     return [
         Filed(
-            Order(row["order_id"], _stored_command(row), tuple(lines[row["order_id"]]), row["announced"]),
+            _order(row["order_id"], commands[row["order_id"]], lines[row["order_id"]], row["announced"]),
             row["cooperative_id"],
             row["partner_id"],
             row["received_at"],
@@ -216,10 +227,7 @@ async def _with_lines(conn: Connection, rows: Sequence[asyncpg.Record]) -> list[
 
 
 def _stored_command(row: asyncpg.Record) -> OrderCommand:
-    wanted = tuple(
-        CommandLine(line_no, sku, Decimal(quantity), price_vnd)
-        for line_no, sku, quantity, price_vnd in msgspec.json.decode(row["wanted"])
-    )
+    wanted = wanted_lines(row["wanted"])
     told = (row["contact_name"], row["contact_phone"], row["contact_address"])
     return OrderCommand(
         row["partner_ref"],
@@ -229,6 +237,20 @@ def _stored_command(row: asyncpg.Record) -> OrderCommand:
         wanted,
         Contact(*told) if any(told) else None,
     )
+
+
+def _order(order_id: UUID, command: OrderCommand, lines: Sequence[Line], announced: bool) -> Order:
+    """The minimum of a line is in what was pushed, under the line's own number."""
+    with_minimum = {(one.line_no, one.sku): one for one in command.lines if one.minimum is not None}
+    if with_minimum:
+        lines = [_with_minimum(line, with_minimum.get((line.line_no, line.sku))) for line in lines]
+    return Order(order_id, command, tuple(lines), announced)
+
+
+def _with_minimum(line: Line, wanted: CommandLine | None) -> Line:
+    if wanted is None or line.state is not LineState.ORDERED:
+        return line
+    return replace(line, minimum_steps=minimum_steps(wanted, line.sold_quantity, line.quantity_steps) or 1)
 
 
 def _line(row: asyncpg.Record) -> Line:

@@ -54,6 +54,8 @@ async def test_a_partner_receives_the_promise_signed(world: World, shop: Receive
                     "short_steps": 5,
                     "cancelled_steps": 0,
                     "reason": "sold_out",
+                    "why_vi": "Đã hết hàng: số khách đặt nhiều hơn số chào bán.",
+                    "why_en": "Sold out: more was ordered than was on offer.",
                 }
             ],
             "refused_lines": [{"line_no": 2, "sku": "LA", "reason": "unknown_sku"}],
@@ -74,7 +76,10 @@ async def test_a_partner_is_told_of_a_shortage(world: World, shop: Receiver) -> 
     first, second = (verified(secret, pushed) for pushed in shop.pushed)
     assert second["type"] == "order.shorted"
     assert second["data"]["sequence"] > first["data"]["sequence"]
-    assert (second["data"]["lines"][0]["before"], second["data"]["lines"][0]["after"]) == ("12.5", "7.5")
+    (line,) = second["data"]["lines"]
+    assert (line["before"], line["after"], line["reason"]) == ("12.5", "7.5", "pledges_reduced")
+    assert line["why_vi"].startswith("Sau khi hứa với khách, số các hộ đăng ký giảm xuống")
+    assert line["why_en"].startswith("After the promise the households' pledges were lowered")
 
 
 async def test_messages_about_one_order_leave_in_its_order(world: World, shop: Receiver) -> None:

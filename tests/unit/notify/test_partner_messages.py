@@ -1,6 +1,7 @@
 """What a partner reads."""
 
 import json
+import unicodedata
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.allocation.domain.books import Reason
 from services.notify.domain import notices
 from services.notify.domain.facts import (
     BasketFacts,
@@ -24,6 +26,7 @@ from services.notify.domain.facts import (
     ShortedLine,
 )
 from services.notify.domain.partner_messages import TYPE_OF, TYPES, json_schema, message
+from services.notify.domain.shortfalls import LANGUAGES, explain
 from services.notify.http.callbacks import CALLBACKS, examples
 
 AT = datetime(2026, 11, 23, 3, 0, 0, tzinfo=UTC)
@@ -64,6 +67,8 @@ def test_a_promise_says_per_line_what_will_come_and_what_will_not() -> None:
                     "short_steps": 7,
                     "cancelled_steps": 2,
                     "reason": "sold_out",
+                    "why_vi": "Đã hết hàng: số khách đặt nhiều hơn số chào bán.",
+                    "why_en": "Sold out: more was ordered than was on offer.",
                 }
             ],
             "refused_lines": [{"line_no": 2, "sku": "RAU-X", "reason": "unknown_sku"}],
@@ -94,6 +99,10 @@ def test_a_shortage_says_what_was_promised_before_and_what_is_left() -> None:
             "before_steps": 20,
             "after_steps": 15,
             "reason": "pledges_reduced",
+            "why_vi": "Sau khi hứa với khách, số các hộ đăng ký giảm xuống, nên phần đã hứa mà không còn đủ hàng "
+            "bị rút lại.",
+            "why_en": "After the promise the households' pledges were lowered, and what they no longer covered "
+            "was taken back.",
         }
     ]
 
@@ -155,3 +164,24 @@ def test_the_document_of_the_route_shows_every_message() -> None:
 def test_the_schema_of_every_message_is_written_down(name: str) -> None:
     folder = Path(__file__).parents[3] / "services" / "notify" / "webhooks"
     assert json.loads((folder / f"{name}.json").read_text("utf-8")) == json_schema(name)
+
+
+def test_a_line_that_gets_all_has_nothing_to_explain() -> None:
+    facts = promise(PromisedLine(1, "CAI", CABBAGE, 25, 25, 0, 0, 0, None))
+    (line,) = said(notices.ORDER_PROMISED, facts)["data"]["lines"]
+    assert (line["reason"], line["why_vi"], line["why_en"]) == (None, None, None)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_reason_of_allocation_has_a_sentence_of_its_own_in_every_language(language: str) -> None:
+    sentences = [explain(reason)[language] for reason in (*Reason, "another")]
+    assert len(set(sentences)) == len(sentences)
+    for sentence in sentences:
+        assert sentence == unicodedata.normalize("NFC", sentence).strip()
+        assert sentence.isprintable()
+        assert sentence.endswith(".")
+
+
+def test_of_an_unknown_reason_it_is_only_said_that_less_is_promised_than_was_ordered() -> None:
+    assert explain("frost")["en"] == explain("")["en"] == "Less is promised at present than was ordered."
+    assert explain("frost")["vi"] == "Số hứa giao hiện ít hơn số khách đặt."

@@ -101,6 +101,22 @@ def test_an_empty_basket_says_that_there_is_nothing_to_bring() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        ("vi", "Phần của gia đình lần này quá ít, không đáng một chuyến đi, nên các hộ khác mang thay."),
+        ("en", "Your part would have been too small to be worth the way, so others bring it."),
+    ],
+)
+def test_a_household_that_is_spared_a_small_delivery_reads_why(language: str, sentence: str) -> None:
+    spared = replace(basket(), empty_reason="not_worthwhile")
+    with_why = texts.basket(spared, "bà Dợ", language, False, None)
+    without = texts.basket(basket(), "bà Dợ", language, False, None)
+    assert with_why.subject == without.subject
+    assert [line for line in with_why.body.splitlines() if line not in without.body.splitlines()] == [sentence]
+    assert texts.basket(replace(basket(), empty_reason="frost"), "bà Dợ", language, False, None) == without
+
+
 def test_a_product_that_stands_in_two_offers_is_added_up() -> None:
     text = texts.basket(basket(item(1, CABBAGE, 3), item(1, CABBAGE, 4)), "bà Dợ", "vi", False, None)
     assert "- Cải mèo: 3,5 kg\n" in text.body

@@ -178,3 +178,38 @@ def test_a_body_that_is_no_order_is_malformed(raw: bytes) -> None:
 
 def test_the_digest_of_a_push_is_the_same_for_ever() -> None:
     assert read(body()).revision.digest == "dcd3a4752b4d6bfe00a13b46d918f13e20018cf04675b119ab81715282e2c1e9"
+
+
+# -- The least that is useful --------------------------------------------------------------------------------
+
+
+def test_a_line_may_state_the_least_that_is_useful() -> None:
+    command = read(body(lines=[{"sku": "A", "quantity": "2.5", "minimum_quantity": "1.50"}]))
+    assert command.lines == (CommandLine(1, "A", Decimal("2.5"), None, Decimal("1.5")),)
+    assert read(body(lines=[{"sku": "A", "quantity": 2, "minimum_quantity": "2.0"}])).lines[0].minimum == 2
+
+
+@pytest.mark.parametrize("minimum", ["2.000001", 3, 0, -1, 1.5, "1,5", True])
+def test_a_minimum_that_is_no_quantity_up_to_that_of_its_line_is_refused(minimum: object) -> None:
+    faults = faulty_fields(body(lines=[{"sku": "A", "quantity": 2, "minimum_quantity": minimum}]))
+    assert faults == ["order.lines[0].minimum_quantity"]
+
+
+def test_a_minimum_is_not_blamed_for_a_faulty_quantity() -> None:
+    faults = faulty_fields(body(lines=[{"sku": "A", "quantity": 1.5, "minimum_quantity": 9}]))
+    assert faults == ["order.lines[0].quantity"]
+
+
+def test_no_minimum_leaves_the_digest_as_it_was_and_every_minimum_has_its_own() -> None:
+    without = [{"sku": "CAI-MEO-300G", "quantity": "1.5", "price_vnd": 15000}, {"sku": "SU-SU", "quantity": 2}]
+    written_out = [line | {"minimum_quantity": None} for line in without]
+    assert read(body(lines=written_out)).revision == read(body()).revision
+    digests = {
+        read(body(lines=[without[0], without[1] | {"minimum_quantity": minimum}])).revision.digest
+        for minimum in (None, 1, "1.0", 2)
+    }
+    assert digests == {
+        "dcd3a4752b4d6bfe00a13b46d918f13e20018cf04675b119ab81715282e2c1e9",
+        "3acfef89cf0c109a73672db1fbb67fdae67b59cbaaecacf6348ddaefa994efa2",
+        "b2c28a2706b3cc477b52b5258ab0e7621ab82764c14f2aff536392cbe49c4698",
+    }
