@@ -11,7 +11,6 @@ import pytest
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelClosed
 from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed
-
 from prometheus_client import CollectorRegistry
 
 from infra.local.rabbitmq import MAX_MESSAGE_BYTES
