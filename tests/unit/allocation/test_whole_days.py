@@ -217,14 +217,14 @@ class Played:
             yield
 
 
-def play(stream: Stream, market: Market, seed: int) -> Iterator[Played]:
-    """The cooperative's days, after each move."""
+def play(stream: Stream, market: Market, seed: int, most: int = 14) -> Iterator[Played]:
+    """The cooperative's days, after each move; each phase of `most` moves at most."""
     random = Random(seed)
     played = Played(stream, market, random)
     played.begin()
     yield played
     for phase in PHASES * random.choice([1, 1, 1, 2]):
-        for _ in range(random.randint(2, 14)):
+        for _ in range(random.randint(2, most)):
             getattr(played, random.choice(phase if random.random() < 0.8 else ANYTHING))()
             yield played
     for _ in played.finish():
@@ -415,7 +415,7 @@ def test_cooperatives_come_out_the_same_however_their_events_come_mixed_and_cut(
     alone, acts = [], []
     for number, seed in ((1, first), (2, second)):
         market = Market()
-        *_, played = play(Stream(number, HOUSEHOLDS), market, seed)
+        *_, played = play(Stream(number, HOUSEHOLDS), market, seed, most=7)
         alone.append(kept(market))
         acts.append(played.acts)
     random = Random(mixing)
