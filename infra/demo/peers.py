@@ -21,7 +21,6 @@ from starlette.routing import Route
 
 from infra.local.ports import choose_ports
 
-
 WHOLE = ("order.promised", "order.changed")
 """The messages that say everything that is promised of an order."""
 
