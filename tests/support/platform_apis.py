@@ -63,6 +63,8 @@ class Platform:
     refresh: str = "refresh-0"
     refreshed: int = 0
     authorised: bool = True
+    poison: str = ""
+    """The order at which it fails."""
     hold: asyncio.Event | None = None
     """Answers with details wait for this, and `holding` says that one does."""
     holding: asyncio.Event = field(default_factory=asyncio.Event)
@@ -142,6 +144,8 @@ class TikTok(Platform):
         if request.headers.get("x-tts-access-token") != self.access:
             return JSONResponse({"code": 105002, "message": "Expired credentials.", "data": None}, 401)
         refs = asked["ids"].split(",")
+        if self.poison in refs:
+            return broken()
         if len(refs) > 50:
             return self.bad("too many ids", {"code": 36009003, "message": "ids", "data": None}, 400)
         self.asked.append(refs)

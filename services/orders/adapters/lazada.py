@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.orders.adapters.base import Credentials, Declaration, Ignored, Pull, Read, Request, Thin, parse
 from services.orders.adapters.signatures import mac_hex, require
 from services.orders.adapters.unix_time import moment
+from services.orders.adapters.words import Id, Status, Word
 
 TRADE_ORDER = 0
 
@@ -32,8 +33,6 @@ DECLARATION = Declaration(
     empty_answer=True,
 )
 
-Id = Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,100}$")]
-
 
 class _Lenient(BaseModel):
     """Strict about the fields that we read, blind to the others. Ids are numbers in some places, text in others."""
@@ -43,18 +42,18 @@ class _Lenient(BaseModel):
 
 class _Envelope(_Lenient):
     message_type: Annotated[int, Field(strict=True)]
-    seller_id: Annotated[str, Field(max_length=100)] = ""
+    seller_id: Word = ""
 
 
-class _Status(_Lenient):
+class _Said(_Lenient):
     trade_order_id: Id
     trade_order_line_id: Id
-    order_status: Annotated[str, Field(min_length=1, max_length=100)]
+    order_status: Status
     status_update_time: Annotated[int, Field(strict=True)]
 
 
 class _StatusPush(_Envelope):
-    data: _Status
+    data: _Said
 
 
 def verify(credentials: Credentials, request: Request, now: datetime) -> None:

@@ -8,13 +8,13 @@ signed: `signature_base` is `body` then. https://open.shopee.com/push-mechanism
 """
 
 from datetime import datetime
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from services.orders.adapters.base import Credentials, Declaration, Ignored, Ping, Pull, Read, Request, Thin, parse
 from services.orders.adapters.signatures import mac_hex, require
 from services.orders.adapters.unix_time import moment
+from services.orders.adapters.words import Id, Status, Word
 from services.orders.domain.command import Kind, OrderCommand
 
 TEST, STATUS = 0, 3
@@ -47,15 +47,15 @@ class _Envelope(_Lenient):
     shop_id: int = 0
 
 
-class _Status(_Lenient):
-    ordersn: Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,100}$")]
-    status: Annotated[str, Field(min_length=1, max_length=100)]
+class _Said(_Lenient):
+    ordersn: Id
+    status: Status
     update_time: int
 
 
 class _StatusPush(_Envelope):
-    msg_id: Annotated[str, Field(max_length=100)] = ""
-    data: _Status
+    msg_id: Word = ""
+    data: _Said
 
 
 def verify(credentials: Credentials, request: Request, now: datetime) -> None:

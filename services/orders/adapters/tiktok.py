@@ -7,13 +7,14 @@ https://partner.tiktokshop.com/docv2/page/tts-webhooks-overview; an order that i
 """
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from services.orders.adapters.base import Credentials, Declaration, Ignored, Pull, Read, Request, Thin, parse
 from services.orders.adapters.signatures import mac_hex, require
 from services.orders.adapters.unix_time import moment
+from services.orders.adapters.words import Id, Status, Word
 from services.orders.domain.command import Kind, OrderCommand
 
 STATUS, ADDRESS, CANCELLATION = 1, 3, 11
@@ -33,8 +34,6 @@ DECLARATION = Declaration(
     empty_answer=True,
 )
 
-Id = Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,100}$")]
-
 
 class _Lenient(BaseModel):
     """Strict about the fields that we read, blind to the others."""
@@ -44,30 +43,30 @@ class _Lenient(BaseModel):
 
 class _Envelope(_Lenient):
     type: int
-    shop_id: str = ""
+    shop_id: Word = ""
 
 
-class _Status(_Lenient):
+class _Said(_Lenient):
     order_id: Id
-    order_status: Annotated[str, Field(min_length=1, max_length=100)]
+    order_status: Status
     update_time: int
 
 
 class _StatusPush(_Envelope):
-    tts_notification_id: Annotated[str, Field(max_length=100)] = ""
-    data: _Status
+    tts_notification_id: Word = ""
+    data: _Said
 
 
 class _Change(_Lenient):
     order_id: Id
-    cancel_status: Annotated[str, Field(max_length=100)] = ""
+    cancel_status: Word = ""
 
 
 class _ChangePush(_Envelope):
     """A cancellation or an address: their data have no time of update, so that of the push counts."""
 
     type: Literal[3, 11]
-    tts_notification_id: Annotated[str, Field(max_length=100)] = ""
+    tts_notification_id: Word = ""
     timestamp: int
     data: _Change
 

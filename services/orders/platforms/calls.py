@@ -17,6 +17,7 @@ import httpx
 from services.orders.platforms.base import Limited, Refused, Unwell
 
 MOST_ANSWER_BYTES = 8_388_608
+MOST_DIGITS = 400
 LONGEST_WAIT_S = 3600.0
 """The most that a platform's Retry-After is believed."""
 _CODE = re.compile(r"[^A-Za-z0-9_.:-]")
@@ -80,13 +81,17 @@ def _object(response: httpx.Response, raw: bytes, now: datetime) -> dict[str, An
 def decode(raw: bytes) -> Any:
     """JSON whose fractions are Decimals. Raises ValueError."""
     try:
-        return json.loads(raw, parse_float=Decimal, parse_constant=_no_number)
+        return json.loads(raw, parse_float=_number, parse_constant=_number)
     except RecursionError:
         raise ValueError("too deep") from None
 
 
-def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is no number")
+def _number(text: str) -> Decimal:
+    """Not one whose digits would fill the memory, and not NaN."""
+    number = Decimal(text)
+    if not number.is_finite() or abs(number.adjusted()) > MOST_DIGITS:
+        raise ValueError("no number that anybody means")
+    return number
 
 
 def retry_after_s(text: str, now: datetime) -> float | None:

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.orders.adapters.base import Malformed
-from services.orders.adapters.lazada import Id
+from services.orders.adapters.words import Id
 from services.orders.domain.command import Kind, OrderCommand
 from services.orders.domain.token import Token
 from services.orders.platforms.base import (

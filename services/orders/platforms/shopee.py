@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.orders.adapters.base import Malformed
 from services.orders.adapters.shopee import CANCELLED, CANCELLED_RANK
 from services.orders.adapters.unix_time import moment
+from services.orders.adapters.words import Id
 from services.orders.domain.command import Kind, OrderCommand
 from services.orders.domain.token import Token
 from services.orders.platforms.base import (
@@ -73,7 +74,7 @@ class _Recipient(_Lenient):
 
 
 class _Order(_Lenient):
-    order_sn: Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,100}$")]
+    order_sn: Id
     order_status: Annotated[str, Field(min_length=1)]
     update_time: int
     currency: str | None = None

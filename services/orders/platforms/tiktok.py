@@ -13,8 +13,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.orders.adapters.base import Malformed
-from services.orders.adapters.tiktok import CANCELLED_RANK, Id
+from services.orders.adapters.tiktok import CANCELLED_RANK
 from services.orders.adapters.unix_time import moment
+from services.orders.adapters.words import Id
 from services.orders.domain.command import Kind, OrderCommand
 from services.orders.domain.token import Token
 from services.orders.platforms.base import Access, Expired, Found, Limited, Refused, Unauthorised, Unwell

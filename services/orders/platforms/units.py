@@ -80,7 +80,7 @@ def money_vnd(amount: object, currency: str | None) -> Decimal | None:
 
 def sku_text(*written: str | None, otherwise: str) -> str:
     """The first SKU that the seller gave, or the platform's own id of the thing, so that staff can map it too."""
-    return next((sku for sku in map(_plain, written) if sku), otherwise)[:MOST_SKU]
+    return next(sku for sku in map(_plain, (*written, otherwise, "?")) if sku)[:MOST_SKU]
 
 
 def contact_of(name: str | None, phone: str | None, address: Iterable[str | None]) -> Contact | None:
@@ -90,7 +90,8 @@ def contact_of(name: str | None, phone: str | None, address: Iterable[str | None
 
 
 def _plain(text: str | None) -> str:
-    return _CONTROLS.sub(" ", text or "").strip()
+    """Without controls, and without halves of characters as masking leaves them."""
+    return _CONTROLS.sub(" ", text or "").encode(errors="replace").decode().strip()
 
 
 def _cut(text: str) -> str | None:

@@ -13,6 +13,9 @@ from msgspec import Struct
 
 from services.chassis.ledger import Connection
 
+ALONE_FROM = 4
+"""Attempts after which an order is not asked for together with others, lest it is the one at which they fail."""
+
 _TELL = """
 with told as (
     select partner_id, partner_ref, updated_at, max(status) as status, array_agg(distinct key) as keys from (
@@ -40,9 +43,12 @@ where t.next_call_at <= $1 and p.adapter = any($2) order by oldest.due_at limit 
 """
 
 _CLAIM = """
-with due as (
-    select partner_ref from pull where partner_id = $1 and due_at <= $2
-    order by due_at, partner_ref limit $3 for update skip locked
+with oldest as (
+    select attempts >= $5 as alone from pull where partner_id = $1 and due_at <= $2 order by due_at, partner_ref limit 1
+), due as (
+    select p.partner_ref from pull p, oldest
+    where p.partner_id = $1 and p.due_at <= $2 and (oldest.alone or p.attempts < $5) order by p.due_at, p.partner_ref
+    limit (select case when alone then 1 else $3 end from oldest) for update of p skip locked
 )
 update pull p set due_at = $4, attempts = attempts + 1 from due
 where p.partner_id = $1 and p.partner_ref = due.partner_ref
@@ -130,8 +136,8 @@ async def find_ready(conn: Connection, adapters: Sequence[str], now: datetime) -
 
 
 async def claim_due(conn: Connection, partner_id: UUID, now: datetime, most: int, until: datetime) -> Claim:
-    """The partner's orders that have waited longest."""
-    rows = await conn.fetch(_CLAIM, partner_id, now, most, until)
+    """The partner's orders that have waited longest; one that failed ALONE_FROM times fails by itself."""
+    rows = await conn.fetch(_CLAIM, partner_id, now, most, until, ALONE_FROM)
     found = [Claimed(row["partner_ref"], row["updated_at"], row["told_at"], row["attempts"]) for row in rows]
     return Claim(partner_id, until, found)
 

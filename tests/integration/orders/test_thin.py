@@ -203,6 +203,16 @@ async def test_an_order_that_is_not_there_holds_up_no_other(thin: Thin, adapter:
     assert len(await thin.books(adapter)) == 5
 
 
+async def test_an_order_at_which_the_platform_fails_holds_up_no_other(thin: Thin) -> None:
+    for ref in ("1", "2", "3"):
+        await thin.tell("tiktok", an_order(ref))
+    thin.platforms.tiktok.poison = "2"
+    for _ in range(12):
+        await thin.pull_once()
+    assert set(await thin.books("tiktok")) == {"1", "3"}
+    assert await thin.waiting() == {"2": "http_500"}
+
+
 @each_platform
 async def test_an_order_that_is_older_than_its_push_is_asked_for_again(thin: Thin, adapter: str) -> None:
     thin.platform(adapter).put(an_order())

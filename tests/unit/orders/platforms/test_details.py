@@ -63,6 +63,12 @@ def test_a_masked_customer_passes_through() -> None:
     assert command.contact == Contact("N*** V*** A", "(+84)9*****64", "Bản Tả Phời , Vân Hồ")
 
 
+def test_half_a_character_that_masking_left_is_replaced() -> None:
+    to = decode(rb'{"name": "Mai \ud83d***", "full_address": "\u0000"}')
+    command = tiktok.order_command(tiktok_order(tiktok_item(1, "A\ud83d"), recipient_address=to))
+    assert (command.contact, command.lines[0].sku) == (Contact("Mai ?***", None, None), "A?")
+
+
 def test_prices_that_are_no_whole_vnd_are_unknown() -> None:
     def price(*items: dict[str, Any]) -> int | None:
         return tiktok.order_command(tiktok_order(*items)).lines[0].price_vnd
