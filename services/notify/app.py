@@ -22,7 +22,7 @@ from services.notify.metrics import NoticeMetrics
 from services.notify.sending import Sender
 from services.notify.settings import NotifySettings
 from services.notify.store.endpoints import count_endpoints, forget_old_secrets
-from services.notify.store.notices import count_open
+from services.notify.store.shown import count_open
 
 PARTNERS_AT_ONCE = 4
 """Partners that one process sends to side by side, so that one that hangs holds up none of the others."""

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.notify.domain.notices import EMAIL, WEBHOOK
 from services.notify.store.endpoints import Counts
-from services.notify.store.notices import Open
+from services.notify.store.shown import Open
 
 
 class NoticeMetrics:

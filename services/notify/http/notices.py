@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.chassis.access import Authenticated
-from services.notify.store import notices as store
+from services.notify.store import shown as store
 
 router = APIRouter(tags=["notices"])
 

@@ -1,4 +1,4 @@
-"""How an endpoint fares: pauses, being given up, the notice to staff, enabling; and secrets that change."""
+"""How an endpoint fares: pauses, being given up, the notice to staff, enabling."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -10,17 +10,15 @@ from uuid import uuid4
 
 import pytest
 from prometheus_client import CollectorRegistry
-from standardwebhooks import Webhook, WebhookVerificationError
 
 from services.chassis.ids import uuid7
-from services.chassis.outbound import OutboundClient, Resolve
-from services.chassis.standard_webhooks import new_secret
+from services.chassis.outbound import OutboundClient, Resolve, resolve
 from services.notify import sending
 from services.notify.channels.webhook import Push, WebhookChannel
 from services.notify.domain.delivery import WEBHOOK_PLAN
 from services.notify.metrics import NoticeMetrics
 from services.notify.sending import Sender
-from tests.integration.notify.peers import Mailbox, Pushed, Receiver
+from tests.integration.notify.peers import Mailbox, Receiver
 from tests.integration.notify.world import World
 
 CONTACT = {"email": "van-phong@example.vn", "display_name": "chị Hà", "language": "vi"}
@@ -37,10 +35,9 @@ class Clock:
 
 
 @asynccontextmanager
-async def sender(world: World, clock: Clock, resolve: Resolve | None = None) -> AsyncIterator[Sender[Push]]:
+async def sender(world: World, clock: Clock, resolve: Resolve = resolve) -> AsyncIterator[Sender[Push]]:
     """What sends webhooks, by a clock and with names of its own."""
-    names = {"resolve": resolve} if resolve else {}
-    client = OutboundClient((ip_network("127.0.0.1/32"),), 60, 50, 0, **names)
+    client = OutboundClient((ip_network("127.0.0.1/32"),), 60, 50, 0, resolve)
     channel = WebhookChannel(clock, client)
     try:
         yield Sender(
@@ -274,87 +271,6 @@ async def test_a_name_that_leads_inward_the_next_time_is_not_followed(world: Wor
         ("queued", "address_not_public"),
         ("queued", "address_not_public"),
     ]
-
-
-# -- Secrets ---------------------------------------------------------------------------------------------------
-
-
-async def rotate(world: World, **body: Any) -> dict[str, Any]:
-    path = f"/v1/partners/{world.partner}/webhook/secret/rotate"
-    answer = await world.service.client.post(
-        path, json={"cooperative": str(world.cooperative)} | body, headers=await world.staff()
-    )
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["cache-control"] == "no-store"
-    return dict(answer.json())
-
-
-def takes(secret: str, pushed: Pushed) -> bool:
-    try:
-        Webhook(secret).verify(pushed.body, pushed.headers)
-    except WebhookVerificationError:
-        return False
-    return True
-
-
-async def test_for_a_stated_time_two_secrets_sign_side_by_side(world: World, shop: Receiver) -> None:
-    first = await world.listen(shop.url)
-    made = await rotate(world, keep_old_h=2)
-    second = made["secret"]
-    assert second.startswith("whsec_")
-    assert made["old_secret_until"] == (await world.webhook())["old_secret_until"]
-    await world.apply(world.promised())
-    await world.run("send_webhooks")
-    assert takes(first, shop.pushed[0])
-    assert takes(second, shop.pushed[0])
-    await world.run("forget_old_secrets", after=timedelta(hours=1))
-    assert (await world.webhook())["old_secret_until"] is not None
-    await world.run("forget_old_secrets", after=timedelta(hours=3))
-    assert (await world.webhook())["old_secret_until"] is None
-    await world.apply(world.promised(20))
-    await world.run("send_webhooks")
-    assert not takes(first, shop.pushed[1])
-    assert takes(second, shop.pushed[1])
-
-
-async def test_a_secret_that_others_may_know_stops_at_once(world: World, shop: Receiver) -> None:
-    first = await world.listen(shop.url)
-    given = new_secret()
-    made = await rotate(world, secret=given, keep_old_h=0)
-    assert (made["secret"], made["old_secret_until"]) == (None, None)
-    await world.apply(world.promised())
-    await world.run("send_webhooks")
-    assert not takes(first, shop.pushed[0])
-    assert takes(given, shop.pushed[0])
-
-
-async def test_setting_the_endpoint_ends_the_old_secret_too(world: World, shop: Receiver) -> None:
-    first = await world.listen(shop.url)
-    await rotate(world)
-    third = await world.listen(shop.url)
-    await world.apply(world.promised())
-    await world.run("send_webhooks")
-    assert not takes(first, shop.pushed[0])
-    assert takes(third, shop.pushed[0])
-
-
-@pytest.mark.parametrize(
-    ("change", "status"),
-    [({"keep_old_h": -1}, 422), ({"keep_old_h": 169}, 422), ({"secret": "geheim"}, 422), ({"until": 1}, 422),
-     ({"cooperative": str(uuid4())}, 404)],
-)  # fmt: skip
-async def test_a_rotation_that_makes_no_sense_changes_nothing(
-    world: World, shop: Receiver, change: dict[str, Any], status: int
-) -> None:
-    first = await world.listen(shop.url)
-    path = f"/v1/partners/{world.partner}/webhook/secret/rotate"
-    body = {"cooperative": str(world.cooperative)} | change
-    answer = await world.service.client.post(path, json=body, headers=await world.staff())
-    assert answer.status_code == status
-    assert "geheim" not in answer.text
-    await world.apply(world.promised())
-    await world.run("send_webhooks")
-    assert takes(first, shop.pushed[0])
 
 
 # -- The staff's own contact -----------------------------------------------------------------------------------
