@@ -66,7 +66,8 @@ def _pulling(runtime: Runtime[OrdersSettings], desk: Desk, client: httpx.AsyncCl
     every = timedelta(seconds=settings.reconcile_every_s)
     reconciler = Reconciler(ledger, desk, WooCommerce(fetch), metrics, _clock, chance, every)
     return [
-        *[Job("pull_orders", 0.5, puller.pull_due)] * PARTNERS_AT_ONCE,
+        Job("pull_orders", 0.5, puller.pull_due),
+        *[Job("pull_orders", 5.0, puller.pull_due)] * (PARTNERS_AT_ONCE - 1),
         Job("count_pulls", 5.0, puller.count),
         Job("reconcile_shops", 5.0, reconciler.reconcile_due),
         Job("count_shops", 15.0, reconciler.count),

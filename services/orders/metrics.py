@@ -47,7 +47,7 @@ class PullMetrics:
         self.waiting = Gauge("orders_pulls_waiting", "Orders still to be pulled", ["adapter"], registry=registry)
         self.oldest_due_s = Gauge(
             "orders_pull_oldest_due_seconds",
-            "Since when the oldest of them is known to have changed",
+            "Since when the oldest of them is known to have changed; without those that their platforms do not know",
             ["adapter"],
             registry=registry,
         )

@@ -50,6 +50,7 @@ REFUSED_WAIT = timedelta(minutes=10)
 """How long a platform is left alone that will not answer before somebody changes something."""
 LIMITED_WAIT = timedelta(seconds=30)
 """The same where it says that it was asked too often, and not for how long to wait."""
+NOT_FOUND = "not_found"
 
 _KINDS: tuple[tuple[type[Trouble], Outcome], ...] = (
     (Limited, Outcome.LIMITED),
@@ -99,11 +100,11 @@ class Puller:
     async def count(self, now: datetime) -> bool:
         """Says in the metrics how much waits, and how long."""
         async with self._ledger.pool.acquire(timeout=5) as conn:
-            waiting = await store.list_waiting(conn)
+            waiting = await store.list_waiting(conn, NOT_FOUND)
         for adapter in self._platforms:
             found = waiting.get(adapter)
             self._metrics.waiting.labels(adapter).set(found.orders if found else 0)
-            age_s = max((now - found.told_at).total_seconds(), 0) if found else 0
+            age_s = max((now - found.told_at).total_seconds(), 0) if found and found.told_at else 0
             self._metrics.oldest_due_s.labels(adapter).set(age_s)
         return False
 
@@ -137,7 +138,7 @@ class Puller:
             results = dict.fromkeys(refs, _result_of(trouble))
             await self._leave_alone(partner.partner_id, trouble)
         else:
-            results = {ref: _Result(Outcome.MISSING, "not_found") for ref in refs if ref not in found}
+            results = {ref: _Result(Outcome.MISSING, NOT_FOUND) for ref in refs if ref not in found}
         return results | await self._take(partner, claim, found)
 
     async def _ask(self, partner: Partner, platform: Platform, refs: Sequence[str]) -> Found:

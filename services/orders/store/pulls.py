@@ -68,7 +68,7 @@ from mine where p.partner_id = $1 and p.partner_ref = mine.partner_ref
 """
 
 _OLDEST = """
-select p.adapter, count(*) as waiting, min(q.told_at) as told_at
+select p.adapter, count(*) as waiting, min(q.told_at) filter (where q.last_error is distinct from $1) as told_at
 from pull q join partner p using (partner_id) where q.due_at is not null group by p.adapter
 """
 
@@ -109,10 +109,10 @@ class Settled(Struct, frozen=True):
 
 
 class Waiting(Struct, frozen=True):
-    """What waits at one platform."""
+    """What waits at one platform; `told_at`: since when an order does of which it does not say that there is none."""
 
     orders: int
-    told_at: datetime
+    told_at: datetime | None
 
 
 async def save_told(conn: Connection, told: Sequence[Told], now: datetime) -> set[tuple[UUID, str]]:
@@ -161,6 +161,7 @@ async def make_due(conn: Connection, partner_id: UUID, now: datetime) -> None:
     )
 
 
-async def list_waiting(conn: Connection) -> dict[str, Waiting]:
-    """What waits, by adapter."""
-    return {row["adapter"]: Waiting(row["waiting"], row["told_at"]) for row in await conn.fetch(_OLDEST)}
+async def list_waiting(conn: Connection, not_found: str) -> dict[str, Waiting]:
+    """What waits, by adapter; `not_found` is the error of an order that its platform does not know."""
+    rows = await conn.fetch(_OLDEST, not_found)
+    return {row["adapter"]: Waiting(row["waiting"], row["told_at"]) for row in rows}

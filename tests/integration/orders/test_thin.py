@@ -198,6 +198,9 @@ async def test_an_order_that_is_not_there_holds_up_no_other(thin: Thin, adapter:
     await thin.pull_once()
     assert set(await thin.books(adapter)) == {"1", "2", "4", "5"}
     assert await thin.waiting() == {"3": "not_found"}
+    await thin.orders.run("count_pulls", datetime.now(UTC) + timedelta(hours=1))
+    assert thin.counted("orders_pulls_waiting", adapter=adapter) == 1
+    assert thin.counted("orders_pull_oldest_due_seconds", adapter=adapter) == 0
     thin.platform(adapter).put(an_order("3"))
     await thin.pull_all()
     assert len(await thin.books(adapter)) == 5
