@@ -7,7 +7,7 @@ from services.chassis.broker import Broker
 from services.chassis.jobs import Job
 from services.chassis.runtime import Parts, Runtime, Service
 from services.contracts.orders import IntakeClosed, OrderCancelled, OrderChanged, OrderPlaced
-from services.orders import closing, consumers, http
+from services.orders import closing, consumers, http, linking
 from services.orders.amqp.command import accounts_command
 from services.orders.amqp.content import Limits
 from services.orders.amqp.door import AmqpDoor
@@ -31,7 +31,10 @@ def wire(runtime: Runtime[OrdersSettings]) -> Parts:
     async def close_intake(now: datetime) -> bool:
         return await runtime.ledger.transact(lambda tx: closing.close_due(tx, now))
 
-    jobs = [Job("close_intake", 0.5, close_intake)]
+    async def link_customers(_: datetime) -> bool:
+        return await runtime.ledger.transact(linking.link_due)
+
+    jobs = [Job("close_intake", 0.5, close_intake), Job("link_customers", 1.0, link_customers)]
     return Parts(
         handlers=consumers.handlers(board, metrics, settings.shared_lanes, _clock),
         jobs=jobs,
