@@ -1,5 +1,12 @@
 """The routes: partners push and read orders; staff keep partners and SKU maps and look at orders."""
 
-from services.orders.http import amqp_accounts, orders, partners, push
+from services.orders.http import amqp_accounts, customers, order_files, orders, partners, push
 
-routers = (push.router, orders.router, partners.router, amqp_accounts.router)
+routers = (
+    push.router,
+    orders.router,
+    order_files.router,
+    customers.router,
+    partners.router,
+    amqp_accounts.router,
+)

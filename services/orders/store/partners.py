@@ -1,6 +1,6 @@
 """Partners, their secrets and what their SKUs mean."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -90,6 +90,15 @@ async def get_cooperative_id(conn: "Connection | asyncpg.Pool[asyncpg.Record]", 
     """The cooperative of a slug."""
     found: UUID | None = await conn.fetchval("select cooperative_id from cooperative where slug = $1", slug)
     return found
+
+
+async def list_partner_names(
+    conn: "Connection | asyncpg.Pool[asyncpg.Record]", partner_ids: Iterable[UUID]
+) -> dict[UUID, tuple[str, str]]:
+    """(name, adapter) of each of the partners."""
+    query = "select partner_id, name, adapter from partner where partner_id = any($1)"
+    rows = await conn.fetch(query, list(partner_ids))
+    return {row["partner_id"]: (row["name"], row["adapter"]) for row in rows}
 
 
 async def list_mappings(conn: Connection, skus: Sequence[tuple[UUID, str]]) -> dict[UUID, dict[str, SkuMapping]]:
