@@ -13,6 +13,7 @@ from services.orders.amqp.content import Limits
 from services.orders.amqp.door import AmqpDoor
 from services.orders.amqp.receiving import Receiver
 from services.orders.desk import Desk
+from services.orders.limits import PushLimit
 from services.orders.metrics import OrderMetrics
 from services.orders.settings import OrdersSettings
 from services.orders.waiting import PromiseBoard
@@ -39,7 +40,12 @@ def wire(runtime: Runtime[OrdersSettings]) -> Parts:
         handlers=consumers.handlers(board, metrics, settings.shared_lanes, _clock),
         jobs=jobs,
         doors=_doors(runtime, desk, metrics),
-        state={"promise_board": board, "order_metrics": metrics, "desk": desk},
+        state={
+            "promise_board": board,
+            "order_metrics": metrics,
+            "desk": desk,
+            "push_limit": PushLimit(settings),
+        },
     )
 
 

@@ -19,6 +19,10 @@ class OrdersSettings(ServiceSettings):
     """The most that the body of one push may have."""
     longest_wait_s: Annotated[int, Field(ge=0, le=300)] = 30
     """The most that `Prefer: wait=N` holds a request."""
+    partner_orders_per_s: Annotated[int, Field(ge=1, le=1_000_000)] = 200
+    """The orders that one partner may push over HTTP to one process, in the long run."""
+    partner_burst: Annotated[int, Field(ge=500, le=10_000_000)] = 2000
+    """The orders that it may push at once after a rest; at least as many as one batch has."""
     partners_amqp_url: SecretStr | None = None
     """As amqp_url, with the virtual host that partners publish in; without it there is no AMQP door."""
     broker_admin_url: SecretStr | None = None

@@ -69,9 +69,12 @@ def plain_text(text: str | None) -> str | None:
 
 def may_identify(contact: Contact | None) -> bool:
     """Whether it is worth to look closer; cheap, since every push is asked."""
-    return contact is not None and any(
-        value is not None and "*" not in value for value in (contact.phone, contact.email, contact.platform_id)
-    )
+    if contact is None:
+        return False
+    for value in (contact.phone, contact.email, contact.platform_id):  # noqa: SIM110 - a generator takes three times as long
+        if value is not None and "*" not in value:
+            return True
+    return False
 
 
 def identities_of(contact: Contact, partner_id: UUID) -> Sequence[Identity]:

@@ -28,6 +28,7 @@ from services.orders.domain.intake import Outcome
 from services.orders.domain.order import OrderState
 from services.orders.http.answers import BatchAnswer, FieldFault, ItemAnswer, OrderAnswer, Passed, of_order, response
 from services.orders.intake import Answer, Push
+from services.orders.limits import PushLimit
 from services.orders.metrics import OrderMetrics
 from services.orders.settings import OrdersSettings
 from services.orders.store.orders import get_order
@@ -86,6 +87,7 @@ once as `application/cloudevents-batch+json`; each event of a batch is answered 
         409: {"description": "The partner's secret is changing just now. Send the same again."},
         413: {"description": "The body is too large."},
         422: {"description": "The body is faulty, or all of a batch; every field is named."},
+        429: {"description": "The partner pushes faster than agreed; `Retry-After` says when it may go on."},
         503: {"description": "The database is away, or too much is waiting. Send the same again; it counts once."},
     },
     openapi_extra={"requestBody": {"required": True, "content": _BODY}},
@@ -102,6 +104,7 @@ async def push(partner_id: str, request: Request) -> Response:
         if isinstance(read, Ping | Ignored):
             return _passed(partner, read, metrics)
         pushes = [Push(partner, command, received_at, trace.current.get()) for command in _commands(read)]
+        _admit(request, partner, len(pushes), metrics)
         try:
             results = await desk.take(partner, pushes)
         except PartnerChanged:
@@ -134,6 +137,16 @@ async def _read(
     except Malformed as error:
         metrics.pushes.labels(partner.adapter, "malformed").inc()
         raise problems.invalid(error.fields) from None
+
+
+def _admit(request: Request, partner: Partner, orders: int, metrics: OrderMetrics) -> None:
+    """Raises 429 where the partner pushes too fast."""
+    limit: PushLimit = request.app.state.push_limit
+    try:
+        limit.admit(partner.partner_id, orders)
+    except Problem:
+        metrics.pushes.labels(partner.adapter, "too_fast").inc(orders)
+        raise
 
 
 def _id(partner_id: str) -> UUID:
