@@ -1,12 +1,13 @@
 """The routes: partners push and read orders; staff keep partners and SKU maps and look at orders."""
 
-from services.orders.http import amqp_accounts, customers, order_files, orders, partners, push
+from services.orders.http import amqp_accounts, customers, order_files, orders, partners, push, revenue
 
 routers = (
     push.router,
     orders.router,
     order_files.router,
     customers.router,
+    revenue.router,
     partners.router,
     amqp_accounts.router,
 )
