@@ -41,7 +41,7 @@ async def download(name: str, columns: Sequence[str], pages: AsyncIterator[Seque
     The first page is read before the answer begins, so that what is wrong can still be refused. Where a later one fails
     the connection ends without the end of the answer, and the client knows that something is missing.
     """
-    first = await anext(pages, ())
+    first = await anext(pages, None) or ()
 
     async def parts() -> AsyncIterator[bytes]:
         yield whole(columns, first)
