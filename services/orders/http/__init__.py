@@ -1,6 +1,6 @@
 """The routes: partners push and read orders; staff keep partners and SKU maps and look at orders."""
 
-from services.orders.http import amqp_accounts, customers, order_files, orders, partners, push, revenue
+from services.orders.http import amqp_accounts, customers, order_files, orders, partners, push, revenue, skus
 
 routers = (
     push.router,
@@ -9,5 +9,6 @@ routers = (
     customers.router,
     revenue.router,
     partners.router,
+    skus.router,
     amqp_accounts.router,
 )

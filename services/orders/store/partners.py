@@ -11,6 +11,7 @@ import asyncpg
 
 from services.chassis.ledger import Connection
 from services.orders.domain.order import Product, SkuMapping
+from services.orders.domain.suggestions import Known
 
 OPEN_SALE = 5
 """The tier of a partner with which nothing else is agreed."""
@@ -125,6 +126,39 @@ async def list_product_ids(conn: Connection, cooperative_id: UUID, codes: Sequen
         "select code, product_id from product where cooperative_id = $1 and code = any($2)", cooperative_id, codes
     )
     return {row["code"]: row["product_id"] for row in rows}
+
+
+async def list_products(conn: "Connection | asyncpg.Pool[asyncpg.Record]", cooperative_id: UUID) -> list[Known]:
+    """All products of a cooperative."""
+    rows = await conn.fetch(
+        "select code, name, unit, step_milliunits from product where cooperative_id = $1 order by code", cooperative_id
+    )
+    return [Known(**row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """What one SKU of a partner means: so many units of the product."""
+
+    sku: str
+    product_code: str
+    unit: str
+    factor: Fraction
+
+
+async def list_mapped(
+    conn: "Connection | asyncpg.Pool[asyncpg.Record]", partner_id: UUID, after: str, limit: int
+) -> list[Mapped]:
+    """What the SKUs of a partner mean that come after the one given, in their order."""
+    rows = await conn.fetch(
+        "select m.sku, p.code, p.unit, m.factor_numerator, m.factor_denominator "
+        "from sku_map m join product p using (product_id) "
+        "where m.partner_id = $1 and m.sku > $2 order by m.sku limit $3",
+        partner_id,
+        after,
+        limit,
+    )
+    return [Mapped(sku, code, unit, Fraction(parts, whole)) for sku, code, unit, parts, whole in rows]
 
 
 async def save_mappings(conn: Connection, partner_id: UUID, mappings: Sequence[tuple[str, UUID, Fraction]]) -> None:
