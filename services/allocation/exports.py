@@ -1,25 +1,21 @@
-"""Settlements as files: CSV (RFC 4180, UTF-8 with a byte order mark, so that spreadsheets read Vietnamese) and XLSX."""
+"""Settlements as files: CSV and XLSX."""
 
-import csv
 import io
 from collections.abc import Sequence
 
 import xlsxwriter
 
 from services.allocation.store.settlements import BookedEntry
+from services.chassis import csv_files
 
-CSV_TYPE = "text/csv; charset=utf-8"
+CSV_TYPE = csv_files.CSV_TYPE
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 COLUMNS = ("delivery_day", "household", "gross_vnd", "fee_vnd", "adjustment_vnd", "net_vnd", "reason", "made_at")
 
 
 def to_csv(entries: Sequence[BookedEntry]) -> bytes:
     """One row per entry, after a row of names."""
-    file = io.StringIO(newline="")
-    writer = csv.writer(file)
-    writer.writerow(COLUMNS)
-    writer.writerows([_plain(value) for value in _row(one)] for one in entries)
-    return b"\xef\xbb\xbf" + file.getvalue().encode()
+    return csv_files.whole(COLUMNS, map(_row, entries))
 
 
 def to_xlsx(entries: Sequence[BookedEntry]) -> bytes:
@@ -57,8 +53,3 @@ def _row(one: BookedEntry) -> tuple[str | int, ...]:
 def _amounts(one: BookedEntry) -> tuple[int, int, int, int]:
     entry = one.entry
     return entry.gross_vnd, entry.fee_vnd, entry.adjustment_vnd, entry.net_vnd
-
-
-def _plain(value: str | int) -> str | int:
-    """A text that a spreadsheet would take for a formula is marked as text."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value

@@ -88,6 +88,17 @@ def too_much() -> Problem:
     return Problem(422, "too-much", "Too much at once", detail)
 
 
+def too_fast(retry_after_s: int) -> Problem:
+    """429: the sender has used up what it may send for now."""
+    return Problem(
+        429,
+        "too-fast",
+        "Too many requests",
+        f"This comes faster than agreed, and nothing of it was taken. Send it again in {retry_after_s} s.",
+        headers={"Retry-After": str(retry_after_s)},
+    )
+
+
 def unavailable() -> Problem:
     """503: weather; the same request will do later."""
     return Problem(

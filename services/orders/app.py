@@ -10,12 +10,13 @@ from services.chassis.broker import Broker
 from services.chassis.jobs import Job
 from services.chassis.runtime import Parts, Runtime, Service
 from services.contracts.orders import IntakeClosed, OrderCancelled, OrderChanged, OrderPlaced
-from services.orders import closing, consumers, http
+from services.orders import closing, consumers, http, linking
 from services.orders.amqp.command import accounts_command
 from services.orders.amqp.content import Limits
 from services.orders.amqp.door import AmqpDoor
 from services.orders.amqp.receiving import Receiver
 from services.orders.desk import Desk
+from services.orders.limits import PushLimit
 from services.orders.metrics import OrderMetrics, PullMetrics
 from services.orders.platforms.base import Platform
 from services.orders.platforms.calls import Caller, open_client
@@ -48,12 +49,22 @@ def wire(runtime: Runtime[OrdersSettings]) -> Parts:
     async def close_intake(now: datetime) -> bool:
         return await runtime.ledger.transact(lambda tx: closing.close_due(tx, now))
 
-    jobs = [Job("close_intake", 0.5, close_intake), *_pulling(runtime, desk, client, fetch)]
+    async def link_customers(_: datetime) -> bool:
+        return await runtime.ledger.transact(linking.link_due)
+
+    jobs = [Job("close_intake", 0.5, close_intake), Job("link_customers", 1.0, link_customers)]
+    jobs += _pulling(runtime, desk, client, fetch)
     return Parts(
         handlers=consumers.handlers(board, metrics, settings.shared_lanes, _clock),
         jobs=jobs,
         doors=_doors(runtime, desk, metrics),
-        state={"promise_board": board, "order_metrics": metrics, "desk": desk, "told": ToldOrders(runtime.ledger)},
+        state={
+            "promise_board": board,
+            "order_metrics": metrics,
+            "desk": desk,
+            "told": ToldOrders(runtime.ledger),
+            "push_limit": PushLimit(settings),
+        },
         close=[client.aclose, fetch.close],
     )
 

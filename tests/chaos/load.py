@@ -22,6 +22,7 @@ from tests.chaos.world import LiveOffer, Member, World
 
 SIDE_BY_SIDE = 64
 PATIENCE_S = 120
+TOO_FAST = 429
 MOST_ORDERS = 100_000
 """Of one shop; more than any scenario lasts."""
 
@@ -41,7 +42,7 @@ class Certain:
 async def patiently(
     send: Callable[[], Awaitable[httpx.Response]], rng: random.Random, answers: Counter[str]
 ) -> Certain:
-    """Asks until there is a certain answer: neither an error of the connection nor 5xx. Raises Unanswered."""
+    """Asks until there is a certain answer: neither an error of the connection, 429 nor 5xx. Raises Unanswered."""
     began, repeated, last = time.monotonic(), False, ""
     while time.monotonic() < began + PATIENCE_S:
         try:
@@ -49,7 +50,7 @@ async def patiently(
         except httpx.TransportError as error:
             last = type(error).__name__
         else:
-            if answer.status_code < 500:
+            if answer.status_code < 500 and answer.status_code != TOO_FAST:
                 answers[str(answer.status_code)] += 1
                 return Certain(answer, repeated)
             last = str(answer.status_code)

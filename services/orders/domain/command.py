@@ -57,11 +57,22 @@ class CommandLine(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Contact:
-    """The customer as the partner gave it; never leaves this service, and no repr puts it into a log."""
+    """The customer as the partner gave it; never leaves this service, and no repr puts it into a log.
+
+    `platform_id`: the partner's own name for the customer's account.
+    """
 
     name: str | None = None
     phone: str | None = None
     address: str | None = None
+    email: str | None = None
+    platform_id: str | None = None
+
+    @property
+    def content(self) -> tuple[str | None, ...]:
+        """What goes into a digest: the last two only where one is given, so that older digests stay what they are."""
+        told = (self.name, self.phone, self.address)
+        return told if self.email is None and self.platform_id is None else (*told, self.email, self.platform_id)
 
 
 class OrderCommand(Struct, frozen=True):
@@ -92,11 +103,19 @@ class OrderCommand(Struct, frozen=True):
             kind.value,
             delivery_day and delivery_day.isoformat(),
             [line.content() for line in lines],
-            contact and (contact.name, contact.phone, contact.address),
+            contact and contact.content,
         )
         digest = hashlib.sha256(_encode(content).encode()).hexdigest()
         revision = Revision(updated_at, status_rank, digest)
         return cls(partner_ref, revision, kind, delivery_day, lines, contact, restores)
+
+    def without_contact(self) -> Self:
+        """The same push as if it had not named the customer; equal pushes stay equal, and older ones older."""
+        told = self.revision
+        return self.make(
+            self.partner_ref, told.updated_at, told.status_rank, self.kind, self.delivery_day, self.lines,
+            restores=self.restores,
+        )  # fmt: skip
 
     def follows(self, stored: "OrderCommand") -> bool:
         """Whether this push takes the place of the stored one. A deletion has no time, so a restoration follows it."""

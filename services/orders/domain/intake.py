@@ -74,6 +74,8 @@ class Books(Struct, frozen=True):
 
 def decide(order: Order, command: OrderCommand, books: Books, now: datetime) -> Decision:
     """Applies a push. One that does not follow the stored one has no effect."""
+    if order.contact_erased:
+        command = command.without_contact()
     if order.command is not None and not command.follows(order.command):
         return Decision(order, Outcome.REPEATED)
     return _apply(order, command, books, now)
@@ -94,7 +96,7 @@ def _apply(order: Order, command: OrderCommand, books: Books, now: datetime) -> 
     else:
         lines, late_lines = _revise(order, command, books, now)
     announced = order.announced or command.kind is Kind.UPSERT
-    after = Order(order.order_id, command, lines, announced)
+    after = replace(order, command=command, lines=lines, announced=announced)
     return Decision(after, _outcome(order, after), late_lines)
 
 

@@ -109,12 +109,16 @@ def minimum_steps(wanted: CommandLine, sold_quantity: Decimal, quantity_steps: i
 
 
 class Order(Struct, frozen=True):
-    """`command` is the push that made it so; None before the first. `announced`: readers know of the order."""
+    """`command` is the push that made it so; None before the first. `announced`: readers know of the order.
+
+    `contact_erased`: its customer was erased, and no later push brings the person back.
+    """
 
     order_id: UUID
     command: OrderCommand | None = None
     lines: tuple[Line, ...] = ()
     announced: bool = False
+    contact_erased: bool = False
 
     @property
     def ordered(self) -> tuple[Line, ...]:

@@ -115,6 +115,8 @@ def apply(
     if whole is not None and not command.follows(whole.command):
         return Applied(whole, Outcome.REPEATED)
     asked_day = command.delivery_day
+    if any(part.contact_erased for part in parts.values()):
+        command = replace(command, contact=None)  # or a new part would bring the person back
     lines: Mapping[UUID, Sequence[CommandLine]] = {}
     refused: Sequence[RefusedLine] = ()
     if command.kind is Kind.UPSERT:

@@ -62,6 +62,8 @@ class Customer:
     name: str | None
     phone: str | None
     address: str | None
+    email: str | None = None
+    platform_id: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -21,10 +21,10 @@ from services.orders.domain.command import decimal_text
 from services.orders.domain.intake import Reason
 from services.orders.http.answers import PooledOrderAnswer
 from services.orders.http.orders import bearer, check_signature
-from services.orders.http.partners import MOST_WAITING
 from services.orders.http.pooled_answers import of_pooled
 from services.orders.http.pooled_items import ItemBody, Items
 from services.orders.http.pushed import unauthorized
+from services.orders.http.skus import MOST_WAITING
 from services.orders.store import campaigns as store
 from services.orders.store.partners import Partner, get_partner, lock_partners
 

@@ -13,15 +13,17 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 
 from services.chassis import standard_webhooks
-from services.chassis.access import Authenticated, authenticate
+from services.chassis.access import authenticate
 from services.chassis.runtime import Runtime
+from services.orders.domain.command import Contact
 from services.orders.domain.order import OrderState
 from services.orders.http import answers
 from services.orders.http.answers import Customer, LineAnswer, OrderAnswer, OrderDetail
+from services.orders.http.context import Here, TheCooperative
 from services.orders.http.pushed import unauthorized
 from services.orders.settings import OrdersSettings
-from services.orders.store.orders import Filed, get_order, list_orders
-from services.orders.store.partners import Partner, get_cooperative_id, get_partner
+from services.orders.store.orders import Filed, Wanted, get_order, list_orders
+from services.orders.store.partners import Partner, get_partner
 
 router = APIRouter(tags=["orders"])
 
@@ -53,6 +55,21 @@ class OrderPage(BaseModel):
     next: UUID | None
 
 
+async def _wanted(
+    cooperative_id: TheCooperative,
+    delivery_day: Annotated[date | None, Query(description="With a line for this day.")] = None,
+    state: OrderState | None = None,
+    partner: UUID | None = None,
+    channel: Annotated[str | None, Query(max_length=100, description="An adapter, such as `woocommerce`.")] = None,
+    q: Annotated[str | None, Query(max_length=100, description="The partner's whole order number.")] = None,
+) -> Wanted:
+    return Wanted(cooperative_id, delivery_day, state, partner, channel, q)
+
+
+WantedOrders = Annotated[Wanted, Depends(_wanted)]
+"""What the query of a list asks for."""
+
+
 @router.get(
     "/v1/orders/{order_id}",
     summary="Read an order",
@@ -75,23 +92,16 @@ async def read_order(
 
 @router.get("/v1/cooperatives/{slug}/orders", summary="List the orders of a cooperative")
 async def read_orders(
-    slug: str,
-    request: Request,
-    principal: Authenticated,
-    delivery_day: date | None = None,
-    state: OrderState | None = None,
+    wanted: WantedOrders,
+    here: Here,
     cursor: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> OrderPage:
-    """A page of orders; those with a line for the delivery day, or in the state, where asked for."""
-    runtime: Runtime[OrdersSettings] = request.app.state.runtime
-    cooperative_id = await get_cooperative_id(runtime.pool, slug)
-    principal.must_see(cooperative_id, "cooperative")
-    assert cooperative_id is not None
-    found = await list_orders(runtime.pool, cooperative_id, delivery_day, state, cursor, limit + 1)
+    """A page of the orders that fit all that is asked for."""
+    found = await list_orders(here.pool, wanted, cursor, limit + 1)
     page = found[:limit]
     return OrderPage(
-        orders=[_summary(filed) for filed in page],
+        orders=[summary(filed) for filed in page],
         next=page[-1].order.order_id if len(found) > limit else None,
     )
 
@@ -128,11 +138,18 @@ def _detail(filed: Filed, with_contact: bool) -> OrderDetail:
         partner_id=filed.partner_id,
         received_at=filed.received_at,
         promised_at=filed.promised_at,
-        contact=Customer(name=told.name, phone=told.phone, address=told.address) if told else None,
+        contact=_contact(told) if told else None,
     )
 
 
-def _summary(filed: Filed) -> OrderSummary:
+def _contact(told: Contact) -> Customer:
+    return Customer(
+        name=told.name, phone=told.phone, address=told.address, email=told.email, platform_id=told.platform_id
+    )
+
+
+def summary(filed: Filed) -> OrderSummary:
+    """The order as it stands in a list."""
     answer = answers.of_order(filed.order)
     return OrderSummary(
         **_fields(answer),

@@ -1,9 +1,6 @@
-"""Staff: partners, their secrets, what their SKUs mean, and the lines that wait for a meaning."""
+"""Staff: partners, their secrets and their tiers."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from fractions import Fraction
 from typing import Annotated
 from uuid import UUID
 
@@ -15,16 +12,12 @@ from services.chassis.access import Authenticated
 from services.chassis.ids import uuid7
 from services.chassis.ledger import Transaction
 from services.chassis.runtime import Runtime
-from services.orders import intake
 from services.orders.adapters import ADAPTERS, canonical
-from services.orders.domain.command import decimal_text
 from services.orders.settings import OrdersSettings
 from services.orders.store import partners as store
 from services.orders.store.partners import OPEN_SALE, Partner
 
 router = APIRouter(tags=["staff"])
-
-MOST_WAITING = 1000
 
 _TEXT = r"^[^\x00-\x1f\x7f]+$"
 Text = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_TEXT)]
@@ -90,39 +83,6 @@ class SecretRotated(BaseModel):
 
     partner_id: UUID
     secret: str | None
-
-
-class SkuMeaning(Input):
-    """One sold item is `factor` units of the product: 0.3 for a bag of 300 g of a product in kg."""
-
-    sku: Text
-    product_code: Text
-    factor: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,6}(\.[0-9]{1,6})?$")]
-
-
-class SkusMapped(BaseModel):
-    """`released_orders`: orders that changed because lines of theirs had waited for these SKUs."""
-
-    mapped: int
-    released_orders: int
-
-
-class WaitingLine(BaseModel):
-    """A line that reserves nothing until its SKU is mapped; the quantity is the partner's."""
-
-    order_id: UUID
-    partner_ref: str
-    received_at: datetime
-    delivery_day: date | None
-    line_no: int
-    sku: str
-    sold_quantity: str
-
-
-class ReviewQueue(BaseModel):
-    """Oldest orders first, at most 1000 lines."""
-
-    lines: list[WaitingLine]
 
 
 async def _partner_of_principal(partner_id: UUID, request: Request, principal: Authenticated) -> Partner:
@@ -237,53 +197,3 @@ async def delete_previous_secret(partner: OwnShop, request: Request) -> Response
 
     await request.app.state.runtime.ledger.transact(work)
     return Response(status_code=204)
-
-
-@router.put("/v1/partners/{partner_id}/skus", summary="Say what SKUs of a partner mean")
-async def map_skus(
-    body: Annotated[list[SkuMeaning], Field(min_length=1, max_length=5000)], partner: OwnShop, request: Request
-) -> SkusMapped:
-    """Adds or replaces the SKUs named; others stay. Lines that waited for one are ordered, if offers are open."""
-    if partner.is_campaign:
-        raise problems.conflict("What the SKUs of a campaign mean is set with its pooled offers.")
-    now = datetime.now(UTC)
-    faults = [(f"[{i}].factor", "must be above 0") for i, one in enumerate(body) if not Decimal(one.factor)]
-    skus = [one.sku for one in body]
-    first = {sku: i for i, sku in reversed(list(enumerate(skus)))}
-    faults += [(f"[{i}].sku", "stands in the list twice") for i, sku in enumerate(skus) if first[sku] < i]
-
-    async def work(tx: Transaction) -> int:
-        codes = sorted({one.product_code for one in body})
-        products = await store.list_product_ids(tx.conn, partner.cooperative_id, codes)
-        unknown = [
-            (f"[{i}].product_code", "is not a product of the cooperative")
-            for i, one in enumerate(body)
-            if one.product_code not in products
-        ]
-        if faults or unknown:
-            raise problems.invalid([*faults, *unknown])
-        mappings = [(one.sku, products[one.product_code], Fraction(one.factor)) for one in body]
-        return await intake.map_skus(tx, partner, mappings, now)
-
-    released = await request.app.state.runtime.ledger.transact(work)
-    return SkusMapped(mapped=len(body), released_orders=released)
-
-
-@router.get("/v1/partners/{partner_id}/review", summary="Read the lines that wait for a mapping")
-async def read_review(partner: OwnPartner, request: Request) -> ReviewQueue:
-    """The review queue of the partner."""
-    waiting = await store.list_waiting_lines(request.app.state.runtime.pool, partner.partner_id, MOST_WAITING)
-    return ReviewQueue(
-        lines=[
-            WaitingLine(
-                order_id=line.order_id,
-                partner_ref=line.partner_ref,
-                received_at=line.received_at,
-                delivery_day=line.delivery_day,
-                line_no=line.line_no,
-                sku=line.sku,
-                sold_quantity=decimal_text(line.sold_quantity),
-            )
-            for line in waiting
-        ]
-    )

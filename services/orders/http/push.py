@@ -40,6 +40,7 @@ from services.orders.domain.intake import Outcome
 from services.orders.http import pushed
 from services.orders.http.answers import BatchAnswer, OrderAnswer, Passed, PooledOrderAnswer
 from services.orders.intake import Push
+from services.orders.limits import PushLimit
 from services.orders.metrics import OrderMetrics
 from services.orders.settings import OrdersSettings
 from services.orders.store.partners import Partner
@@ -106,6 +107,7 @@ what they send in error is counted and answered 200 all the same.
         409: {"description": "The partner's secret is changing just now. Send the same again."},
         413: {"description": "The body is too large."},
         422: {"description": "The body is faulty, or all of a batch; every field is named."},
+        429: {"description": "The partner pushes faster than agreed; `Retry-After` says when it may go on."},
         503: {"description": "The database is away, or too much is waiting. Send the same again; it counts once."},
     },
     openapi_extra={"requestBody": {"required": True, "content": _BODY}},
@@ -132,6 +134,7 @@ async def push(partner_id: str, request: Request) -> Response:
             except PartnerChanged:
                 continue
         pushes = [Push(partner, command, received_at, trace.current.get()) for command in _commands(read)]
+        _admit(request, partner, len(pushes), metrics)
         try:
             results = await desk.take(partner, pushes)
         except PartnerChanged:
@@ -179,6 +182,16 @@ async def _partner(desk: Desk, partner_id: str, metrics: OrderMetrics) -> Partne
         metrics.pushes.labels("unknown", "bad_signature").inc()
         raise pushed.unauthorized()
     return partner
+
+
+def _admit(request: Request, partner: Partner, orders: int, metrics: OrderMetrics) -> None:
+    """Raises 429 where the partner pushes too fast."""
+    limit: PushLimit = request.app.state.push_limit
+    try:
+        limit.admit(partner.partner_id, orders)
+    except Problem:
+        metrics.pushes.labels(partner.adapter, "too_fast").inc(orders)
+        raise
 
 
 def _id(partner_id: str) -> UUID:

@@ -30,6 +30,8 @@ create table campaign_order (
     contact_name text,
     contact_phone text,
     contact_address text,
+    contact_email text,
+    contact_platform_id text,
     waits_for text[] not null,           -- SKUs that nobody has given a meaning
     primary key (campaign_id, partner_ref)
 );

@@ -69,15 +69,16 @@ async def save_products(conn: Connection, listed: Iterable[tuple[UUID, catalog.P
     """(cooperative, its product): the newest state of each."""
     last = {event.product_id: (cooperative_id, event) for cooperative_id, event in listed}
     await conn.execute(
-        "insert into product (product_id, cooperative_id, code, unit, step_milliunits) "
-        "select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::int[]) "
+        "insert into product (product_id, cooperative_id, code, unit, step_milliunits, name) "
+        "select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::int[], $6::text[]) "
         "on conflict (product_id) do update set code = excluded.code, unit = excluded.unit, "
-        "step_milliunits = excluded.step_milliunits",
+        "step_milliunits = excluded.step_milliunits, name = excluded.name",
         list(last),
         [cooperative_id for cooperative_id, _ in last.values()],
         [event.code for _, event in last.values()],
         [event.unit for _, event in last.values()],
         [event.step_milliunits for _, event in last.values()],
+        [event.name for _, event in last.values()],
     )
 
 

@@ -193,18 +193,21 @@ async def save_orders(conn: Connection, campaign_id: UUID, orders: Sequence[Whol
     """New or newer ones. The caller has locked the campaign."""
     await conn.execute(
         "insert into campaign_order (campaign_id, partner_ref, revised_at, status_rank, digest, kind, asked_day, "
-        "  delivery_day, wanted, refused, contact_name, contact_phone, contact_address, waits_for) "
+        "  delivery_day, wanted, refused, contact_name, contact_phone, contact_address, contact_email, "
+        "  contact_platform_id, waits_for) "
         "select $1, partner_ref, revised_at, status_rank, digest, kind, asked_day, delivery_day, wanted, refused, "
-        "  contact_name, contact_phone, contact_address, array(select json_array_elements_text(waits_for)) "
+        "  contact_name, contact_phone, contact_address, contact_email, contact_platform_id, "
+        "  array(select json_array_elements_text(waits_for)) "
         "from unnest($2::text[], $3::timestamptz[], $4::smallint[], $5::text[], $6::text[], $7::date[], $8::date[], "
-        "  $9::json[], $10::json[], $11::text[], $12::text[], $13::text[], $14::json[]) as x (partner_ref, revised_at, "
-        "  status_rank, digest, kind, asked_day, delivery_day, wanted, refused, contact_name, contact_phone, "
-        "  contact_address, waits_for) "
+        "  $9::json[], $10::json[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::json[]) "
+        "  as x (partner_ref, revised_at, status_rank, digest, kind, asked_day, delivery_day, wanted, refused, "
+        "  contact_name, contact_phone, contact_address, contact_email, contact_platform_id, waits_for) "
         "on conflict (campaign_id, partner_ref) do update set revised_at = excluded.revised_at, "
         "  status_rank = excluded.status_rank, digest = excluded.digest, kind = excluded.kind, "
         "  asked_day = excluded.asked_day, delivery_day = excluded.delivery_day, wanted = excluded.wanted, "
         "  refused = excluded.refused, contact_name = excluded.contact_name, contact_phone = excluded.contact_phone, "
-        "  contact_address = excluded.contact_address, waits_for = excluded.waits_for",
+        "  contact_address = excluded.contact_address, contact_email = excluded.contact_email, "
+        "  contact_platform_id = excluded.contact_platform_id, waits_for = excluded.waits_for",
         campaign_id,
         *zip(*map(_values, orders), strict=True),
     )
@@ -219,12 +222,15 @@ def _values(one: Whole) -> tuple[object, ...]:
         command.partner_ref, command.revision.updated_at, command.revision.status_rank, command.revision.digest,
         command.kind, one.asked_day, command.delivery_day, wanted_json(command.lines),
         msgspec.json.encode(refused).decode(), contact.name, contact.phone, contact.address,
-        msgspec.json.encode(one.waits_for).decode(),
+        contact.email, contact.platform_id, msgspec.json.encode(one.waits_for).decode(),
     )  # fmt: skip
 
 
 def _whole(row: asyncpg.Record) -> Whole:
-    told = (row["contact_name"], row["contact_phone"], row["contact_address"])
+    told = (
+        row["contact_name"], row["contact_phone"], row["contact_address"], row["contact_email"],
+        row["contact_platform_id"],
+    )  # fmt: skip
     command = OrderCommand(
         row["partner_ref"],
         Revision(row["revised_at"], row["status_rank"], row["digest"]),

@@ -13,11 +13,13 @@ from msgspec.structs import replace
 
 from services.chassis.ledger import Connection, DecideAgain
 from services.orders.domain.command import CommandLine, Contact, Kind, OrderCommand, Revision
+from services.orders.domain.customers import may_identify
 from services.orders.domain.order import Line, LineState, Order, Product, minimum_steps
 
 _ORDER = (
     "select order_id, cooperative_id, partner_id, partner_ref, revised_at, status_rank, digest, kind, delivery_day, "
-    "wanted, contact_name, contact_phone, contact_address, announced, received_at, promised_at from customer_order "
+    "wanted, contact_name, contact_phone, contact_address, contact_email, contact_platform_id, contact_erased, "
+    "announced, received_at, promised_at from customer_order "
 )
 _LINES = (
     "select l.order_id, l.line_no, l.sku, l.sold_quantity, l.price_vnd, l.state, l.offer_id, l.delivery_day, "
@@ -26,7 +28,7 @@ _LINES = (
 )
 _COMMAND_COLUMNS = (
     "revised_at", "status_rank", "digest", "kind", "delivery_day", "wanted", "contact_name", "contact_phone",
-    "contact_address",
+    "contact_address", "contact_email", "contact_platform_id", "contact_due",
 )  # fmt: skip
 _ORDER_COLUMNS = (
     "order_id", "cooperative_id", "partner_id", "partner_ref", *_COMMAND_COLUMNS, "state", "announced", "received_at",
@@ -55,6 +57,18 @@ class Filed(Struct, frozen=True):
     def reference(self) -> Reference:
         """What its partner calls it."""
         return self.partner_id, _command(self.order).partner_ref
+
+
+class Wanted(Struct, frozen=True):
+    """Which orders of a cooperative to list: those that fit everything that is given. `channel` is an adapter."""
+
+    cooperative_id: UUID
+    delivery_day: date | None = None
+    state: str | None = None
+    partner_id: UUID | None = None
+    channel: str | None = None
+    ref: str | None = None
+    customer_id: UUID | None = None
 
 
 async def lock_orders_by_reference(conn: Connection, references: Sequence[Reference]) -> list[Filed]:
@@ -88,23 +102,30 @@ async def list_orders_by_reference(conn: Connection, references: Sequence[Refere
 
 
 async def list_orders(
-    pool: "asyncpg.Pool[asyncpg.Record]",
-    cooperative_id: UUID,
-    delivery_day: date | None,
-    state: str | None,
-    before: UUID | None,
-    limit: int,
+    pool: "asyncpg.Pool[asyncpg.Record]", wanted: Wanted, before: UUID | None, limit: int
 ) -> list[Filed]:
-    """Orders of a cooperative, newest first, older than `before`; each filter where it is given."""
-    conditions, values = ["cooperative_id = $2"], [cooperative_id, before, state, delivery_day]
-    conditions += ["order_id < $3"] if before else ["$3::uuid is null"]
-    conditions += ["state = $4"] if state else ["$4::text is null"]
-    on_day = "order_id in (select order_id from order_line where delivery_day = $5)"
-    conditions += [on_day] if delivery_day else ["$5::date is null"]
+    """The orders that are wanted, newest first, older than `before`."""
+    conditions = ["cooperative_id = $2"]
+    values: list[Any] = [limit, wanted.cooperative_id]
+    for value, condition in (
+        (before, "order_id < {}"),
+        (wanted.state, "state = {}"),
+        (wanted.partner_id, "partner_id = {}"),
+        (wanted.customer_id, "customer_id = {}"),
+        (wanted.delivery_day, "order_id in (select order_id from order_line where delivery_day = {})"),
+        (
+            wanted.channel,
+            "exists (select from partner p where p.partner_id = customer_order.partner_id and p.adapter = {})",
+        ),
+        # By its partners, since the index on references leads with them.
+        (wanted.ref, "partner_id in (select partner_id from partner where cooperative_id = $2) and partner_ref = {}"),
+    ):
+        if value is not None:
+            values.append(value)
+            conditions.append(condition.format(f"${len(values)}"))
     async with pool.acquire(timeout=5) as conn, conn.transaction(isolation="repeatable_read", readonly=True):
         where = f"where {' and '.join(conditions)} order by order_id desc limit $1"
-        rows = await conn.fetch(_ORDER + where, limit, *values)
-        return await _with_lines(conn, rows)
+        return await _with_lines(conn, await conn.fetch(_ORDER + where, *values))
 
 
 async def list_decided(pool: "asyncpg.Pool[asyncpg.Record]", order_ids: Sequence[UUID]) -> list[UUID]:
@@ -127,17 +148,21 @@ async def insert_orders(conn: Connection, filed: Sequence[Filed]) -> None:
 
 
 async def save_orders(conn: Connection, orders: Sequence[Order]) -> None:
-    """Stores known orders after another push."""
+    """Stores known orders after another push. Where it tells another contact, its customer is to be found anew."""
     rows = [(order.order_id, *_command_values(_command(order)), order.state, order.announced) for order in orders]
     await conn.execute(
         "update customer_order o set revised_at = x.revised_at, status_rank = x.status_rank, digest = x.digest, "
         "  kind = x.kind, delivery_day = x.delivery_day, wanted = x.wanted, contact_name = x.contact_name, "
-        "  contact_phone = x.contact_phone, contact_address = x.contact_address, state = x.state, "
-        "  announced = x.announced "
+        "  contact_phone = x.contact_phone, contact_address = x.contact_address, contact_email = x.contact_email, "
+        "  contact_platform_id = x.contact_platform_id, contact_due = o.contact_due or (x.contact_due and "
+        "    (x.contact_name, x.contact_phone, x.contact_address, x.contact_email, x.contact_platform_id) is distinct "
+        "    from (o.contact_name, o.contact_phone, o.contact_address, o.contact_email, o.contact_platform_id)), "
+        "  state = x.state, announced = x.announced "
         "from unnest($1::uuid[], $2::timestamptz[], $3::smallint[], $4::text[], $5::text[], $6::date[], $7::json[], "
-        "  $8::text[], $9::text[], $10::text[], $11::text[], $12::boolean[]) "
+        "  $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::boolean[], $14::text[], $15::boolean[]) "
         "  as x (order_id, revised_at, status_rank, digest, kind, delivery_day, wanted, contact_name, contact_phone, "
-        "  contact_address, state, announced) where o.order_id = x.order_id",
+        "  contact_address, contact_email, contact_platform_id, contact_due, state, announced) "
+        "where o.order_id = x.order_id",
         *zip(*rows, strict=True),
     )
     if lines := [_line_values(order.order_id, line) for order in orders for line in order.lines]:
@@ -177,9 +202,11 @@ def _order_values(one: Filed) -> tuple[Any, ...]:
 def _command_values(command: OrderCommand) -> tuple[Any, ...]:
     """In the order of _COMMAND_COLUMNS."""
     revision, contact = command.revision, command.contact or _NOBODY
+    due = may_identify(command.contact)
     return (
         revision.updated_at, revision.status_rank, revision.digest, command.kind, command.delivery_day,
-        wanted_json(command.lines), contact.name, contact.phone, contact.address,
+        wanted_json(command.lines), contact.name, contact.phone, contact.address, contact.email, contact.platform_id,
+        due,
     )  # fmt: skip
 
 
@@ -216,7 +243,13 @@ async def _with_lines(conn: Connection, rows: Sequence[asyncpg.Record]) -> list[
         lines[row["order_id"]].append(_line(row))
     return [
         Filed(
-            _order(row["order_id"], commands[row["order_id"]], lines[row["order_id"]], row["announced"]),
+            _order(
+                row["order_id"],
+                commands[row["order_id"]],
+                lines[row["order_id"]],
+                row["announced"],
+                row["contact_erased"],
+            ),
             row["cooperative_id"],
             row["partner_id"],
             row["received_at"],
@@ -228,7 +261,10 @@ async def _with_lines(conn: Connection, rows: Sequence[asyncpg.Record]) -> list[
 
 def _stored_command(row: asyncpg.Record) -> OrderCommand:
     wanted = wanted_lines(row["wanted"])
-    told = (row["contact_name"], row["contact_phone"], row["contact_address"])
+    told = (
+        row["contact_name"], row["contact_phone"], row["contact_address"], row["contact_email"],
+        row["contact_platform_id"],
+    )  # fmt: skip
     return OrderCommand(
         row["partner_ref"],
         Revision(row["revised_at"], row["status_rank"], row["digest"]),
@@ -239,12 +275,14 @@ def _stored_command(row: asyncpg.Record) -> OrderCommand:
     )
 
 
-def _order(order_id: UUID, command: OrderCommand, lines: Sequence[Line], announced: bool) -> Order:
+def _order(
+    order_id: UUID, command: OrderCommand, lines: Sequence[Line], announced: bool, contact_erased: bool
+) -> Order:
     """The minimum of a line is in what was pushed, under the line's own number."""
     with_minimum = {(one.line_no, one.sku): one for one in command.lines if one.minimum is not None}
     if with_minimum:
         lines = [_with_minimum(line, with_minimum.get((line.line_no, line.sku))) for line in lines]
-    return Order(order_id, command, tuple(lines), announced)
+    return Order(order_id, command, tuple(lines), announced, contact_erased)
 
 
 def _with_minimum(line: Line, wanted: CommandLine | None) -> Line:

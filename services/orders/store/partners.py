@@ -1,7 +1,7 @@
 """Partners, their secrets and what their SKUs mean."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -12,6 +12,7 @@ import asyncpg
 
 from services.chassis.ledger import Connection
 from services.orders.domain.order import Product, SkuMapping
+from services.orders.domain.suggestions import Known
 
 OPEN_SALE = 5
 """The tier of a partner with which nothing else is agreed."""
@@ -124,6 +125,15 @@ async def get_cooperative_id(conn: "Connection | asyncpg.Pool[asyncpg.Record]", 
     return found
 
 
+async def list_partner_names(
+    conn: "Connection | asyncpg.Pool[asyncpg.Record]", partner_ids: Iterable[UUID]
+) -> dict[UUID, tuple[str, str]]:
+    """(name, adapter) of each of the partners."""
+    query = "select partner_id, name, adapter from partner where partner_id = any($1)"
+    rows = await conn.fetch(query, list(partner_ids))
+    return {row["partner_id"]: (row["name"], row["adapter"]) for row in rows}
+
+
 async def list_mappings(conn: Connection, skus: Sequence[tuple[UUID, str]]) -> dict[UUID, dict[str, SkuMapping]]:
     """What those of the (partner, SKU) mean that are mapped, by partner."""
     rows = await conn.fetch(
@@ -148,6 +158,39 @@ async def list_product_ids(conn: Connection, cooperative_id: UUID, codes: Sequen
         "select code, product_id from product where cooperative_id = $1 and code = any($2)", cooperative_id, codes
     )
     return {row["code"]: row["product_id"] for row in rows}
+
+
+async def list_products(conn: "Connection | asyncpg.Pool[asyncpg.Record]", cooperative_id: UUID) -> list[Known]:
+    """All products of a cooperative."""
+    rows = await conn.fetch(
+        "select code, name, unit, step_milliunits from product where cooperative_id = $1 order by code", cooperative_id
+    )
+    return [Known(**row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """What one SKU of a partner means: so many units of the product."""
+
+    sku: str
+    product_code: str
+    unit: str
+    factor: Fraction
+
+
+async def list_mapped(
+    conn: "Connection | asyncpg.Pool[asyncpg.Record]", partner_id: UUID, after: str, limit: int
+) -> list[Mapped]:
+    """What the SKUs of a partner mean that come after the one given, in their order."""
+    rows = await conn.fetch(
+        "select m.sku, p.code, p.unit, m.factor_numerator, m.factor_denominator "
+        "from sku_map m join product p using (product_id) "
+        "where m.partner_id = $1 and m.sku > $2 order by m.sku limit $3",
+        partner_id,
+        after,
+        limit,
+    )
+    return [Mapped(sku, code, unit, Fraction(parts, whole)) for sku, code, unit, parts, whole in rows]
 
 
 async def save_mappings(conn: Connection, mappings: Sequence[tuple[UUID, str, UUID, Fraction]]) -> None:

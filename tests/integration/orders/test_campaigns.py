@@ -264,6 +264,22 @@ async def test_a_cooperative_that_closes_holds_up_the_campaign_and_nobody_else(
     assert [part["cooperative_id"] for part in answer.json()["parts"]] == [str(campaign.chieng_mai)]
 
 
+async def test_an_erased_customer_is_gone_from_the_whole_and_does_not_come_back_with_another_part(
+    campaign: Campaign,
+) -> None:
+    contact = {"name": "Nguyễn Thị Hoa", "phone": "0912345678"}
+    wanted = (line("CAI-KG", "4"), line("CAI-TUI", "10"))
+    await campaign.push("A-1", *wanted, contact=contact)
+    await campaign.orders.run("link_customers", datetime.now(UTC))
+    (customer,) = await campaign.orders.fetch("select customer_id from customer")
+    reason = {"reason": "request"}
+    await campaign.orders.ask("POST", f"/v1/customers/{customer['customer_id']}/erasure", reason)
+    await campaign.push("A-1", line("CAI-KG", "14"), line("CAI-TUI", "10"), minute=1, contact=contact)
+    for table in ("campaign_order", "customer_order"):
+        rows = await campaign.orders.fetch(f"select contact_name, contact_phone from {table}")  # noqa: S608
+        assert {tuple(row.values()) for row in rows} == {(None, None)}, table
+
+
 async def test_many_pushes_at_once_never_lose_count(campaign: Campaign) -> None:
     def push(number: int) -> Any:
         return campaign.orders.push(order(f"A-{number % 15}", line("CAI-KG", "1"), minute=number // 15), campaign.shop)

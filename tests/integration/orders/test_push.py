@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from infra.local.stack import Stack
 from services.chassis import standard_webhooks
 from services.chassis.ids import uuid7
-from tests.integration.orders.conftest import CANONICAL_SKUS, NEXT_DAY, TOMORROW, Orders, fields, line, order
+from tests.integration.orders.conftest import CANONICAL_SKUS, NEXT_DAY, TOMORROW, Orders, fields, line, market, order
 from tests.support.node import until
 
 
@@ -357,3 +358,20 @@ async def test_an_order_can_be_read_by_its_partner_and_by_staff(orders: Orders) 
     stranger = await orders.running.key("staff", UUID(int=77))
     for path in (url, f"/v1/orders/{uuid7()}"):
         assert (await orders.running.client.get(path, headers=stranger)).status_code == 404
+
+
+async def test_a_partner_that_pushes_too_fast_is_told_when_to_go_on_and_nothing_is_taken(stack: Stack) -> None:
+    async with market(stack, partner_orders_per_s=1, partner_burst=500) as orders:
+        other = await orders.register("canonical", "Sạp khác")
+        many = [order(f"A-{number}", line("SU-SU")) for number in range(499)]
+        assert (await orders.push_batch(*many)).status_code == 202
+        assert (await orders.push(order("B-1", line("SU-SU")))).status_code == 202
+        refused = await orders.push_batch(*(order(f"C-{number}", line("SU-SU")) for number in range(400)))
+        assert refused.status_code == 429
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert 1 <= int(refused.headers["retry-after"]) <= 400
+        assert (await orders.push(order("D-1", line("SU-SU")), other)).status_code == 202
+        (found,) = await orders.fetch("select count(*) from customer_order")
+        assert found["count"] == 501
+        unsigned = await orders.running.client.post(orders.shop.path, json={})
+        assert unsigned.status_code == 401

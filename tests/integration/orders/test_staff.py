@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import httpx
+
 from services.chassis.ids import uuid7
 from tests.integration.orders.conftest import NEXT_DAY, TOMORROW, Orders, fields, line, order, registered
 
@@ -168,3 +170,49 @@ async def test_a_secret_is_shown_once_and_stands_in_no_other_answer(orders: Orde
     assert row["secret"] == orders.shop.secret
     url = (await orders.push(order("A-1", line("SU-SU")))).json()["url"]
     assert orders.shop.secret not in str(await orders.ask("GET", url))
+
+
+async def put_file(orders: Orders, text: str, kind: str = "text/csv") -> httpx.Response:
+    headers = orders.staff | {"content-type": kind}
+    path = f"/v1/partners/{orders.shop.partner_id}/skus.csv"
+    return await orders.running.client.put(path, content=text.encode(), headers=headers)
+
+
+async def test_skus_are_mapped_with_a_file_and_read_as_one(orders: Orders) -> None:
+    await orders.push(order("A-1", line("=MỚI", 3)))
+    told = await put_file(
+        orders, "\ufeffMã hàng;Mã sản phẩm;Hệ số;Ghi chú\r\n=MỚI;su-su;1;\r\nCAI-0.5;cai-meo;0,5;bao\r\n"
+    )
+    assert told.json() == {"mapped": 2, "released_orders": 1}
+    answer = await orders.running.client.get(f"/v1/partners/{orders.shop.partner_id}/skus.csv", headers=orders.staff)
+    text = answer.content.decode("utf-8-sig")
+    assert sorted(text.splitlines()) == sorted([
+        "sku,product_code,factor,unit", "'=MỚI,su-su,1,bó", "CAI-0.5,cai-meo,0.5,kg", "CAI-300G,cai-meo,0.3,kg",
+        "CAI-KG,cai-meo,1,kg", "SU-SU,su-su,1,bó",
+    ])  # fmt: skip
+    assert (await put_file(orders, text)).json() == {"mapped": 5, "released_orders": 0}
+    (found,) = await orders.fetch("select count(*) from sku_map")
+    assert found["count"] == 5
+
+
+async def test_a_file_of_skus_is_taken_as_a_whole_or_not_at_all(orders: Orders) -> None:
+    rows = "sku,product_code,factor\nA,su-su,1\nA,su-su,1\n,su-su,1\nB,khoai,1\nC,su-su,0\nD,su-su,\n"
+    assert sorted(fields(await put_file(orders, rows))) == ["rows[4].sku", "rows[6].factor", "rows[7].factor"]
+    rows = "sku,product_code,factor\nA,su-su,1\n\nA,su-su,1\nB,khoai,1\n"
+    assert sorted(fields(await put_file(orders, rows))) == ["rows[4].sku", "rows[5].product_code"]
+    assert fields(await put_file(orders, "sku,factor\nA,1\n")) == ["columns"]
+    assert (await put_file(orders, "sku,product_code,factor\nA,su-su,1\n", "application/json")).status_code == 415
+    (found,) = await orders.fetch("select count(*) from sku_map")
+    assert found["count"] == 3
+
+
+async def test_the_review_queue_suggests_what_a_sku_may_mean(orders: Orders) -> None:
+    await orders.push(order("A-1", line("CẢI MÈO 1.5KG", 3), line("??", 1)))
+    first, second = (await orders.ask("GET", f"/v1/partners/{orders.shop.partner_id}/review"))["lines"]
+    assert first["suggestion"] == {
+        "product_code": "cai-meo",
+        "factor": "1.5",
+        "likeness_percent": 100,
+        "why": "it reads like cai-meo (100 %); 1500 g is 1.5 kg",
+    }
+    assert second["suggestion"] is None

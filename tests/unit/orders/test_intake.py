@@ -8,10 +8,11 @@ from itertools import permutations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from services.orders.domain.command import CommandLine, OrderCommand
+from services.orders.domain.command import CommandLine, Contact, Kind, OrderCommand
 from services.orders.domain.intake import MOST_STEPS, Books, Decision, Offers, Outcome, decide, decide_again
-from services.orders.domain.order import LineState, OrderState, Product, SkuMapping
+from services.orders.domain.order import LineState, Order, OrderState, Product, SkuMapping
 from tests.unit.orders.books import (
     CAI_MEO,
     CAI_MEO_NEXT_DAY,
@@ -334,3 +335,35 @@ def test_a_minimum_is_too_late_after_the_cut_off() -> None:
     assert (set(late.late_lines), late.order.ordered[0].minimum_steps) == ({1}, 2)
     same = after(placed.order, push(1, with_minimum("SU-SU", "4", "2")), in_books=books(SU_SU_TOMORROW))
     assert same.late_lines == frozenset()
+
+
+# -- Erased customers ----------------------------------------------------------------------------------------
+
+
+def told(minute: int, name: str, *lines: CommandLine, cancel: bool = False) -> OrderCommand:
+    """A push that names its customer."""
+    kind = Kind.CANCEL if cancel else Kind.UPSERT
+    contact = Contact(name, "0912345678", None, "mai@example.vn", "4711")
+    return OrderCommand.make("A-1", NOW + timedelta(minutes=minute), int(cancel), kind, None, lines, contact)
+
+
+def erased(order: Order) -> Order:
+    """The order once its customer was erased."""
+    assert order.command is not None
+    return replace(order, command=order.command.without_contact(), contact_erased=True)
+
+
+def test_the_same_push_is_a_repetition_after_the_customer_was_erased() -> None:
+    push_of_mai = told(0, "Lò Thị Mai", line(1, "SU-SU"))
+    order = erased(after(new(), push_of_mai).order)
+    assert decide(order, push_of_mai, books(), NOW) == Decision(order, Outcome.REPEATED)
+
+
+def test_no_later_push_brings_an_erased_customer_back() -> None:
+    order = erased(after(new(), told(0, "Lò Thị Mai", line(1, "SU-SU"))).order)
+    for command in (told(1, "Lò Thị Mai", line(1, "SU-SU", "2")), told(2, "Lò Thị Mai", cancel=True)):
+        decision = decide(order, command, books(), NOW)
+        order = decision.order
+        assert decision.outcome in (Outcome.CHANGED, Outcome.CANCELLED)
+        assert order.contact_erased
+        assert order.command == command.without_contact()

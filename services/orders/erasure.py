@@ -1,0 +1,79 @@
+"""Erasing a person on request (Law 91/2025/QH15): the books stay, and nobody can tell any more who it was.
+
+Quantities, prices, references and states of the orders stay, and so do all totals. Name, phone, address, e-mail and
+account go from the customer and from each order, and the digest of each order's push becomes that of the push without
+its contact, since a digest could prove a guess. The orders are marked, and a push of theirs that comes later, be it the
+same or a newer one, is taken as if it named nobody (`domain.intake.decide`). Who orders anew is a new customer.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from services.chassis import parking
+from services.chassis.access import Principal
+from services.chassis.ledger import Connection, Transaction
+from services.orders import linking
+from services.orders.domain.customers import EMAIL, PHONE, Identity
+from services.orders.store import customers as store
+from services.orders.store import orders as order_store
+from services.orders.store.customers import Erased
+
+
+async def erase_customer(
+    tx: Transaction, cooperative_id: UUID, customer_id: UUID, by: Principal, reason: str, now: datetime
+) -> bool:
+    """Erases the customer from all orders, also those of which it was not known yet that they are theirs.
+
+    False where there is no such customer. Who was erased before stays so, and nothing is recorded again.
+    """
+    await store.alone(tx.conn)
+    await linking.link_all_of(tx.conn, cooperative_id)
+    still_known = await store.is_there(tx.conn, customer_id)
+    if not still_known:
+        return still_known is not None
+    signs = await store.list_signs(tx.conn, customer_id)
+    orders = await _erase_orders(tx.conn, await store.list_order_ids(tx.conn, customer_id))
+    await store.erase_customer(tx.conn, customer_id, now)
+    await _erase_rejected(tx.conn, cooperative_id, signs)
+    await store.insert_erasure(tx.conn, Erased(cooperative_id, customer_id, None, orders, reason, by.key_id, now))
+    return True
+
+
+async def erase_contact(
+    tx: Transaction, cooperative_id: UUID, order_id: UUID, by: Principal, reason: str, now: datetime
+) -> UUID | None:
+    """Erases the person from one order of which no customer is known, as where the platform masks all signs.
+
+    An order of a known customer stays as it is, and the customer is returned.
+    """
+    await store.alone(tx.conn)
+    await linking.link_all_of(tx.conn, cooperative_id)
+    customer_id = await store.get_customer_of(tx.conn, order_id)
+    if customer_id is None and await _erase_orders(tx.conn, [order_id]):
+        await store.insert_erasure(tx.conn, Erased(cooperative_id, None, order_id, 1, reason, by.key_id, now))
+    return customer_id
+
+
+async def _erase_orders(conn: Connection, order_ids: Sequence[UUID]) -> int:
+    """Returns how many were not erased before."""
+    filed = await order_store.lock_orders(conn, sorted(order_ids))
+    digests = [
+        (one.order.order_id, one.order.command.without_contact().revision.digest)
+        for one in filed
+        if one.order.command and not one.order.contact_erased
+    ]
+    await store.erase_contacts(conn, digests)
+    return len(digests)
+
+
+async def _erase_rejected(conn: Connection, cooperative_id: UUID, signs: Sequence[Identity]) -> None:
+    """Bodies of faulty pushes that were kept for an operator, and name the person."""
+    texts = [form for sign in signs if sign.kind in (PHONE, EMAIL) for form in _written(sign)]
+    queues = [f"pushes of {partner_id}" for partner_id in await store.list_partner_ids(conn, cooperative_id)]
+    await parking.delete_rejected(conn, queues, [text.encode() for text in texts])
+
+
+def _written(sign: Identity) -> list[str]:
+    """How a body may have it: a phone without what stands before its national number."""
+    return [sign.value.removeprefix("+84")] if sign.kind == PHONE else [sign.value]

@@ -1,0 +1,71 @@
+"""Finding the customers of orders, right after they were taken in: a push waits for none of it."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from uuid import UUID
+
+from services.chassis.ids import uuid7
+from services.chassis.ledger import Connection, Transaction
+from services.orders.domain.customers import Identity, identities_of, plain_text
+from services.orders.domain.linking import Customer, Register, ToldOrder
+from services.orders.store import customers as store
+from services.orders.store.customers import DueOrder
+
+ORDERS_PER_RUN = 500
+
+
+async def link_due(tx: Transaction) -> bool:
+    """Finds the customers of the oldest orders that wait for it; returns whether there may be more.
+
+    One process at a time: two that saw the same new phone would each make a customer of it.
+    """
+    if not await store.try_alone(tx.conn):
+        return False
+    due = await store.lock_due(tx.conn, ORDERS_PER_RUN)
+    await _link(tx.conn, due)
+    return len(due) == ORDERS_PER_RUN
+
+
+async def link_all_of(conn: Connection, cooperative_id: UUID) -> None:
+    """Finds the customers of all orders of the cooperative that wait for it. The caller is `alone`."""
+    while due := await store.lock_due_of(conn, cooperative_id, ORDERS_PER_RUN):
+        await _link(conn, due)
+
+
+async def _link(conn: Connection, due: Sequence[DueOrder]) -> None:
+    if not due:
+        return
+    signs = {one.order_id: identities_of(one.contact, one.partner_id) for one in due}
+    wanted = [(one.cooperative_id, sign) for one in due for sign in signs[one.order_id]]
+    known = await store.list_known(conn, wanted) if wanted else {}
+    by_cooperative = sorted(due, key=lambda one: (one.cooperative_id, one.received_at, one.order_id))
+    changed: list[tuple[UUID, Customer]] = []
+    merged: list[tuple[UUID, UUID]] = []
+    links: list[tuple[UUID, UUID | None]] = []
+    for cooperative_id, group in groupby(by_cooperative, key=lambda one: one.cooperative_id):
+        register = Register(known.get(cooperative_id, ()), uuid7)
+        links += _register(register, list(group), signs)
+        changed += [(cooperative_id, one) for one in register.customers.values() if one.is_new or one.is_changed]
+        merged += [(gone, register.stands_for(gone)) for gone in register.merged]
+    if merged:
+        await store.merge(conn, merged)
+    if changed:
+        await store.save_customers(conn, changed)
+    await store.save_links(conn, links)
+    touched = {one.customer_id for one in due} | {customer_id for _, customer_id in links} | {one for _, one in merged}
+    if counted := touched - {None}:
+        await store.count_orders(conn, [one for one in counted if one])
+
+
+def _register(
+    register: Register, due: Sequence[DueOrder], signs: dict[UUID, Sequence[Identity]]
+) -> list[tuple[UUID, UUID | None]]:
+    """(order, its customer or None where nothing tells who it is)."""
+    found: list[tuple[UUID, UUID | None]] = []
+    for one in due:
+        if own := signs[one.order_id]:
+            name, address = plain_text(one.contact.name), plain_text(one.contact.address)
+            found.append((one.order_id, register.link(ToldOrder(one.order_id, one.received_at, own, name, address))))
+        else:
+            found.append((one.order_id, None))
+    return [(order_id, customer_id and register.stands_for(customer_id)) for order_id, customer_id in found]

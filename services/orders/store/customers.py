@@ -1,0 +1,252 @@
+"""Customers as they are found and erased. One transaction at a time does either, in all processes: see `alone`.
+
+Order of locks: `alone`, then orders by their ids. Pushes know nothing of customers and wait for none of this, except
+for a row of theirs that is being linked or erased just now.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from services.chassis.ledger import Connection
+from services.orders.domain.command import Contact
+from services.orders.domain.customers import Identity
+from services.orders.domain.linking import Customer
+
+_ALONE = 0x6B6863_68616E67  # any constant of our own
+
+_DUE = (
+    "select order_id, cooperative_id, partner_id, received_at, customer_id, contact_name, contact_phone, "
+    "contact_address, contact_email, contact_platform_id from customer_order where contact_due "
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DueOrder:
+    """An order whose customer is still to be found; `customer_id` is the one it had before its contact changed."""
+
+    order_id: UUID
+    cooperative_id: UUID
+    partner_id: UUID
+    received_at: datetime
+    customer_id: UUID | None
+    contact: Contact
+
+
+async def try_alone(conn: Connection) -> bool:
+    """Whether from here to the end of the transaction nobody else links or erases; does not wait for it."""
+    mine: bool = await conn.fetchval("select pg_try_advisory_xact_lock($1)", _ALONE)
+    return mine
+
+
+async def alone(conn: Connection) -> None:
+    """Waits until nobody else links or erases, to the end of the transaction."""
+    await conn.execute("select pg_advisory_xact_lock($1)", _ALONE)
+
+
+async def lock_due(conn: Connection, limit: int) -> list[DueOrder]:
+    """The oldest orders whose customer is to be found, locked; those that a push holds just now come later."""
+    query = _DUE + "order by order_id limit $1 for no key update skip locked"
+    return [_due(row) for row in await conn.fetch(query, limit)]
+
+
+async def lock_due_of(conn: Connection, cooperative_id: UUID, limit: int) -> list[DueOrder]:
+    """The same of one cooperative, waiting for pushes that hold some."""
+    query = _DUE + "and cooperative_id = $2 order by order_id limit $1 for no key update"
+    return [_due(row) for row in await conn.fetch(query, limit, cooperative_id)]
+
+
+def _due(row: asyncpg.Record) -> DueOrder:
+    order_id, cooperative_id, partner_id, received_at, customer_id, name, phone, address, email, platform_id = row
+    told = Contact(name, phone, address, email, platform_id)
+    return DueOrder(order_id, cooperative_id, partner_id, received_at, customer_id, told)
+
+
+async def list_known(conn: Connection, signs: Iterable[tuple[UUID, Identity]]) -> dict[UUID, list[Customer]]:
+    """Who is known by one of the (cooperative, sign), by cooperative, each with all signs."""
+    wanted = sorted(set(signs))
+    rows = await conn.fetch(
+        "select i.cooperative_id, i.customer_id, i.kind, i.value, c.name, c.address, c.last_order_at "
+        "from customer_identity i join customer c using (customer_id) where i.customer_id in ("
+        "  select customer_id from customer_identity where (cooperative_id, kind, value) in ("
+        "    select * from unnest($1::uuid[], $2::text[], $3::text[])))",
+        [cooperative_id for cooperative_id, _ in wanted],
+        [sign.kind for _, sign in wanted],
+        [sign.value for _, sign in wanted],
+    )
+    found: dict[UUID, dict[UUID, Customer]] = {}
+    for row in rows:
+        known = found.setdefault(row["cooperative_id"], {})
+        customer_id = row["customer_id"]
+        if customer_id not in known:
+            known[customer_id] = Customer(customer_id, {}, row["name"], row["address"], row["last_order_at"])
+        known[customer_id].values[row["kind"]] = row["value"]
+    return {cooperative_id: list(known.values()) for cooperative_id, known in found.items()}
+
+
+async def merge(conn: Connection, merged: Sequence[tuple[UUID, UUID]]) -> None:
+    """(customer that is no more, the one that it became): orders go over, signs are free."""
+    gone, became = [one for one, _ in merged], [one for _, one in merged]
+    await conn.execute(
+        "update customer_order o set customer_id = x.became from unnest($1::uuid[], $2::uuid[]) as x (gone, became) "
+        "where o.customer_id = x.gone",
+        gone,
+        became,
+    )
+    await conn.execute("delete from customer where customer_id = any($1)", gone)
+
+
+async def save_customers(conn: Connection, customers: Sequence[tuple[UUID, Customer]]) -> None:
+    """(cooperative, customer): new ones, or what changed of a known one. Their orders are counted by `count_orders`."""
+    await conn.execute(
+        "insert into customer (customer_id, cooperative_id, name, address, orders, first_order_at, last_order_at) "
+        "select customer_id, cooperative_id, name, address, 0, told_at, told_at "
+        "from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[]) "
+        "  as x (customer_id, cooperative_id, name, address, told_at) "
+        "on conflict (customer_id) do update set name = excluded.name, address = excluded.address",
+        [one.customer_id for _, one in customers],
+        [cooperative_id for cooperative_id, _ in customers],
+        [one.name for _, one in customers],
+        [one.address for _, one in customers],
+        [one.told_at for _, one in customers],
+    )
+    signs = [
+        (cooperative_id, kind, value, one.customer_id)
+        for cooperative_id, one in customers
+        for kind, value in one.values.items()
+    ]
+    await conn.execute(
+        "insert into customer_identity (cooperative_id, kind, value, customer_id) "
+        "select * from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) "
+        "on conflict (cooperative_id, kind, value) do nothing",
+        *zip(*signs, strict=True),
+    )
+
+
+async def save_links(conn: Connection, links: Sequence[tuple[UUID, UUID | None]]) -> None:
+    """(order, its customer): their customers are found; None keeps the one that was found before, if any."""
+    await conn.execute(
+        "update customer_order o set customer_id = coalesce(x.customer_id, o.customer_id), contact_due = false "
+        "from unnest($1::uuid[], $2::uuid[]) as x (order_id, customer_id) where o.order_id = x.order_id",
+        [order_id for order_id, _ in links],
+        [customer_id for _, customer_id in links],
+    )
+
+
+async def count_orders(conn: Connection, customer_ids: Iterable[UUID]) -> None:
+    """Brings number and times of the customers' orders up to date; who has none any more is deleted."""
+    wanted = sorted(customer_ids)
+    await conn.execute(
+        "update customer c set orders = x.orders, first_order_at = x.first_at, last_order_at = x.last_at from ("
+        "  select customer_id, count(*) as orders, min(received_at) as first_at, max(received_at) as last_at "
+        "  from customer_order where customer_id = any($1) group by customer_id"
+        ") x where c.customer_id = x.customer_id and (c.orders, c.first_order_at, c.last_order_at) "
+        "is distinct from (x.orders, x.first_at, x.last_at)",
+        wanted,
+    )
+    await conn.execute(
+        "delete from customer c where customer_id = any($1) and erased_at is null "
+        "and not exists (select from customer_order o where o.customer_id = c.customer_id)",
+        wanted,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What was erased, of whom, and on whose word; `customer_id` or `order_id` stands."""
+
+    cooperative_id: UUID
+    customer_id: UUID | None
+    order_id: UUID | None
+    orders: int
+    reason: str
+    key_id: UUID
+    erased_at: datetime
+
+
+async def get_owner(conn: "Connection | asyncpg.Pool[asyncpg.Record]", customer_id: UUID) -> UUID | None:
+    """The cooperative of a customer."""
+    query = "select cooperative_id from customer where customer_id = $1"
+    found: UUID | None = await conn.fetchval(query, customer_id)
+    return found
+
+
+async def is_there(conn: Connection, customer_id: UUID) -> bool | None:
+    """Whether the customer is known by name still; False once erased, None where there is no such customer."""
+    found: bool | None = await conn.fetchval(
+        "select erased_at is null from customer where customer_id = $1", customer_id
+    )
+    return found
+
+
+async def list_signs(conn: Connection, customer_id: UUID) -> list[Identity]:
+    """All signs of the customer."""
+    rows = await conn.fetch("select kind, value from customer_identity where customer_id = $1", customer_id)
+    return [Identity(row["kind"], row["value"]) for row in rows]
+
+
+async def get_customer_of(conn: Connection, order_id: UUID) -> UUID | None:
+    """The customer of an order, if it is known."""
+    found: UUID | None = await conn.fetchval("select customer_id from customer_order where order_id = $1", order_id)
+    return found
+
+
+async def list_order_ids(conn: Connection, customer_id: UUID) -> list[UUID]:
+    """The customer's orders."""
+    rows = await conn.fetch("select order_id from customer_order where customer_id = $1", customer_id)
+    return [row["order_id"] for row in rows]
+
+
+async def erase_contacts(conn: Connection, digests: Sequence[tuple[UUID, str]]) -> None:
+    """(order, digest of its push without the contact): from these orders the person is gone for good."""
+    await conn.execute(
+        "update customer_order o set contact_name = null, contact_phone = null, contact_address = null, "
+        "  contact_email = null, contact_platform_id = null, contact_due = false, contact_erased = true, "
+        "  digest = x.digest "
+        "from unnest($1::uuid[], $2::text[]) as x (order_id, digest) where o.order_id = x.order_id",
+        [order_id for order_id, _ in digests],
+        [digest for _, digest in digests],
+    )
+    await conn.execute(
+        "update campaign_order c set contact_name = null, contact_phone = null, contact_address = null, "
+        "  contact_email = null, contact_platform_id = null "
+        "from customer_order o join partner p using (partner_id) where o.order_id = any($1) "
+        "and c.campaign_id = p.campaign_id and c.partner_ref = o.partner_ref",
+        [order_id for order_id, _ in digests],
+    )
+
+
+async def erase_customer(conn: Connection, customer_id: UUID, now: datetime) -> None:
+    """The customer has no name and no sign any more."""
+    await conn.execute("delete from customer_identity where customer_id = $1", customer_id)
+    await conn.execute(
+        "update customer set name = null, address = null, erased_at = $2 where customer_id = $1", customer_id, now
+    )
+
+
+async def insert_erasure(conn: Connection, erased: Erased) -> None:
+    """What is kept of an erasure."""
+    await conn.execute(
+        "insert into erasure (cooperative_id, customer_id, order_id, orders, reason, key_id, erased_at) "
+        "values ($1, $2, $3, $4, $5, $6, $7)",
+        erased.cooperative_id,
+        erased.customer_id,
+        erased.order_id,
+        erased.orders,
+        erased.reason,
+        erased.key_id,
+        erased.erased_at,
+    )
+
+
+async def list_partner_ids(conn: Connection, cooperative_id: UUID) -> list[UUID]:
+    """The partners of a cooperative, and the campaigns in which it has a seat."""
+    rows = await conn.fetch(
+        "select partner_id from partner where cooperative_id = $1 "
+        "union select campaign_id from partner where cooperative_id = $1 and campaign_id is not null",
+        cooperative_id,
+    )
+    return [row["partner_id"] for row in rows]

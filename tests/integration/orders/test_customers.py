@@ -1,0 +1,255 @@
+"""Customers: found in what orders tell, shown to staff, and erased for good."""
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from services.chassis.ids import uuid7
+from services.chassis.ledger import Transaction
+from services.chassis.parking import save_rejected
+from services.orders.desk import Desk
+from services.orders.domain.command import CommandLine, Contact, Kind, OrderCommand
+from services.orders.intake import Push
+from services.orders.store.partners import get_partner
+from tests.integration.orders.conftest import Orders, Shop, line, order
+
+BAN = "Bản Hua Tạt, Vân Hồ"
+CUSTOMERS = "/v1/cooperatives/van-ho/customers"
+
+
+def contact(name: str | None = "Lò Thị Mai", phone: str | None = "0912 345 678", **other: str) -> dict[str, Any]:
+    return {"contact": {"name": name, "phone": phone} | other}
+
+
+async def link(orders: Orders) -> None:
+    """Runs the linking job until nothing is left."""
+    (job,) = [one for one in orders.running.parts.jobs if one.name == "link_customers"]
+    while await job.run(datetime.now(UTC)):
+        pass
+
+
+async def customers(orders: Orders, query: str = "") -> list[dict[str, Any]]:
+    """Those with the fewest orders first."""
+    await link(orders)
+    found = await orders.ask("GET", CUSTOMERS + query)
+    return sorted(found["customers"], key=lambda one: one["orders"])
+
+
+async def tell(orders: Orders, ref: str, told: Contact, shop: Shop | None = None, minute: int = 0) -> UUID:
+    """A push with a contact that our own format has no fields for."""
+    partner = await get_partner(orders.running.runtime.pool, (shop or orders.shop).partner_id)
+    assert partner is not None
+    moment = datetime(2026, 11, 23, 6, 0, tzinfo=UTC) + timedelta(minutes=minute)
+    command = OrderCommand.make(ref, moment, 0, Kind.UPSERT, None, (CommandLine(1, "SU-SU", Decimal(1), 9_000),), told)
+    desk = orders.running.parts.state["desk"]
+    assert isinstance(desk, Desk)
+    (answer,) = await desk.take(partner, [Push(partner, command, datetime.now(UTC))])
+    assert not isinstance(answer, Exception)
+    return answer.order.order_id
+
+
+async def test_repeat_customers_are_found_by_their_phone(orders: Orders) -> None:
+    await orders.push(order("A-1", line("SU-SU", 2), **contact()))
+    second = (await orders.push(order("A-2", line("CAI-KG", 1), **contact("Mai", "+84912345678", address=BAN)))).json()
+    await orders.push(order("A-3", line("SU-SU", 1), **contact("Vàng A Sử", "0987654321")))
+    await orders.push(order("A-4", line("SU-SU", 1), **contact("P******n", "******64")))
+    await orders.push(order("A-5", line("SU-SU", 1)))
+    await orders.promise(second["order_id"])
+    su, mai = await customers(orders)
+    assert (su["name"], su["phone"], su["orders"], su["promised_vnd"]) == ("Vàng A Sử", "+84987654321", 1, 0)
+    assert (mai["name"], mai["phone"], mai["address"], mai["orders"]) == ("Mai", "+84912345678", BAN, 2)
+    assert (mai["promised_vnd"], mai["channels"]) == (30_000, ["canonical"])
+    assert mai["first_order_at"] < mai["last_order_at"]
+    assert [one["customer_id"] for one in await customers(orders, "?repeat=true")] == [mai["customer_id"]]
+    shown = await orders.ask("GET", mai["url"])
+    assert [one["partner_ref"] for one in shown["orders"]] == ["A-2", "A-1"]
+    assert shown["customer"] == mai
+    (due,) = await orders.fetch("select count(*) from customer_order where contact_due")
+    assert due["count"] == 0
+
+
+async def test_an_order_without_a_contact_is_never_looked_at(orders: Orders) -> None:
+    await orders.push(order("A-1", line("SU-SU", 1)))
+    await orders.push(order("A-2", line("SU-SU", 1), **contact("N***", "(+84)91*****57")))
+    rows = await orders.fetch("select contact_due, customer_id from customer_order")
+    assert [tuple(row) for row in rows] == [(False, None)] * 2
+
+
+async def test_cancelled_orders_make_nobody_a_repeat_customer(orders: Orders) -> None:
+    await orders.push(order("A-1", line("SU-SU", 2), **contact()))
+    gone = order("A-2", line("SU-SU", 2), **contact())
+    await orders.push(gone)
+    assert len(await customers(orders, "?repeat=true")) == 1
+    await orders.push(gone | {"status": "cancelled", "lines": [], "updated_at": "2026-11-23T07:00:00+07:00"})
+    assert await customers(orders, "?repeat=true") == []
+    assert [one["orders"] for one in await customers(orders)] == [1]
+
+
+async def test_phone_here_and_mail_there_become_one_by_an_order_that_names_both(orders: Orders) -> None:
+    woo = await orders.register("woocommerce", "Cửa hàng")
+    await tell(orders, "A-1", Contact("Mai", "0912345678"))
+    await tell(orders, "A-2", Contact("Lò Mai", email="Mai@Example.vn"), woo)
+    assert len(await customers(orders)) == 2
+    await tell(orders, "A-3", Contact("Lò Thị Mai", "0912345678", email="mai@example.vn", platform_id="4711"), woo)
+    (mai,) = await customers(orders)
+    assert (mai["name"], mai["orders"], mai["email"]) == ("Lò Thị Mai", 3, "mai@example.vn")
+    assert mai["channels"] == ["canonical", "woocommerce"]
+    await tell(orders, "A-4", Contact(platform_id="4711"), woo)
+    await tell(orders, "A-5", Contact(platform_id="4711"))  # another shop's number 4711
+    assert [one["orders"] for one in await customers(orders)] == [1, 4]
+    assert [one["orders"] for one in await customers(orders, "?channel=woocommerce")] == [4]
+    assert await customers(orders, "?channel=shopee") == []
+
+
+async def test_a_corrected_phone_moves_the_order_and_leaves_nobody_behind(orders: Orders) -> None:
+    await orders.push(order("A-1", line("SU-SU", 2), **contact(phone="0912345679")))
+    (wrong,) = await customers(orders)
+    await orders.push(order("A-1", line("SU-SU", 2), minute=5, **contact()))
+    (right,) = await customers(orders)
+    assert right["phone"] == "+84912345678"
+    assert (await orders.running.client.get(wrong["url"], headers=orders.staff)).status_code == 404
+    await orders.push(order("A-1", line("SU-SU", 2), minute=6, **contact("L***", "******78")))
+    assert await customers(orders) == [right]
+
+
+async def test_customers_are_listed_page_by_page_and_as_a_file(orders: Orders) -> None:
+    names = ["=HYPERLINK(1)", "Vàng A Sử", "Lò Thị Mai"]
+    for number, name in enumerate(names):
+        await orders.push(order(f"A-{number}", line("SU-SU", 1), **contact(name, f"091234567{number}")))
+    await link(orders)
+    seen, cursor = [], ""
+    while True:
+        page = await orders.ask("GET", f"{CUSTOMERS}?limit=2{cursor}")
+        seen += [one["name"] for one in page["customers"]]
+        if page["next"] is None:
+            break
+        cursor = f"&cursor={page['next']}"
+    assert sorted(seen) == sorted(names)
+    answer = await orders.running.client.get(f"{CUSTOMERS}.csv", headers=orders.staff)
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.content.startswith("\ufeff".encode())
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    assert sorted(row["name"] for row in rows) == ["'=HYPERLINK(1)", "Lò Thị Mai", "Vàng A Sử"]
+    assert {row["phone"] for row in rows} == {f"'+8491234567{number}" for number in range(3)}
+
+
+async def test_only_staff_of_the_cooperative_see_its_customers(orders: Orders) -> None:
+    await orders.push(order("A-1", line("SU-SU", 1), **contact()))
+    (mai,) = await customers(orders)
+    elsewhere, operator = await orders.running.key("staff", uuid7()), await orders.running.key("operator")
+    for path in (CUSTOMERS, f"{CUSTOMERS}.csv", mai["url"]):
+        assert (await orders.running.client.get(path, headers=elsewhere)).status_code == 404
+        assert (await orders.running.client.get(path, headers=operator)).status_code == 403
+        assert (await orders.running.client.get(path)).status_code == 401
+    erase = f"{mai['url']}?reason=customer_request"
+    assert (await orders.running.client.delete(erase, headers=elsewhere)).status_code == 404
+    assert (await orders.running.client.delete(erase, headers=operator)).status_code == 403
+    assert await customers(orders) == [mai]
+
+
+async def everything(orders: Orders) -> str:
+    """All that the database holds, as text."""
+    tables = await orders.fetch(
+        "select format('%I', table_name) from information_schema.tables "
+        "where table_schema = 'public' and table_type = 'BASE TABLE'"
+    )
+    texts = []
+    for (table,) in tables:
+        rows = await orders.fetch(f"select t::text from {table} t")  # noqa: S608 - names of our own tables
+        texts += [row[0] for row in rows]
+    return "\n".join(texts)
+
+
+async def test_an_erased_customer_is_nowhere_and_the_books_stay(orders: Orders) -> None:
+    first = order("A-1", line("CAI-KG", 2, price_vnd=40_000), **contact(address=BAN))
+    told = (await orders.push(first)).json()
+    await orders.promise(told["order_id"])
+    await tell(orders, "A-2", Contact("Mai", "0912345678", None, "mai@example.vn", "khách-4711"))
+    await orders.push(order("A-3", line("SU-SU", 1), **contact("Vàng A Sử", "0987654321")))
+    _, mai = await customers(orders)
+    await orders.push(order("A-4", line("SU-SU", 1), **contact()))  # not linked yet
+    body = b'{"phone": "0912345678", "name": "Mai"}'
+
+    async def keep(tx: Transaction) -> None:
+        await save_rejected(tx.conn, f"pushes of {orders.shop.partner_id}", "faulty", body)
+        await save_rejected(tx.conn, f"pushes of {orders.shop.partner_id}", "faulty", b'{"phone": "0987654321"}')
+
+    await orders.running.runtime.ledger.transact(keep)
+    before = await orders.events()
+    await orders.ask("DELETE", f"{mai['url']}?reason=customer_request")
+    await orders.ask("DELETE", f"{mai['url']}?reason=consent_withdrawn")  # nothing more to do
+    left = await everything(orders)
+    digests = (
+        orders_digest(first),
+        "Lò Thị Mai",
+        "912345678",
+        "912 345 678",
+        "Hua Tạt",
+        "mai@example.vn",
+        "khách-4711",
+    )
+    assert [trace for trace in digests if trace in left] == []
+    assert body.hex() not in left
+    assert "Vàng A Sử" in left
+    assert b'{"phone": "0987654321"}'.hex() in left
+    shown = await orders.ask("GET", mai["url"])
+    customer = shown["customer"]
+    assert [customer[name] for name in ("name", "phone", "email", "address")] == [None] * 4
+    assert (customer["orders"], customer["promised_vnd"]) == (3, 60_000)
+    assert customer["erased_at"] is not None
+    kept = await orders.ask("GET", told["url"])
+    assert (kept["partner_ref"], kept["state"], kept["contact"]) == ("A-1", "promised", None)
+    assert kept["lines"][0]["sold_quantity"] == "2"
+    assert await orders.events() == before
+    (record,) = await orders.fetch("select customer_id::text, orders, reason, key_id::text from erasure")
+    assert tuple(record)[:3] == (mai["customer_id"], 3, "customer_request")
+    assert UUID(record["key_id"]).hex in orders.staff["Authorization"]
+
+
+def orders_digest(told: dict[str, Any]) -> str:
+    """What the stored push of this order was known by before."""
+    named = told["contact"]
+    lines = tuple(
+        CommandLine(n, one["sku"], Decimal(one["quantity"]), one["price_vnd"]) for n, one in enumerate(told["lines"], 1)
+    )
+    who = Contact(named["name"], named["phone"], named["address"])
+    return OrderCommand.make("A-1", datetime.now(UTC), 0, Kind.UPSERT, None, lines, who).revision.digest
+
+
+async def test_no_push_of_an_old_order_brings_an_erased_customer_back(orders: Orders) -> None:
+    first = order("A-1", line("SU-SU", 2), **contact())
+    await orders.push(first)
+    (mai,) = await customers(orders)
+    await orders.ask("DELETE", f"{mai['url']}?reason=no_longer_needed")
+    assert (await orders.push(first)).status_code == 200
+    assert (await orders.push(order("A-1", line("SU-SU", 3), minute=5, **contact()))).status_code == 202
+    assert "912" not in "".join(
+        str(tuple(row))
+        for row in await orders.fetch(
+            "select contact_name, contact_phone, contact_address, contact_due from customer_order"
+        )
+    )
+    (erased,) = await customers(orders)
+    assert (erased["customer_id"], erased["orders"], erased["phone"]) == (mai["customer_id"], 1, None)
+    await orders.push(order("A-2", line("SU-SU", 2), **contact()))
+    new = next(one for one in await customers(orders) if one["erased_at"] is None)
+    assert (new["phone"], new["orders"]) == ("+84912345678", 1)
+
+
+async def test_an_order_whose_customer_nothing_tells_is_erased_by_itself(orders: Orders) -> None:
+    masked = (await orders.push(order("A-1", line("SU-SU", 2), **contact("Phan Văn", "******64", address=BAN)))).json()
+    known = (await orders.push(order("A-2", line("SU-SU", 2), **contact()))).json()
+    await orders.ask("DELETE", f"{masked['url']}/contact?reason=wrongly_collected")
+    assert (await orders.ask("GET", masked["url"]))["contact"] is None
+    refused = await orders.running.client.delete(
+        f"{known['url']}/contact?reason=wrongly_collected", headers=orders.staff
+    )
+    assert refused.status_code == 409
+    (mai,) = await customers(orders)
+    assert mai["url"] in refused.json()["detail"]
+    assert (await orders.ask("GET", known["url"]))["contact"]["name"] == "Lò Thị Mai"
+    wrong = await orders.running.client.delete(f"{mai['url']}?reason=for+Mai", headers=orders.staff)
+    assert wrong.status_code == 422
