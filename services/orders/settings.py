@@ -25,9 +25,9 @@ class OrdersSettings(ServiceSettings):
     """The most that `Prefer: wait=N` holds a request."""
     public_url: BaseUrl | None = None
     """https://orders.example.vn: where platforms reach this service, as some sign it; else what each request says."""
-    partner_orders_per_s: Annotated[int, Field(ge=1, le=1_000_000)] = 200
+    partner_orders_per_s: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     """The orders that one partner may push over HTTP to one process, in the long run."""
-    partner_burst: Annotated[int, Field(ge=500, le=10_000_000)] = 2000
+    partner_burst: Annotated[int, Field(ge=500, le=10_000_000)] = 10_000
     """The orders that it may push at once after a rest; at least as many as one batch has."""
     partners_amqp_url: SecretStr | None = None
     """As amqp_url, with the virtual host that partners publish in; without it there is no AMQP door."""

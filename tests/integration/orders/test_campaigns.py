@@ -272,8 +272,7 @@ async def test_an_erased_customer_is_gone_from_the_whole_and_does_not_come_back_
     await campaign.push("A-1", *wanted, contact=contact)
     await campaign.orders.run("link_customers", datetime.now(UTC))
     (customer,) = await campaign.orders.fetch("select customer_id from customer")
-    reason = {"reason": "request"}
-    await campaign.orders.ask("POST", f"/v1/customers/{customer['customer_id']}/erasure", reason)
+    await campaign.orders.ask("DELETE", f"/v1/customers/{customer['customer_id']}?reason=customer_request")
     await campaign.push("A-1", line("CAI-KG", "14"), line("CAI-TUI", "10"), minute=1, contact=contact)
     for table in ("campaign_order", "customer_order"):
         rows = await campaign.orders.fetch(f"select contact_name, contact_phone from {table}")  # noqa: S608
