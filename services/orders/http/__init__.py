@@ -1,6 +1,6 @@
 """The routes: partners push and read orders; staff keep partners and SKU maps and look at orders."""
 
-from services.orders.http import amqp_accounts, customers, order_files, orders, partners, push, revenue, skus
+from services.orders.http import amqp_accounts, customers, order_files, orders, partners, push, revenue, skus, uploads
 
 routers = (
     push.router,
@@ -10,5 +10,6 @@ routers = (
     revenue.router,
     partners.router,
     skus.router,
+    uploads.router,
     amqp_accounts.router,
 )
