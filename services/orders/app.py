@@ -15,6 +15,7 @@ from services.orders.amqp.receiving import Receiver
 from services.orders.desk import Desk
 from services.orders.limits import PushLimit
 from services.orders.metrics import OrderMetrics
+from services.orders.partner_command import partner_command
 from services.orders.settings import OrdersSettings
 from services.orders.waiting import PromiseBoard
 
@@ -67,5 +68,5 @@ service = Service(
     wire=wire,
     derived=("cooperative", "product"),
     routers=http.routers,
-    cli={"accounts": accounts_command},
+    cli={"accounts": accounts_command, "partner": partner_command},
 )
