@@ -18,6 +18,7 @@ from services.orders.amqp.receiving import Receiver
 from services.orders.desk import Desk
 from services.orders.limits import PushLimit
 from services.orders.metrics import OrderMetrics, PullMetrics
+from services.orders.partner_command import partner_command
 from services.orders.platforms.base import Platform
 from services.orders.platforms.calls import Caller, open_client
 from services.orders.platforms.lazada import Lazada
@@ -114,5 +115,5 @@ service = Service(
     wire=wire,
     derived=("cooperative", "product"),
     routers=http.routers,
-    cli={"accounts": accounts_command},
+    cli={"accounts": accounts_command, "partner": partner_command},
 )

@@ -11,6 +11,7 @@ from services.orders.http import (
     push,
     revenue,
     skus,
+    uploads,
 )
 
 routers = (
@@ -21,6 +22,7 @@ routers = (
     revenue.router,
     partners.router,
     skus.router,
+    uploads.router,
     amqp_accounts.router,
     api_credentials.router,
     campaigns.router,

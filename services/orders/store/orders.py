@@ -136,6 +136,27 @@ async def list_decided(pool: "asyncpg.Pool[asyncpg.Record]", order_ids: Sequence
     return [row["order_id"] for row in rows]
 
 
+class StoredRevision(Struct, frozen=True):
+    """What was last pushed of an order, without what it said."""
+
+    updated_at: datetime
+    digest: str
+    contact_erased: bool
+
+
+async def list_revisions(
+    conn: "Connection | asyncpg.Pool[asyncpg.Record]", partner_id: UUID, refs: Sequence[str]
+) -> dict[str, StoredRevision]:
+    """The revisions of those of a partner's orders that are known."""
+    rows = await conn.fetch(
+        "select partner_ref, revised_at, digest, contact_erased from customer_order "
+        "where partner_id = $1 and partner_ref = any($2)",
+        partner_id,
+        refs,
+    )
+    return {ref: StoredRevision(revised_at, digest, erased) for ref, revised_at, digest, erased in rows}
+
+
 async def insert_orders(conn: Connection, filed: Sequence[Filed]) -> None:
     """Stores new orders with their lines. Raises DecideAgain where a reference was taken meanwhile."""
     in_order = sorted(filed, key=lambda one: one.reference)  # lest two transactions wait for each other

@@ -125,6 +125,12 @@ async def get_cooperative_id(conn: "Connection | asyncpg.Pool[asyncpg.Record]", 
     return found
 
 
+async def get_timezone(conn: "Connection | asyncpg.Pool[asyncpg.Record]", cooperative_id: UUID) -> str:
+    """The zone of a cooperative that is there."""
+    found: str = await conn.fetchval("select timezone from cooperative where cooperative_id = $1", cooperative_id)
+    return found
+
+
 async def list_partner_names(
     conn: "Connection | asyncpg.Pool[asyncpg.Record]", partner_ids: Iterable[UUID]
 ) -> dict[UUID, tuple[str, str]]:

@@ -1,0 +1,130 @@
+"""Partners from the command line: registered, given a new secret, and tried the whole way."""
+
+import asyncio
+from uuid import UUID
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from services.chassis.ids import uuid7
+from services.orders import partner_command
+from services.orders.partner_command import Refused
+from services.orders.settings import OrdersSettings
+from services.orders.store.partners import get_partner
+from services.orders.trial import Failed, Trial
+from tests.integration.orders.conftest import Orders, Shop, line, order
+
+
+async def said(orders: Orders, shop: Shop, number: int, *, promised: bool = True, wait_s: float = 30) -> list[str]:
+    """The steps of a trial, while allocation promises."""
+    steps: list[str] = []
+    found = await get_partner(orders.running.runtime.pool, shop.partner_id)
+    assert found is not None
+    trial = Trial(
+        orders.running.runtime.pool, orders.running.client, found, lambda step, what: steps.append(f"{step} {what}")
+    )
+    ref = f"TEST-{number}" if found.adapter == "canonical" else str(number)
+    running = asyncio.create_task(trial.run(number, None, wait_s))
+    try:
+        if promised:
+            await orders.promise_when_placed(ref)
+        await running
+    finally:
+        running.cancel()
+        assert shop.secret not in "".join(steps)
+    return steps
+
+
+@pytest.mark.parametrize("adapter", ["canonical", "woocommerce"])
+async def test_a_trial_tells_each_step_and_leaves_nothing_ordered(orders: Orders, adapter: str) -> None:
+    shop = await orders.register(adapter)
+    skus = [{"sku": "CẢI-300G", "product_code": "cai-meo", "factor": "0.3"}]
+    await orders.ask("PUT", f"/v1/partners/{shop.partner_id}/skus", skus)
+    steps = await said(orders, shop, 1_764_000_000_000)
+    assert [step.split()[0] for step in steps] == [
+        "partner", "signed", "pushed", "order", "stored", "announced", "promised", "promised", "cancelled", "cancelled",
+    ]  # fmt: skip
+    assert steps[0] == f"partner Sạp rau online ({adapter}) of van-ho"
+    assert "5 of CẢI-300G" in steps[3]
+    assert "1.5 kg for 2026-11-24" in steps[4]
+    assert steps[7].endswith("1.5 kg promised, 0 short")
+    rows = await orders.fetch("select distinct state from order_line")
+    assert [row["state"] for row in rows] == ["cancelled"]
+    assert await orders.names() == ["order_placed", "order_cancelled"]
+
+
+async def test_a_partner_whose_skus_nobody_mapped_is_tried_too(orders: Orders) -> None:
+    shop = await orders.register()
+    steps = await said(orders, shop, 7)
+    assert any(step.startswith("sku nothing that is mapped") for step in steps)
+    assert any("refused, unknown_sku" in step for step in steps)
+    assert steps[-1] == "cancelled TEST-7 is cancelled"
+
+
+async def test_a_trial_without_a_promise_says_where_to_look_and_cancels(orders: Orders) -> None:
+    with pytest.raises(Failed, match="look at the relay of orders"):
+        await said(orders, orders.shop, 8, promised=False, wait_s=0)
+    assert await orders.names() == ["order_placed", "order_cancelled"]
+
+
+async def test_a_service_that_does_not_answer_is_told(orders: Orders) -> None:
+    def refuse(_: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    pool = orders.running.runtime.pool
+    async with httpx.AsyncClient(base_url="http://127.0.0.1:1", transport=httpx.MockTransport(refuse)) as nobody:
+        with pytest.raises(Failed, match=r"does not answer \(ConnectError\)"):
+            await partner_command.test(pool, nobody, orders.shop.partner_id, None, 1)
+    assert await orders.names() == []
+
+
+async def test_a_partner_is_added_and_its_secret_renewed(orders: Orders, capsys: pytest.CaptureFixture[str]) -> None:
+    pool = orders.running.runtime.pool
+    made = await partner_command.add(pool, "van-ho", "Siêu thị", "canonical", 2)
+    printed = dict(row.split(maxsplit=1) for row in capsys.readouterr().out.splitlines())
+    shop = Shop(made.partner_id, printed["secret"], printed["push"])
+    assert (await orders.push(order("A-1", line("LẠ")), shop)).status_code == 202
+    await partner_command.rotate(pool, made.partner_id, end_previous=False)
+    newer = Shop(made.partner_id, capsys.readouterr().out.split()[1], shop.path)
+    for one in (shop, newer):
+        assert (await orders.push(order("A-2", line("LẠ")), one)).is_success
+    await partner_command.rotate(pool, made.partner_id, end_previous=True)
+    assert (await orders.push(order("A-3", line("LẠ")), shop)).status_code == 401
+    assert (await orders.push(order("A-3", line("LẠ")), newer)).status_code == 202
+    (row,) = await orders.fetch("select tier from partner where partner_id = $1", made.partner_id)
+    assert row["tier"] == 2
+
+
+async def test_what_the_command_line_cannot_do_it_says(orders: Orders) -> None:
+    pool = orders.running.runtime.pool
+    with pytest.raises(Refused, match="there is no cooperative moc-chau"):
+        await partner_command.add(pool, "moc-chau", "Siêu thị", "canonical", 5)
+    with pytest.raises(Refused, match="--name"):
+        await partner_command.add(pool, "van-ho", "a\nb", "canonical", 5)
+    with pytest.raises(Refused, match="there is no partner"):
+        await partner_command.rotate(pool, UUID(int=1), end_previous=False)
+
+
+async def test_the_command_runs_as_typed(orders: Orders, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = OrdersSettings(
+        database_url=orders.running.runtime.settings.database_url, amqp_url=SecretStr("amqp://unused")
+    )
+    typed = ["add", "--cooperative", "van-ho", "--name", "Siêu thị", "--adapter", "woocommerce"]
+    assert await asyncio.to_thread(partner_command.partner_command, settings, typed) == 0
+    assert "whsec_" in capsys.readouterr().out
+    assert await asyncio.to_thread(partner_command.partner_command, settings, ["rotate", str(uuid7())]) == 1
+    assert "there is no partner" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        partner_command.partner_command(settings, ["add", "--adapter", "carrier-pigeon"])
+
+
+async def test_the_trial_orders_what_is_asked_for(orders: Orders) -> None:
+    found = await get_partner(orders.running.runtime.pool, orders.shop.partner_id)
+    assert found is not None
+    steps: list[str] = []
+    trial = Trial(orders.running.runtime.pool, orders.running.client, found, lambda step, what: steps.append(what))
+    running = asyncio.create_task(trial.run(9, "SU-SU", 30))
+    await orders.promise_when_placed("TEST-9")
+    await running
+    assert "TEST-9: 1 of SU-SU" in steps
