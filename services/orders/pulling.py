@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from random import Random
-from uuid import UUID
 
 from msgspec import Struct
 
@@ -136,7 +135,7 @@ class Puller:
             results = dict.fromkeys(refs, _Result(Outcome.UNWELL, "timed_out"))
         except Trouble as trouble:
             results = dict.fromkeys(refs, _result_of(trouble))
-            await self._leave_alone(partner.partner_id, trouble)
+            await self._leave_alone(claim, trouble)
         else:
             results = {ref: _Result(Outcome.MISSING, NOT_FOUND) for ref in refs if ref not in found}
         return results | await self._take(partner, claim, found)
@@ -190,22 +189,25 @@ class Puller:
             return [_failure(result) if isinstance(result, Exception) else None for result in taken]
         return [_Result(Outcome.FAILED, "partner_changed")] * len(commands)
 
-    async def _leave_alone(self, partner_id: UUID, trouble: Trouble) -> None:
-        """The platform is not asked for the partner's other orders before it may help."""
+    async def _leave_alone(self, claim: Claim, trouble: Trouble) -> None:
+        """The platform is not asked for the partner's other orders before it may help.
+
+        What it refuses of an order that was asked for by itself is that order's business.
+        """
         if isinstance(trouble, Limited):
             wait = timedelta(seconds=trouble.wait_s) if trouble.wait_s is not None else LIMITED_WAIT
-        elif isinstance(trouble, Refused | Unauthorised):
+        elif isinstance(trouble, Unauthorised) or (isinstance(trouble, Refused) and not claim.is_last_resort):
             wait = REFUSED_WAIT
         else:
             return
         not_before = self._clock() + wait
         log.warning(
             "a platform is left alone",
-            extra={"partner": str(partner_id), "until": not_before.isoformat(), "reason": str(trouble)},
+            extra={"partner": str(claim.partner_id), "until": not_before.isoformat(), "reason": str(trouble)},
         )
 
         async def work(tx: Transaction) -> None:
-            await token_store.save_next_call(tx.conn, partner_id, not_before)
+            await token_store.save_next_call(tx.conn, claim.partner_id, not_before)
 
         await self._ledger.transact(work)
 

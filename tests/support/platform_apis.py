@@ -65,6 +65,7 @@ class Platform:
     authorised: bool = True
     poison: str = ""
     """The order at which it fails."""
+    poison_answer: Response | None = None
     hold: asyncio.Event | None = None
     """Answers with details wait for this, and `holding` says that one does."""
     holding: asyncio.Event = field(default_factory=asyncio.Event)
@@ -145,7 +146,7 @@ class TikTok(Platform):
             return JSONResponse({"code": 105002, "message": "Expired credentials.", "data": None}, 401)
         refs = asked["ids"].split(",")
         if self.poison in refs:
-            return broken()
+            return self.poison_answer or broken()
         if len(refs) > 50:
             return self.bad("too many ids", {"code": 36009003, "message": "ids", "data": None}, 400)
         self.asked.append(refs)

@@ -99,6 +99,11 @@ class Claim(Struct, frozen=True):
     until: datetime
     orders: Sequence[Claimed]
 
+    @property
+    def is_last_resort(self) -> bool:
+        """Whether it is of an order that has failed too often together with others."""
+        return len(self.orders) == 1 and self.orders[0].attempts > ALONE_FROM
+
 
 class Settled(Struct, frozen=True):
     """What became of one order of a claim: `due_at` None where there is nothing more to ask."""

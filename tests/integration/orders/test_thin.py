@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from starlette.responses import JSONResponse
 
 from infra.local.stack import Stack
 from services.orders.adapters import ADAPTERS as BY_NAME
@@ -214,6 +215,23 @@ async def test_an_order_at_which_the_platform_fails_holds_up_no_other(thin: Thin
         await thin.pull_once()
     assert set(await thin.books("tiktok")) == {"1", "3"}
     assert await thin.waiting() == {"2": "http_500"}
+
+
+async def test_an_order_that_the_platform_refuses_does_not_keep_it_from_the_others_for_long(thin: Thin) -> None:
+    tiktok = thin.platforms.tiktok
+    tiktok.poison, tiktok.poison_answer = "2", JSONResponse({"code": 105005, "data": None}, 403)
+    await thin.tell("tiktok", an_order("1"), an_order("2"))
+    for _ in range(5):
+        thin.ahead += timedelta(hours=1)
+        await thin.pull_once()
+    assert await thin.waiting() == {"2": "105005"}
+    await thin.orders.fetch("update pull set due_at = now() where due_at is not null")
+    await thin.orders.fetch("update platform_token set next_call_at = '-infinity'")
+    thin.ahead = timedelta(0)
+    await thin.pull_once()
+    (next_call_at,) = (await thin.orders.fetch("select max(next_call_at) from platform_token"))[0]
+    assert next_call_at < datetime.now(UTC) + timedelta(minutes=5)
+    assert (await thin.orders.fetch("select attempts from pull where due_at is not null"))[0]["attempts"] > 4
 
 
 @each_platform
