@@ -15,7 +15,8 @@ from infra.demo.client import canonical_headers, encode, woocommerce_headers
 from infra.demo.seed import SeededPartner
 from infra.demo.world import Cooperative, Shop
 
-TOO_LARGE = b'{"order":{"ref":"' + b"x" * 70_000 + b'"}}'
+TOO_LARGE = b'{"order":{"ref":"' + b"x" * 1_100_000 + b'"}}'
+"""For any adapter; a canonical order may have 64 KiB, what a platform writes around its order 1 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
