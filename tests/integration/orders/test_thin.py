@@ -221,7 +221,7 @@ async def test_an_order_that_the_platform_refuses_does_not_keep_it_from_the_othe
     tiktok = thin.platforms.tiktok
     tiktok.poison, tiktok.poison_answer = "2", JSONResponse({"code": 105005, "data": None}, 403)
     await thin.tell("tiktok", an_order("1"), an_order("2"))
-    for _ in range(5):
+    for _ in range(8):
         thin.ahead += timedelta(hours=1)
         await thin.pull_once()
     assert await thin.waiting() == {"2": "105005"}
