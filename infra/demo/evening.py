@@ -41,7 +41,7 @@ class Evening:
     def __init__(self, client: Client, seed: Seed, received: Received, settled_down: Waiting) -> None:
         self._client, self._seed, self._received = client, seed, received
         self._settled_down = settled_down
-        self._done: set[tuple[str, str]] = set()
+        self._done: set[tuple[str, int]] = set()
         """Links that were answered, with the version of the basket."""
         self.result = EveningResult()
 
@@ -61,7 +61,7 @@ class Evening:
 
     async def _answer_all(self) -> int:
         """Everybody whose page asks for an answer gives one; returns how many did."""
-        links = self._links()
+        links = links_in(self._received)
         answered = 0
         for cooperative in self._seed.cooperatives:
             for number, code in enumerate(cooperative.households):
@@ -70,39 +70,20 @@ class Evening:
                     answered += 1
         return answered
 
-    def _links(self) -> dict[str, str]:
-        """By address; every link of a household leads to its basket as it stands."""
-        links = {}
-        for mail in self._received.mails():
-            body = mail.get_payload(decode=True)
-            found = _LINK.search(body.decode()) if isinstance(body, bytes) else None
-            if found:
-                links[str(mail["To"]).split("<")[-1].strip(" >")] = found[1]
-        return links
-
     async def _answer(self, path: str, number: int) -> bool:
         url = self._client.stack.base_url("notify") + path
         page = await self._client.http.get(url, headers={"accept": "text/html"})
-        version = _VERSION.search(page.text)
-        if version is None or (path, version[1]) in self._done:
+        version = version_asked(page.text)
+        if version is None or (path, version) in self._done:
             return False
-        self._done.add((path, version[1]))
-        form = self._form(page.text, number, first=version[1] == "1") | {"version": version[1]}
+        self._done.add((path, version))
+        form = answer_to(page.text, _choice(number) if version == 1 else "confirm")
         done = await self._client.http.post(url, data=form, headers={"accept": "text/html"})
         if done.status_code != 303:
             self.result.wrong.append(f"answer of household {number}: {done.status_code} {done.text[:200]}")
         self.result.answers[form["answer"]] += 1
-        self.result.asked_again += version[1] != "1"
+        self.result.asked_again += version > 1
         return True
-
-    def _form(self, page: str, number: int, first: bool) -> dict[str, str]:
-        """The first household brings less of everything, the second nothing; asked again, everybody agrees."""
-        if first and number == 0:
-            halves = {name: _half(most, step) for name, most, step in _QUANTITY.findall(page)}
-            return {"answer": "less"} | halves
-        if first and number == 1:
-            return {"answer": "cannot", "reason": "sold_out"}
-        return {"answer": "confirm"}
 
     # Arrivals
 
@@ -111,10 +92,10 @@ class Evening:
         path = f"/v1/cooperatives/{cooperative.cooperative_id}/days/{delivery_day}/arrivals"
         expected = [one for one in (await staff.ask("allocation", "GET", path))["expected"] if one["asked_steps"]]
         short = max(expected, key=lambda one: (one["asked_steps"], one["household_code"]))
-        arrivals = [_arrival(one, one is short) for one in expected]
+        arrivals = [arrival_of(one, one is short) for one in expected]
         if arrivals:
             await staff.ask("allocation", "POST", path, {"arrivals": arrivals})
-        too_much = [_arrival(one, False) for one in expected[:1]]
+        too_much = [arrival_of(one, False) for one in expected[:1]]
         refused = await staff.try_to("allocation", "POST", path, {"arrivals": too_much})
         if refused.status_code != 422:
             self.result.wrong.append(f"more than was asked is answered {refused.status_code}: {refused.text[:200]}")
@@ -128,6 +109,39 @@ class Evening:
             self.result.wrong.append(f"{cooperative.slug}: the settlement does not add up")
 
 
+def _choice(number: int) -> str:
+    """The first household brings less of everything, the second nothing; asked again, everybody agrees."""
+    return {0: "less", 1: "cannot"}.get(number, "confirm")
+
+
+# -- What a household sees and does --------------------------------------------------------------------------
+
+
+def links_in(received: Received) -> dict[str, str]:
+    """By address the path of its page; every link of a household leads to its basket as it stands."""
+    links = {}
+    for mail in received.mails():
+        body = mail.get_payload(decode=True)
+        found = _LINK.search(body.decode()) if isinstance(body, bytes) else None
+        if found:
+            links[str(mail["To"]).split("<")[-1].strip(" >")] = found[1]
+    return links
+
+
+def version_asked(page: str) -> int | None:
+    """The version of the basket that a page asks to answer; None where it asks for nothing (any more)."""
+    found = _VERSION.search(page)
+    return int(found[1]) if found else None
+
+
+def answer_to(page: str, answer: str) -> dict[str, str]:
+    """The form of a page filled in: `confirm`, `less` (half of everything) or `cannot`."""
+    form = {"version": str(version_asked(page)), "answer": answer}
+    if answer == "less":
+        return form | {name: _half(most, step) for name, most, step in _QUANTITY.findall(page)}
+    return form | {"reason": "sold_out"} if answer == "cannot" else form
+
+
 def _half(most: str, step: str) -> str:
     """Half of a quantity in whole steps, as the form wants it."""
     thousandths, one = (int(Decimal(text) * 1000) for text in (most, step))
@@ -135,7 +149,8 @@ def _half(most: str, step: str) -> str:
     return f"{half // 1000}.{half % 1000:03}"
 
 
-def _arrival(expected: Mapping[str, Any], is_short: bool) -> dict[str, Any]:
+def arrival_of(expected: Mapping[str, Any], is_short: bool) -> dict[str, Any]:
+    """All that a household is asked for of one offer, or half of it with some that is spoilt."""
     asked_steps = expected["asked_steps"]
     came = {"accepted_steps": asked_steps}
     if is_short:
@@ -143,6 +158,6 @@ def _arrival(expected: Mapping[str, Any], is_short: bool) -> dict[str, Any]:
     return {
         "arrival_id": str(uuid4()),
         "household_code": expected["household_code"],
-        "product_code": expected["product_code"],
+        "offer_id": expected["offer_id"],
         **came,
     }

@@ -21,6 +21,9 @@ from starlette.routing import Route
 
 from infra.local.ports import choose_ports
 
+WHOLE = ("order.promised", "order.changed")
+"""The messages that say everything that is promised of an order."""
+
 
 @dataclass
 class Received:
@@ -47,12 +50,15 @@ class Received:
         return len(self.webhooks)
 
     def last_promises(self) -> dict[str, Counter[int]]:
-        """order → line → steps that will come, by its newest order.promised and what was taken back since."""
+        """order → line → steps that will come, by the newest word on the whole order and what was taken back since.
+
+        An order.cancelled does not stand among them: what holds then is what the partner itself has asked for.
+        """
         promises: dict[str, Counter[int]] = {}
-        bodies = [body for body in self.webhooks.values() if body["type"] in ("order.promised", "order.shorted")]
+        bodies = [body for body in self.webhooks.values() if body["type"] in (*WHOLE, "order.shorted")]
         for body in sorted(bodies, key=lambda it: it["data"]["sequence"]):
             order, lines = body["data"]["order_id"], body["data"]["lines"]
-            if body["type"] == "order.promised":
+            if body["type"] in WHOLE:
                 promises[order] = Counter()
                 for line in lines:  # one that moved to another offer stands here twice, cancelled and promised
                     promises[order][line["line_no"]] += line["promised_steps"]

@@ -1,4 +1,7 @@
-"""`make docs`: writes the frozen event schemas, and each service's AsyncAPI and OpenAPI documents beside it."""
+"""`make docs`: writes the frozen event schemas, and each service's AsyncAPI and OpenAPI documents beside it.
+
+Beside those, the table of platforms in README.
+"""
 
 import sys
 

@@ -6,18 +6,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from infra.docs import platforms
 from infra.docs.compatibility import breaking_changes
 from services.chassis import documents, http
 from services.chassis.runtime import Service
 from services.contracts import allocation, catalog, notify, orders
 from services.contracts.base import type_registry
 from services.contracts.flow import SERVICES
+from services.notify.domain.partner_messages import TYPES, json_schema
+from services.orders.adapters import ADAPTERS
 
 CONTRACTS = (catalog, orders, allocation, notify)
 """Imported here, so that the registry of event types is complete."""
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMAS = ROOT / "services" / "contracts" / "schemas"
+WEBHOOKS = ROOT / "services" / "notify" / "webhooks"
+"""The schemas of messages to partners, frozen like those of events."""
 
 
 def services() -> Iterator[Service[Any]]:
@@ -40,14 +45,25 @@ def expected() -> dict[Path, str]:
         files[folder / "openapi.json"] = http.routes_only(service.title, service.routers).openapi()
     for kind, event in type_registry.items():
         files[frozen(kind)] = event.json_schema()
-    return {path: json.dumps(content, ensure_ascii=False, indent=1) + "\n" for path, content in files.items()}
+    for name in TYPES:
+        files[WEBHOOKS / f"{name}.json"] = json_schema(name)
+    written = {path: json.dumps(content, ensure_ascii=False, indent=1) + "\n" for path, content in files.items()}
+    return written | _readme()
+
+
+def _readme() -> dict[Path, str]:
+    """README with its table of platforms, once it says where that belongs."""
+    readme = ROOT / "README.md"
+    text = readme.read_text("utf-8")
+    declarations = [adapter.DECLARATION for adapter in ADAPTERS.values()]
+    return {readme: platforms.with_table(text, declarations)} if platforms.BEGIN in text else {}
 
 
 def breaking() -> list[str]:
     """What broke since the schemas were frozen; a frozen schema whose event is gone counts too."""
     contents = expected()
     lines = []
-    for path in sorted(SCHEMAS.glob("*.json")):
+    for path in sorted([*SCHEMAS.glob("*.json"), *WEBHOOKS.glob("*.json")]):
         if path not in contents:
             lines.append(f"{path.stem} is gone")
         else:

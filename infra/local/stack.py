@@ -156,6 +156,7 @@ class Stack:
             "NOTIFY_SMTP_PORT": str(self.mail.port),
             "NOTIFY_SMTP_TLS": "none",
             "NOTIFY_SMTP_SENDER": SENDER,
+            "NOTIFY_WEBHOOK_PRIVATE_NETWORKS": "127.0.0.0/8",
         }
         broker = self.cluster or self.rabbit
         door = {f"{prefix}_PARTNERS_AMQP_URL": broker.amqp_url(service, PARTNERS_VHOST)}

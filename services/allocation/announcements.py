@@ -1,15 +1,17 @@
 """What allocation says: one function per event, from the values that were decided."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from uuid import UUID
 
 from services.allocation.domain.books import LinePromise, OfferBook, Promised, Shorted
-from services.allocation.domain.cut_off import BasketVersion
 from services.allocation.domain.explain import Goods, Language, explain_told
+from services.allocation.domain.market_day import ReplyTime
 from services.allocation.domain.settlement import Entry
-from services.allocation.domain.told import ToldItem
+from services.allocation.domain.told import BasketVersion, ToldItem
 from services.contracts import allocation as contract
+
+NOT_WORTHWHILE = "not_worthwhile"
 
 
 def order_promised(effect: Promised) -> contract.OrderPromised:
@@ -63,16 +65,19 @@ def offer_availability_changed(book: OfferBook) -> contract.OfferAvailabilityCha
 
 
 def basket(
-    version: BasketVersion, goods: Mapping[UUID, Goods], reply_by_at: datetime | None
+    version: BasketVersion, goods: Mapping[UUID, Goods], reply_time: ReplyTime | None
 ) -> contract.BasketAssigned | contract.BasketChanged:
     """What a household brings: the first word of the day, or a later one. `goods` are those of its offers."""
     kind = contract.BasketAssigned if version.version == 1 else contract.BasketChanged
+    asked = reply_time if version.items else None
     return kind(
         household_id=version.household_id,
         delivery_day=version.delivery_day,
         version=version.version,
         items=tuple(_basket_item(item, goods[item.offer_id]) for item in version.items),
-        reply_by_at=reply_by_at if version.items else None,
+        reply_by_at=asked.by_at if asked else None,
+        reply_minutes=asked.minutes if asked else None,
+        empty_reason=NOT_WORTHWHILE if version.not_worthwhile else None,
     )
 
 

@@ -1,4 +1,7 @@
-"""The time to answer is over: a command for each day whose open round can be answered no more."""
+"""The time to answer is over: a command for each day whose open round can be answered no more.
+
+The clock and what is known of notices decide whether it is given. What follows from it does not ask for either.
+"""
 
 import logging
 from collections.abc import Sequence

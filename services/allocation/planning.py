@@ -15,8 +15,8 @@ from services.allocation.domain.explain import Language, explain_item
 from services.allocation.domain.promise import decide
 from services.allocation.settings import AllocationSettings
 from services.allocation.store.books import load_books
-from services.allocation.store.days import list_basket_states, list_entries
-from services.allocation.store.members import get_policies, list_codes, list_standings
+from services.allocation.store.days import list_entries, list_told_items
+from services.allocation.store.members import get_policies, list_codes, list_means
 from services.allocation.store.offers import list_closed_offers, list_goods
 from services.chassis.database import open_pool
 from services.chassis.ledger import Connection
@@ -61,34 +61,32 @@ async def plan_day(conn: Connection, cooperative_id: UUID, delivery_day: date) -
         return None
     day = (cooperative_id, delivery_day)
     offers = (await list_closed_offers(conn, [day], open_too=True)).get(day, [])
-    standings = await list_standings(conn, [cooperative_id])
     closing = Closing(
         cooperative_id, delivery_day, await _as_closed(conn, offers), policies.memory_days, policies.least_vnd
     )
     memory_from = first_day_of_memory(delivery_day, policies.memory_days)
     (closed,) = close_days(
         [closing],
-        {household_id: weight for household_id, (weight, _) in standings.items()},
+        await list_means(conn, [cooperative_id]),
         await list_entries(conn, [cooperative_id], memory_from, delivery_day),
-        await list_basket_states(conn, [day]),
-        {household_id: grams for household_id, (_, grams) in standings.items() if grams is not None},
+        await list_told_items(conn, [day]),
     )
     goods = await list_goods(conn, [offer.offer_id for offer in offers])
     codes = await list_codes(conn, cooperative_id)
     baskets = [
         PlannedBasket(
-            codes[version.household_id],
+            codes[assigned.household_id],
             tuple(
                 PlannedItem(
                     goods[item.offer_id].product_code,
                     item.quantity_steps,
                     {language: explain_item(item, goods[item.offer_id].goods, language) for language in Language},
                 )
-                for item in version.added
+                for item in assigned.added
             ),
-            version.not_worthwhile,
+            assigned.not_worthwhile,
         )
-        for version in closed.versions
+        for assigned in closed.baskets
     ]
     missing = {goods[offer_id].product_code: steps for offer_id, steps in closed.missing}
     return Plan(tuple(sorted(baskets, key=lambda basket: basket.household_code)), missing)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -147,3 +148,42 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, on_validation)
     for kind in (HTTPException, EventTooLarge, Overloaded, *WEATHER, Exception):
         app.add_exception_handler(kind, on_error)  # the server logs what is answered with 500
+
+
+# -- In descriptions of routes -------------------------------------------------------------------------------
+
+_REFUSALS = {
+    401: "No valid key was sent.",
+    403: "The key has the wrong role.",
+    404: "There is no such thing that the key may see.",
+    409: "It does not fit the state of things; the detail says what to do.",
+    422: "The content is wrong; every faulty field is named.",
+}
+
+_DOCUMENT = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "examples": ["urn:cho-phien:problem:invalid"]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What is wrong and what to do."},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "detail"],
+                "properties": {
+                    "field": {"type": "string", "examples": ["items[0].name"]},
+                    "detail": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problem documents (RFC 9457) of a route, for its OpenAPI description."""
+    content = {MEDIA_TYPE: {"schema": _DOCUMENT}}
+    return {status: {"description": _REFUSALS[status], "content": content} for status in statuses}

@@ -42,13 +42,13 @@ def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
     return "v1," + base64.b64encode(hmac.digest(key_of(secret), signed, hashlib.sha256)).decode()
 
 
-def headers(secret: str, message_id: str, now: datetime, body: bytes) -> dict[str, str]:
-    """The three headers of an outgoing message."""
+def headers(secret: str, message_id: str, now: datetime, body: bytes, also: Iterable[str] = ()) -> dict[str, str]:
+    """The three headers of an outgoing message, signed with `secret`, and `also` with these while secrets change."""
     timestamp = int(now.timestamp())
     return {
         "webhook-id": message_id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": sign(secret, message_id, timestamp, body),
+        "webhook-signature": " ".join(sign(one, message_id, timestamp, body) for one in (secret, *also)),
     }
 
 

@@ -88,7 +88,12 @@ class BasketItem(Value, frozen=True):
 class Basket(Value, frozen=True):
     """What one household brings for one delivery day; no items means: nothing this time.
 
-    `reply_by_at` is until when the household may answer; null: nothing is asked of it.
+    `reply_by_at` is until when the household may answer; null: nothing is asked of it. Whoever is told later than
+    `reply_minutes` before that has `reply_minutes` from then on, but no longer than until the goods must be there.
+
+    `empty_reason` says why there are no items where there is more to say than that nothing of what it pledged was
+    ordered: `not_worthwhile` (its part would not have been worth the way, and others bring it). Readers must accept
+    codes that they do not know.
     """
 
     household_id: UUID
@@ -96,6 +101,8 @@ class Basket(Value, frozen=True):
     version: Annotated[int, Meta(ge=1)]
     items: tuple[BasketItem, ...]
     reply_by_at: AwareDatetime | None = None
+    empty_reason: str | None = None
+    reply_minutes: Annotated[int, Meta(ge=1)] | None = None
 
 
 class BasketAssigned(Basket, Event, frozen=True):

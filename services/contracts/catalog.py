@@ -28,9 +28,10 @@ class Policies(Value, frozen=True):
     `promise_rule` is `first_come` or `fair`: who is promised what there is. `buffer_permille` of the pledged supply
     is not promised. `memory_days`: how far back a household's income counts. `minimum_delivery_vnd`: the least
     worthwhile delivery of a household for a day. `reply_minutes` after the cut-off households may still answer
-    their basket; `silence` is `yes` or `re_offer`: what no answer counts as; `reply_rounds`: how often households
-    are asked for a day, the first time included. `shortfall_rule` is `equal` or `pro_rata`: how what is missing is
-    shared among orders. `fee_permille`: the cooperative's part of what is accepted.
+    their basket, and so long after they were told of it if that is later; `silence` is `yes` or `re_offer`: what no
+    answer counts as; `reply_rounds`: how often households are asked for a day, the first time included.
+    `shortfall_rule` is `equal` or `pro_rata`: how what is missing is shared among orders. `fee_permille`: the
+    cooperative's part of what is accepted.
     """
 
     promise_rule: str = "first_come"

@@ -26,7 +26,8 @@ class OrderLine(Value, frozen=True):
 
 class RefusedLine(Value, frozen=True):
     """A line that reserves nothing, and why: `unknown_sku` (waits in the review queue and may be ordered
-    later), `not_in_steps`, `no_offer`, `intake_closed`. Readers must accept codes that they do not know.
+    later), `not_in_steps` (its quantity or its minimum), `no_offer`, `intake_closed`. Readers must accept codes that
+    they do not know.
     """
 
     line_no: Annotated[int, Meta(ge=1)]

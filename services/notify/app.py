@@ -5,21 +5,24 @@ from functools import partial
 from pathlib import Path
 
 from services.chassis.jobs import Job
+from services.chassis.ledger import Transaction
+from services.chassis.outbound import OutboundClient
 from services.chassis.runtime import Parts, Runtime, Service
 from services.contracts.notify import HouseholdReplied, NoticeDelivered, NoticeUndeliverable
 from services.notify import sending
 from services.notify.channels.email import EmailChannel
-from services.notify.channels.webhook import WebhookChannel
+from services.notify.channels.webhook import AT_ONCE, KEPT_OPEN_S, WebhookChannel
 from services.notify.clock import wall_clock
+from services.notify.command import webhooks_command
 from services.notify.consumers import Consumers
 from services.notify.domain.delivery import WEBHOOK_PLAN, email_plan
 from services.notify.domain.links import Links
-from services.notify.domain.notices import EMAIL, WEBHOOK
-from services.notify.http import contacts, endpoints, notices, replies
+from services.notify.http import contacts, endpoints, messages, notices, replies
 from services.notify.metrics import NoticeMetrics
 from services.notify.sending import Sender
 from services.notify.settings import NotifySettings
-from services.notify.store.notices import count_open
+from services.notify.store.endpoints import count_endpoints, forget_old_secrets
+from services.notify.store.shown import count_open
 
 PARTNERS_AT_ONCE = 4
 """Partners that one process sends to side by side, so that one that hangs holds up none of the others."""
@@ -50,10 +53,10 @@ def wire(runtime: Runtime[NotifySettings]) -> Parts:
         settings.unknown_after_s,
         longest_attempt_s=3 * settings.smtp_timeout_s,
     )
-    webhooks = WebhookChannel(wall_clock, settings.webhook_timeout_s)
+    client = OutboundClient(settings.private_networks, settings.webhook_timeout_s, AT_ONCE, KEPT_OPEN_S)
     pushes = Sender(
         runtime.ledger,
-        webhooks,
+        WebhookChannel(wall_clock, client),
         WEBHOOK_PLAN,
         sending.push,
         wall_clock,
@@ -62,12 +65,16 @@ def wire(runtime: Runtime[NotifySettings]) -> Parts:
         longest_attempt_s=settings.webhook_timeout_s,
     )
 
-    async def count(_: datetime) -> bool:
+    async def count(now: datetime) -> bool:
         async with runtime.pool.acquire(timeout=5) as conn:
-            found = {(channel, state): number for channel, state, number in await count_open(conn)}
-        for channel in (EMAIL, WEBHOOK):
-            for state in ("queued", "sending"):
-                metrics.waiting.labels(channel, state).set(found.get((channel, state), 0))
+            metrics.show(await count_open(conn), await count_endpoints(conn), now)
+        return False
+
+    async def forget(now: datetime) -> bool:
+        async def work(tx: Transaction) -> None:
+            await forget_old_secrets(tx.conn, now)
+
+        await runtime.ledger.transact(work)
         return False
 
     by_email = [
@@ -78,6 +85,7 @@ def wire(runtime: Runtime[NotifySettings]) -> Parts:
     by_webhook = [
         *[Job("send_webhooks", 0.5, pushes.send_due)] * PARTNERS_AT_ONCE,
         Job("settle_interrupted_webhooks", 10.0, pushes.settle_interrupted),
+        Job("forget_old_secrets", 60.0, forget),
     ]
     return Parts(
         handlers=Consumers(settings.shared_lanes, wall_clock, metrics).handlers(),
@@ -87,7 +95,7 @@ def wire(runtime: Runtime[NotifySettings]) -> Parts:
             Job("count_deliveries", 5.0, count),
         ],
         state={"links": links, "clock": wall_clock, "metrics": metrics},
-        close=[webhooks.close],
+        close=[client.close],
     )
 
 
@@ -99,5 +107,14 @@ service = Service(
     publishes=(NoticeDelivered, NoticeUndeliverable, HouseholdReplied),
     wire=wire,
     derived=("cooperative", "collection_point", "household", "product", "partner_order", "basket"),
-    routers=[contacts.router, endpoints.router, notices.router, replies.router],
+    routers=[
+        contacts.router,
+        contacts.staff_router,
+        endpoints.router,
+        endpoints.list_router,
+        messages.router,
+        notices.router,
+        replies.router,
+    ],
+    cli={"webhooks": webhooks_command},
 )

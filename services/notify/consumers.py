@@ -31,7 +31,7 @@ from services.notify.domain.facts import Goods
 from services.notify.domain.notices import EMAIL, WEBHOOK, Notice
 from services.notify.domain.replies import CurrentBasket
 from services.notify.metrics import NoticeMetrics
-from services.notify.store import baskets, books, contacts
+from services.notify.store import baskets, books, contacts, endpoints
 from services.notify.store import notices as store
 
 log = logging.getLogger(__name__)
@@ -103,8 +103,20 @@ class Consumers:
         await books.save_orders(tx.conn, orders)
 
     async def on_cancelled(self, tx: Transaction, received: Sequence[Received[OrderCancelled]]) -> None:
-        """What was refused of a cancelled order waits for nothing any more."""
-        await books.save_cancelled(tx.conn, [r.event.order_id for r in received])
+        """The partner is told once. It follows all that was said about the order so far."""
+        new = await books.save_cancelled(tx.conn, {r.event.order_id for r in received})
+        orders = await books.list_orders(tx.conn, new)
+        first = {r.event.order_id: r for r in reversed(received) if r.event.order_id in orders}
+        wanted = await endpoints.list_open_endpoints(
+            tx.conn, {(r.stream, orders[order_id].partner_id) for order_id, r in first.items()}
+        )
+        last = await store.last_sequences(tx.conn, first)
+        made = [
+            _cancellation(r, orders[order_id], last.get(order_id, 0))
+            for order_id, r in first.items()
+            if (r.stream, orders[order_id].partner_id) in wanted
+        ]
+        await store.insert_partner_notices(tx.conn, made, WEBHOOK, self.clock())
 
     async def on_baskets(self, tx: Transaction, received: Sequence[Received[Basket]]) -> None:
         """One notice per household and change; a household without a contact is for a person to tell."""
@@ -131,17 +143,23 @@ class Consumers:
         """One notice per promise and shortage, for the partners that have an endpoint.
 
         Causes come first, so an order or a line that is not here is one that `orders` has lost by a restore; nobody
-        could name it to the partner, who pushes it again and is told then.
+        could name it to the partner, who pushes it again and is told then. What comes for a cancelled order was decided
+        before it was cancelled.
         """
         orders = await books.list_orders(tx.conn, {r.event.order_id for r in received})
         named = [r for r in received if _can_be_named(r.event, orders)]
         for order_id in {r.event.order_id for r in received} - {r.event.order_id for r in named}:
             log.error("a promise for what orders has lost; nobody is told", extra={"order": str(order_id)})
         partners = {(r.stream, orders[r.event.order_id].partner_id) for r in named}
-        wanted = await contacts.list_open_endpoints(tx.conn, partners)
-        made = [_partner_notice(r, orders[r.event.order_id]) for r in named]
-        asked_for = [n for n in made if (n.cooperative_id, n.partner_id) in wanted]
-        await store.insert_partner_notices(tx.conn, asked_for, WEBHOOK, self.clock())
+        wanted = await endpoints.list_open_endpoints(tx.conn, partners)
+        told = {order_id for order_id, order in orders.items() if order.told}
+        made: list[Notice] = []
+        for r in named:
+            order = orders[r.event.order_id]
+            if (r.stream, order.partner_id) in wanted and not order.cancelled:
+                made.append(_partner_notice(r, order, again=r.event.order_id in told))
+                told.add(r.event.order_id)
+        await store.insert_partner_notices(tx.conn, made, WEBHOOK, self.clock())
 
 
 def _can_be_named(event: Promise, orders: Mapping[UUID, books.Order]) -> bool:
@@ -180,7 +198,13 @@ def _content(
         for item in basket.items
     )
     return facts.BasketFacts(
-        cooperative.name, cooperative.timezone, basket.delivery_day, items, reply_by_at=basket.reply_by_at
+        cooperative.name,
+        cooperative.timezone,
+        basket.delivery_day,
+        items,
+        basket.reply_by_at,
+        basket.empty_reason,
+        basket.reply_minutes,
     )
 
 
@@ -211,11 +235,20 @@ def _basket_notice(r: Received[Basket], content: facts.BasketFacts) -> Notice:
     )  # fmt: skip
 
 
-def _partner_notice(r: Received[Promise], order: books.Order) -> Notice:
+def _cancellation(r: Received[OrderCancelled], order: books.Order, place: int) -> Notice:
+    return Notice(
+        r.id, r.stream, notices.ORDER_CANCELLED, facts.CancellationFacts(r.event.order_id, order.partner_ref), r.time,
+        r.traceparent, partner_id=order.partner_id, order_id=r.event.order_id, event_id=r.id, sequence=place,
+    )  # fmt: skip
+
+
+def _partner_notice(r: Received[Promise], order: books.Order, again: bool) -> Notice:
+    """`again`: the partner has been told something about the order before."""
     event = r.event
     content: facts.PromiseFacts | facts.ShortageFacts
     if isinstance(event, OrderPromised):
-        kind, content = notices.ORDER_PROMISED, _promise(event, order, r.sequence)
+        kind = notices.ORDER_CHANGED if again else notices.ORDER_PROMISED
+        content = _promise(event, order, r.sequence)
     else:
         kind, content = notices.ORDER_SHORTED, _shortage(event, order, r.sequence)
     return Notice(

@@ -1,6 +1,14 @@
 """The metrics of notify: what became of notices, how long telling took, what still waits, what was answered."""
 
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import product
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from services.notify.domain.notices import EMAIL, WEBHOOK
+from services.notify.store.endpoints import Counts
+from services.notify.store.shown import Open
 
 
 class NoticeMetrics:
@@ -22,6 +30,15 @@ class NoticeMetrics:
         self.waiting = Gauge(
             "notify_deliveries_open", "Deliveries that wait or are being sent", ["channel", "state"], registry=registry
         )
+        self.endpoints = Gauge(
+            "notify_webhook_endpoints",
+            "Partners' endpoints: open, failing (tried again and again), disabled (left alone)",
+            ["state"],
+            registry=registry,
+        )
+        self.oldest_webhook_s = Gauge(
+            "notify_webhook_oldest_seconds", "Age of the oldest message that waits for a partner", registry=registry
+        )
         self.told_s = Histogram(
             "notify_told_seconds",
             "Time from the change in the books to the receipt of the notice about it",
@@ -29,3 +46,14 @@ class NoticeMetrics:
             registry=registry,
             buckets=(0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14_400, 43_200),
         )
+
+    def show(self, waiting: Sequence[Open], endpoints: Counts, now: datetime) -> None:
+        """What the tables say at this moment."""
+        found = {(of.channel, of.state): of for of in waiting}
+        for place in product((EMAIL, WEBHOOK), ("queued", "sending")):
+            self.waiting.labels(*place).set(found[place].count if place in found else 0)
+        oldest = min((of.oldest for of in waiting if of.channel == WEBHOOK), default=now)
+        self.oldest_webhook_s.set(max((now - oldest).total_seconds(), 0))
+        self.endpoints.labels("open").set(endpoints.open)
+        self.endpoints.labels("failing").set(endpoints.failing)
+        self.endpoints.labels("disabled").set(endpoints.disabled)

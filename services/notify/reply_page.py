@@ -13,7 +13,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from services.notify import texts
-from services.notify.domain.facts import BasketItem, Goods, stops
+from services.notify.domain.facts import BasketFacts, BasketItem, Goods, stops
 from services.notify.domain.quantities import exact
 from services.notify.domain.replies import (
     CANNOT,
@@ -123,7 +123,7 @@ def basket(standing: Standing, language: str, now: datetime, attempt: Attempt | 
         "day": day,
         "cooperative": facts.cooperative,
         "refusal": _refusal(attempt, speech),
-        "notes": _notes(standing, speech, now) if facts.items else [speech.say("nothing", day=day)],
+        "notes": _notes(standing, speech, now) if facts.items else _nothing(facts, speech, day),
         "replied_lines": _replied_lines(standing, speech),
         "stops": stops(facts.items),
         "is_open": standing.basket.is_open(now),
@@ -148,10 +148,16 @@ def _render(template: str, language: str, content: Mapping[str, object]) -> str:
     return texts.composed(page)
 
 
+def _nothing(facts: BasketFacts, speech: Speech, day: str) -> list[str]:
+    """That there is nothing to bring, and why, as far as there is a sentence for it."""
+    why = f"nothing_{facts.empty_reason}"
+    return [speech.say("nothing", day=day), *([speech.say(why)] if speech.has(why) else [])]
+
+
 def _notes(standing: Standing, speech: Speech, now: datetime) -> list[str]:
     """What was answered, whether it counts, and what may still be answered."""
     basket, reply = standing.basket, standing.reply
-    notes, reply_by_at = [], basket.facts.reply_by_at
+    notes, reply_by_at = [], basket.reply_by_at
     if reply is not None and standing.replied_at is not None:
         reason = speech.say(f"reason_{reply.reason}") if reply.reason else ""
         notes.append(speech.say(f"replied_{reply.answer}", moment=speech.moment(standing.replied_at), reason=reason))

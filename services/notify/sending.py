@@ -4,27 +4,38 @@ So what is being sent is known before the first byte leaves, and after a crash i
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 from uuid import UUID
 
+import msgspec
+from msgspec.structs import replace
+
 from services.chassis.faults import Backoff, is_weather
 from services.chassis.ledger import Ledger, Transaction
-from services.notify import announce, texts
+from services.notify import announce, endpoint_health, texts
 from services.notify.channels import Batch, Channel
 from services.notify.channels.email import Letter
 from services.notify.channels.webhook import Push
 from services.notify.clock import Clock
-from services.notify.domain.delivery import Failed, NotBegun, Outcome, Refused, RetryPlan, Unknown, Verdict, decide
-from services.notify.domain.facts import BasketFacts
+from services.notify.domain.delivery import (
+    Failed,
+    NotBegun,
+    Outcome,
+    Overtaken,
+    Refused,
+    RetryPlan,
+    Unknown,
+    Verdict,
+    decide,
+)
+from services.notify.domain.facts import BasketFacts, EndpointFacts
 from services.notify.domain.links import Links
 from services.notify.domain.notices import BASKET, Claim
 from services.notify.domain.partner_messages import message
 from services.notify.metrics import NoticeMetrics
-from services.notify.store import contacts
 from services.notify.store import notices as store
 
 log = logging.getLogger(__name__)
@@ -35,11 +46,18 @@ M = TypeVar("M")
 
 
 def letter(links: Links, claim: Claim) -> Letter | Refused:
-    """A claimed basket notice as a letter, or why there can be none."""
-    facts, contact = claim.notice.facts, claim.contact
+    """A claimed notice to a household or to staff as a letter, or why there can be none.
+
+    A basket that is told now is answered until so and so.
+    """
+    facts = claim.notice.facts
+    if isinstance(facts, EndpointFacts):
+        return _letter_to_staff(claim, facts)
+    contact = claim.contact
     assert isinstance(facts, BasketFacts)
     if contact is None:
         return Refused("no_contact")
+    facts = replace(facts, reply_by_at=facts.answerable_until(claim.claimed_at))
     link = links.url(contact.household_id, facts.delivery_day, facts.reply_by_at) if facts.reply_by_at else None
     text = texts.basket(facts, contact.display_name, contact.language, claim.replaces, link)
     sender = texts.one_line(facts.cooperative)
@@ -48,16 +66,25 @@ def letter(links: Links, claim: Claim) -> Letter | Refused:
     )
 
 
-def push(claim: Claim) -> Push | Refused:
+def _letter_to_staff(claim: Claim, facts: EndpointFacts) -> Letter | Refused:
+    to = claim.staff
+    if to is None:
+        return Refused("no_contact")
+    text = texts.endpoint_disabled(facts, to.display_name, to.language)
+    return Letter(claim.notice.notice_id, to.email, to.display_name, "Chợ Phiên", to.language, text.subject, text.body)
+
+
+def push(claim: Claim) -> Push | Refused | Overtaken:
     """A claimed partner notice as a webhook, or why there can be none."""
-    facts, endpoint = claim.notice.facts, claim.endpoint
-    assert not isinstance(facts, BasketFacts)
+    notice, endpoint = claim.notice, claim.endpoint
+    if claim.overtaken:
+        return Overtaken()
     if endpoint is None:
         return Refused("no_endpoint")
     if endpoint.disabled:
         return Refused("endpoint_disabled")
-    body = json.dumps(message(facts, claim.notice.happened_at), ensure_ascii=False, separators=(",", ":"))
-    return Push(claim.notice.notice_id, endpoint.url, endpoint.secret, body.encode())
+    body = msgspec.json.encode(message(notice.kind, notice.facts, notice.happened_at))
+    return Push(notice.notice_id, endpoint.url, endpoint.secrets(claim.claimed_at), body)
 
 
 class Sender(Generic[M]):
@@ -68,7 +95,7 @@ class Sender(Generic[M]):
         ledger: Ledger,
         channel: Channel[M],
         plan: RetryPlan,
-        compose: Callable[[Claim], M | Refused],
+        compose: Callable[[Claim], M | Refused | Overtaken],
         clock: Clock,
         metrics: NoticeMetrics,
         unknown_after_s: float,
@@ -146,13 +173,13 @@ class Sender(Generic[M]):
     def _compose_all(self, claims: Sequence[Claim], batch: Batch) -> list[M]:
         messages: list[M] = []
         for claim in claims:
-            composed: M | Refused | Failed
+            composed: M | Refused | Overtaken | Failed
             try:
                 composed = self._compose(claim)
             except Exception as error:  # noqa: BLE001 - one notice that can't be worded must not hold up the others
                 log.error("notice failed", extra={"notice": claim.notice.notice_id, "reason": type(error).__name__})
-                composed = Failed("cannot_be_composed")
-            if isinstance(composed, Refused | Failed):
+                composed = Failed("cannot_be_composed", ours=True)
+            if isinstance(composed, Refused | Overtaken | Failed):
                 batch.report(claim.notice.notice_id, composed)
             else:
                 messages.append(composed)
@@ -183,12 +210,10 @@ class Sender(Generic[M]):
     async def _save(self, outcomes: Sequence[tuple[Claim, Outcome]]) -> None:
         now = self._clock()
         results = [(c, decide(outcome, c.attempts, c.queued_at, self._plan, now)) for c, outcome in outcomes]
-        gone = [c.endpoint for c, o in outcomes if isinstance(o, Refused) and o.gone and c.endpoint is not None]
 
         async def work(tx: Transaction) -> set[object]:
             saved = await store.save_results(tx.conn, self._channel.name, results)
-            if gone:
-                await contacts.disable_endpoints(tx.conn, gone, now)
+            await endpoint_health.follow(tx, [(c, o) for c, o in outcomes if c.notice.notice_id in saved], now)
             for claim, verdict in results:
                 if claim.notice.notice_id in saved:
                     self._announce(tx, claim, verdict)

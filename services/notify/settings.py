@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from services.chassis import outbound
 from services.chassis.settings import ServiceSettings
 from services.notify.domain import addresses
 
@@ -39,6 +40,8 @@ class NotifySettings(ServiceSettings):
     """The same for partners' webhooks."""
     email_give_up_h: Annotated[float, Field(gt=0)] = 12
     webhook_timeout_s: Annotated[float, Field(gt=0)] = 15
+    webhook_private_networks: str = ""
+    """For development: networks, separated by commas, in which webhooks may go to any port, also without TLS."""
     unknown_after_s: Annotated[float, Field(gt=0)] = 120
     """An attempt without a result after this was interrupted by a crash."""
 
@@ -58,6 +61,17 @@ class NotifySettings(ServiceSettings):
         if any(len(secret) < SHORTEST_SECRET for secret in _parts(value)):
             raise ValueError(f"each secret must have at least {SHORTEST_SECRET} characters")
         return value
+
+    @field_validator("webhook_private_networks")
+    @classmethod
+    def _are_private(cls, value: str) -> str:
+        _networks(value)
+        return value
+
+    @property
+    def private_networks(self) -> tuple[outbound.Network, ...]:
+        """The networks that are open to webhooks although they are not public."""
+        return _networks(self.webhook_private_networks)
 
     @property
     def link_keys(self) -> tuple[str, ...]:
@@ -84,3 +98,7 @@ class NotifySettings(ServiceSettings):
 
 def _parts(secrets: SecretStr) -> tuple[str, ...]:
     return tuple(part.strip() for part in secrets.get_secret_value().split(","))
+
+
+def _networks(text: str) -> tuple[outbound.Network, ...]:
+    return tuple(outbound.private_network(part) for part in text.split(",") if part.strip())

@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from services.notify.domain import english, vietnamese
-from services.notify.domain.facts import BasketFacts, BasketItem, Load, Stop, stops
+from services.notify.domain.endpoints import GONE
+from services.notify.domain.facts import BasketFacts, BasketItem, EndpointFacts, Load, Stop, stops
 
 LANGUAGES: dict[str, Any] = {"vi": vietnamese, "en": english}
 """Each language with the module that writes its quantities, days and times."""
@@ -78,7 +79,28 @@ def basket(facts: BasketFacts, display_name: str, language: str, replaces: bool,
         "why": lambda load: [reason for item in load.items if (reason := why(item, language))],
         "link": link,
         "reply_by_at": facts.reply_by_at,
+        "empty_reason": facts.empty_reason,
     }
     subject = pages.get_template(f"{language}/basket.subject.txt").render(content)
     body = pages.get_template(f"{language}/basket.body.txt").render(content)
+    return Text(one_line(subject), composed(body))
+
+
+def endpoint_disabled(facts: EndpointFacts, display_name: str, language: str) -> Text:
+    """What a cooperative's staff are told about a partner's server that is sent nothing any more."""
+    speech, zone = LANGUAGES[language], ZoneInfo(facts.timezone)
+    content = {
+        "name": one_line(display_name),
+        "cooperative": one_line(facts.cooperative),
+        "host": one_line(facts.host),
+        "partner_id": facts.partner_id,
+        "gone": facts.reason == GONE,
+        "failures": facts.failures,
+        "last_failure": one_line(facts.last_failure),
+        "failing_since": facts.failing_since,
+        "disabled_at": facts.disabled_at,
+        "moment": lambda at: speech.moment(at.astimezone(zone)),
+    }
+    subject = pages.get_template(f"{language}/endpoint_disabled.subject.txt").render(content)
+    body = pages.get_template(f"{language}/endpoint_disabled.body.txt").render(content)
     return Text(one_line(subject), composed(body))

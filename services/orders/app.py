@@ -1,7 +1,10 @@
 """The composition root of `orders`: the only place where its parts are wired."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
+
+import httpx
 
 from services.chassis.broker import Broker
 from services.chassis.jobs import Job
@@ -14,10 +17,23 @@ from services.orders.amqp.door import AmqpDoor
 from services.orders.amqp.receiving import Receiver
 from services.orders.desk import Desk
 from services.orders.limits import PushLimit
-from services.orders.metrics import OrderMetrics
+from services.orders.metrics import OrderMetrics, PullMetrics
 from services.orders.partner_command import partner_command
+from services.orders.platforms.base import Platform
+from services.orders.platforms.calls import Caller, open_client
+from services.orders.platforms.lazada import Lazada
+from services.orders.platforms.shopee import Shopee
+from services.orders.platforms.shops import GuardedFetch
+from services.orders.platforms.tiktok import TikTok
+from services.orders.platforms.woocommerce import WooCommerce
+from services.orders.pulling import Puller
+from services.orders.reconciling import Reconciler
 from services.orders.settings import OrdersSettings
+from services.orders.told import ToldOrders
 from services.orders.waiting import PromiseBoard
+
+PARTNERS_AT_ONCE = 4
+"""Partners that one process pulls for side by side, so that one platform that hangs holds up none of the others."""
 
 
 def _clock() -> datetime:
@@ -29,6 +45,7 @@ def wire(runtime: Runtime[OrdersSettings]) -> Parts:
     settings = runtime.settings
     board, metrics = PromiseBoard(runtime.pool, runtime.stopping), OrderMetrics(runtime.metrics.registry)
     desk = Desk(runtime, _clock)
+    client, fetch = open_client(settings.pull_timeout_s), GuardedFetch(settings.shop_networks, settings.pull_timeout_s)
 
     async def close_intake(now: datetime) -> bool:
         return await runtime.ledger.transact(lambda tx: closing.close_due(tx, now))
@@ -37,6 +54,7 @@ def wire(runtime: Runtime[OrdersSettings]) -> Parts:
         return await runtime.ledger.transact(linking.link_due)
 
     jobs = [Job("close_intake", 0.5, close_intake), Job("link_customers", 1.0, link_customers)]
+    jobs += _pulling(runtime, desk, client, fetch)
     return Parts(
         handlers=consumers.handlers(board, metrics, settings.shared_lanes, _clock),
         jobs=jobs,
@@ -45,9 +63,37 @@ def wire(runtime: Runtime[OrdersSettings]) -> Parts:
             "promise_board": board,
             "order_metrics": metrics,
             "desk": desk,
+            "told": ToldOrders(runtime.ledger),
             "push_limit": PushLimit(settings),
         },
+        close=[client.aclose, fetch.close],
     )
+
+
+def _pulling(runtime: Runtime[OrdersSettings], desk: Desk, client: httpx.AsyncClient, fetch: GuardedFetch) -> list[Job]:
+    """What asks platforms and shops for orders."""
+    settings, ledger = runtime.settings, runtime.ledger
+    metrics, chance = PullMetrics(runtime.metrics.registry), Random()  # noqa: S311 - spreads retries, no secret
+    puller = Puller(ledger, desk, _platforms(settings, client), metrics, _clock, chance, settings.pull_calls_per_s)
+    every = timedelta(seconds=settings.reconcile_every_s)
+    reconciler = Reconciler(ledger, desk, WooCommerce(fetch), metrics, _clock, chance, every)
+    return [
+        Job("pull_orders", 0.5, puller.pull_due),
+        *[Job("pull_orders", 5.0, puller.pull_due)] * (PARTNERS_AT_ONCE - 1),
+        Job("count_pulls", 5.0, puller.count),
+        Job("reconcile_shops", 5.0, reconciler.reconcile_due),
+        Job("count_shops", 15.0, reconciler.count),
+    ]
+
+
+def _platforms(settings: OrdersSettings, client: httpx.AsyncClient) -> dict[str, Platform]:
+    """By adapter."""
+    caller = Caller(client, settings.pull_timeout_s)
+    return {
+        "tiktok": TikTok(caller, settings.tiktok_url, settings.tiktok_auth_url),
+        "shopee": Shopee(caller, settings.shopee_url),
+        "lazada": Lazada(caller, settings.lazada_url, settings.lazada_auth_url),
+    }
 
 
 def _doors(runtime: Runtime[OrdersSettings], desk: Desk, metrics: OrderMetrics) -> list[AmqpDoor]:
@@ -56,7 +102,8 @@ def _doors(runtime: Runtime[OrdersSettings], desk: Desk, metrics: OrderMetrics) 
         return []
     limits = Limits(settings.max_order_bytes, settings.http_max_body_bytes)
     receiver = Receiver(runtime.ledger, desk, metrics, limits, _clock)
-    return [AmqpDoor(Broker(settings.partners_amqp_url, settings.amqp_heartbeat_s), receiver, settings.drain_s)]
+    broker = Broker(settings.partners_amqp_url, settings.amqp_heartbeat_s)
+    return [AmqpDoor(broker, receiver, settings.drain_s, metrics)]
 
 
 service = Service(

@@ -4,8 +4,8 @@ Inside the cooperatives' gates no offer closes, so what is decided on open offer
 unique reference decides between two transactions that see the same new order: the loser decides again on what won.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence, Set
+from datetime import date, datetime
 from fractions import Fraction
 from uuid import UUID
 
@@ -58,33 +58,58 @@ async def take_orders(tx: Transaction, pushes: Sequence[Push], now: datetime) ->
         decision = decide(orders[push.reference], push.command, books[push.partner.partner_id], now)
         decisions.append(decision)
         orders[push.reference] = decision.order
+    await store_decisions(tx, pushes, decisions, orders, set(new))
+    return decisions
+
+
+async def store_decisions(
+    tx: Transaction,
+    pushes: Sequence[Push],
+    decisions: Sequence[Decision],
+    orders: Mapping[Reference, Order],
+    new: Set[Reference],
+) -> None:
+    """Stores what the pushes have come to, the `orders` as they are now, and announces what changed.
+
+    Raises DecideAgain where one of the `new` ones was stored meanwhile.
+    """
     received = {push.reference: push for push in reversed(pushes)}
-    await _save(tx, received, orders, set(new), decisions)
+    await _save(tx, received, orders, new, decisions)
     for push, decision in zip(pushes, decisions, strict=True):
         announce(tx, push.partner, decision, push.traceparent)
-    return decisions
+
+
+async def load_books(
+    conn: Connection,
+    orders: Iterable[Order],
+    partner_ids: Iterable[UUID],
+    skus: Set[tuple[UUID, str]],
+    days: Set[date],
+) -> dict[UUID, Books]:
+    """What decides on pushes of these (partner_id, SKU) and `days` to the orders, by partner."""
+    mappings = await partner_store.list_mappings(conn, sorted(skus)) if skus else {}
+    bound = {line.offer_id for order in orders for line in order.ordered if line.offer_id}
+    products = {mapping.product.product_id for own in mappings.values() for mapping in own.values()}
+    offers = Offers.of(
+        await book_store.list_offers(conn, sorted(bound), sorted(products), sorted(days)) if bound or products else ()
+    )
+    return {partner_id: Books(mappings.get(partner_id, {}), offers) for partner_id in partner_ids}
 
 
 async def _load_books(
     conn: Connection, orders: Iterable[Order], wanted: Sequence[tuple[UUID, OrderCommand]]
 ) -> dict[UUID, Books]:
     """What decides on these commands of (partner_id), by partner."""
-    skus = sorted({(partner_id, line.sku) for partner_id, command in wanted for line in command.lines})
-    mappings = await partner_store.list_mappings(conn, skus) if skus else {}
-    bound = {line.offer_id for order in orders for line in order.ordered if line.offer_id}
-    products = {mapping.product.product_id for own in mappings.values() for mapping in own.values()}
+    skus = {(partner_id, line.sku) for partner_id, command in wanted for line in command.lines}
     days = {command.delivery_day for _, command in wanted if command.delivery_day}
-    offers = Offers.of(
-        await book_store.list_offers(conn, sorted(bound), sorted(products), sorted(days)) if bound or products else ()
-    )
-    return {partner_id: Books(mappings.get(partner_id, {}), offers) for partner_id, _ in wanted}
+    return await load_books(conn, orders, [partner_id for partner_id, _ in wanted], skus, days)
 
 
 async def _save(
     tx: Transaction,
     first: Mapping[Reference, Push],
     orders: Mapping[Reference, Order],
-    new: set[Reference],
+    new: Set[Reference],
     decisions: Sequence[Decision],
 ) -> None:
     """Stores the orders, each with its `first` push. Raises DecideAgain where a new one was stored meanwhile."""
@@ -108,7 +133,8 @@ async def map_skus(
     Holds the gate alone, so that no push that missed the mapping can leave a line behind in the review queue.
     """
     await book_store.hold_gates(tx.conn, [partner.cooperative_id])
-    await partner_store.save_mappings(tx.conn, partner.partner_id, mappings)
+    named = [(partner.partner_id, *mapping) for mapping in mappings]
+    await partner_store.save_mappings(tx.conn, named)
     skus = [sku for sku, _, _ in mappings]
     waiting = await partner_store.list_orders_waiting_for(tx.conn, partner.partner_id, skus)
     if not waiting:
@@ -156,6 +182,7 @@ def _ordered(line: Line) -> OrderLine:
         product_id=line.product.product_id,
         sku=line.sku,
         quantity_steps=line.quantity_steps,
+        minimum_steps=line.minimum_steps,
     )
 
 

@@ -10,6 +10,7 @@ from services.orders.desk import Desk, PartnerChanged
 from services.orders.domain.command import OrderCommand
 from services.orders.domain.uploads import UploadedOrder
 from services.orders.intake import Answer, Push
+from services.orders.pooling import PooledAnswer
 from services.orders.store.orders import StoredRevision, list_revisions
 from services.orders.store.partners import Partner
 
@@ -37,11 +38,14 @@ def _since(order: UploadedOrder, stored: StoredRevision | None, now: datetime) -
 async def take(
     desk: Desk, partner: Partner, commands: Sequence[OrderCommand], now: datetime, traceparent: str | None
 ) -> list[Answer | Exception]:
-    """What became of each order. Raises Overloaded, and 409 where the partner is changing just now."""
+    """What became of each order. Raises Overloaded; and 409 at a campaign, or where the partner changes just now."""
+    if partner.is_campaign:
+        raise problems.conflict("Orders of a campaign are pushed to it; a file is for a partner of one cooperative.")
     for _ in range(2):
         pushes = [Push(partner, command, now, traceparent) for command in commands]
         try:
-            return await desk.take(partner, pushes)
+            results = await desk.take(partner, pushes)
+            return [result for result in results if not isinstance(result, PooledAnswer)]
         except PartnerChanged:
             found = await desk.partner(partner.partner_id, anew=True)
             if found is None:

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from services.allocation.domain.baskets import DayOffer
 from services.allocation.domain.books import CloseIntake, Command, OfferBook, Place, SetSupply, Wanted
-from services.allocation.domain.cut_off import Closing, close_days
+from services.allocation.domain.cut_off import Closing, Means, close_days
 from services.allocation.domain.promise import decide
 from services.allocation.domain.reach import queue_ends
 from services.allocation.domain.sharing import FairnessEntry
@@ -105,13 +105,13 @@ def measure(lines: int, households: int) -> dict[str, float]:
         )
         for number, (offer_id, own) in enumerate(zip(OFFERS, pledges, strict=True))
     )
-    weights = {member: random.choice([1, 1, 1, 2, 3]) for member in members}
+    means = {member: Means(random.choice([1, 1, 1, 2, 3])) for member in members}
     cooperative_id = _id(6, 0)
     entries = {cooperative_id: _entries(members, random)}
     began_s = process_time()
-    [closed] = close_days([Closing(cooperative_id, DAY, offers)], weights, entries, {})
+    [closed] = close_days([Closing(cooperative_id, DAY, offers)], means, entries, {})
     baskets_s = process_time() - began_s
-    assert sum(item.quantity_steps for basket in closed.versions for item in basket.items) == sum(
+    assert sum(item.quantity_steps for basket in closed.baskets for item in basket.items) == sum(
         book.promised_net_steps for book in books.values()
     )
     return {

@@ -9,13 +9,13 @@ from uuid import UUID
 from services.allocation import announcements
 from services.allocation.consumers.shortages import Shortage
 from services.allocation.domain.asked import AskedBasket, Changed, Confirmed, Missed, Outcome, Raise
-from services.allocation.domain.cut_off import BasketKey, BasketState, BasketVersion
+from services.allocation.domain.cut_off import BasketKey
 from services.allocation.domain.market_day import MarketDay
 from services.allocation.domain.shortening import Coming
-from services.allocation.domain.told import ToldItem
+from services.allocation.domain.told import BasketVersion, ToldItem
 from services.allocation.store import Day
 from services.allocation.store.asked import list_market_days, save_changes, save_market_days
-from services.allocation.store.days import list_basket_states
+from services.allocation.store.days import list_told_items
 from services.allocation.store.members import lock_cooperatives
 from services.allocation.store.offers import OfferGoods, list_goods
 from services.chassis.inbox import Received
@@ -61,7 +61,7 @@ class Days:
         """Stores the days and tells the households; returns what nobody brings, to be taken from the orders."""
         effects = [(step, effect) for step in self._steps for effect in step.outcome.effects]
         said = [step.day for step, effect in effects if not isinstance(effect, Missed)]
-        known = await list_basket_states(self._tx.conn, set(said)) if said else {}
+        known = await list_told_items(self._tx.conn, set(said)) if said else {}
         await save_market_days(self._tx.conn, self._loaded, self.current)
         changes = [(step.day, effect) for step, effect in effects if isinstance(effect, Changed)]
         if changes:
@@ -102,20 +102,20 @@ class _Voice:
     """Tells households what their baskets are after each step."""
 
     def __init__(
-        self, tx: Transaction, known: Mapping[BasketKey, BasketState], goods: Mapping[UUID, OfferGoods]
+        self, tx: Transaction, known: Mapping[BasketKey, Sequence[ToldItem]], goods: Mapping[UUID, OfferGoods]
     ) -> None:
         self._tx, self._goods = tx, goods
         self._named = {offer_id: of.goods for offer_id, of in goods.items()}
         self._items = {
             (household_id, delivery_day, item.offer_id): item
-            for (household_id, delivery_day), state in known.items()
-            for item in state.items
+            for (household_id, delivery_day), items in known.items()
+            for item in items
         }
 
     def say_changed(self, step: Step, effect: Changed) -> None:
         version = self._version(step.day[1], effect.basket, effect.raised)
-        reply_by_at = step.after.reply_by_at if effect.raised else None  # who is not raised is not asked again
-        event = announcements.basket(version, self._named, reply_by_at)
+        reply_time = step.after.reply_time if effect.raised else None  # who is not raised is not asked again
+        event = announcements.basket(version, self._named, reply_time)
         self._tx.append(step.cause.stream, event, step.cause.traceparent)
 
     def say_confirmed(self, step: Step, effect: Confirmed) -> None:

@@ -20,16 +20,17 @@ from services.allocation.commands import (
 )
 from services.allocation.consumers.shortages import Shortage, shorten_offers
 from services.allocation.domain.books import Decision, Effect, OfferBook, Promised
-from services.allocation.domain.cut_off import ClosedDay, Closing, close_days, first_day_of_memory
-from services.allocation.domain.market_day import MarketDay, Standing, ask_closed
+from services.allocation.domain.cut_off import ClosedDay, Closing, Means, close_days, first_day_of_memory
+from services.allocation.domain.market_day import MarketDay, ask_closed
 from services.allocation.domain.policies import Policies
 from services.allocation.domain.promise import decide
 from services.allocation.domain.shortening import Coming
+from services.allocation.domain.told import BasketVersion
 from services.allocation.store import Day
 from services.allocation.store.asked import list_market_days, save_market_days
 from services.allocation.store.books import insert_lines, load_books, save_books, save_lines
-from services.allocation.store.days import list_basket_states, list_entries, save_baskets, save_entries
-from services.allocation.store.members import list_standings, list_steps, lock_cooperatives
+from services.allocation.store.days import list_entries, list_told_items, save_baskets, save_entries
+from services.allocation.store.members import list_means, list_steps, lock_cooperatives
 from services.allocation.store.offers import list_closed_offers, list_goods, save_assigned, save_offers
 from services.chassis.ledger import Connection, Transaction
 from services.contracts.allocation import OfferAvailabilityChanged
@@ -105,53 +106,52 @@ async def _close_days(tx: Transaction, events: Run, closed: set[UUID], policies:
     waiting = await list_closed_offers(tx.conn, days) if days else {}
     if not waiting:
         return
-    standings = await list_standings(tx.conn, policies)
+    means = await list_means(tx.conn, policies)
     found = closings(events, closed, waiting, policies)
     memory_from = min(first_day_of_memory(closing.delivery_day, closing.memory_days) for closing in found)
     results = close_days(
         found,
-        {household_id: weight for household_id, (weight, _) in standings.items()},
+        means,
         await list_entries(tx.conn, policies, memory_from, max(closing.delivery_day for closing in found)),
-        await list_basket_states(tx.conn, days),
-        {household_id: load_grams for household_id, (_, load_grams) in standings.items() if load_grams is not None},
+        await list_told_items(tx.conn, days),
     )
-    await _save_days(tx.conn, found, results)
-    asked = await _ask(tx.conn, causes, found, results, policies, standings)
-    goods = await list_goods(tx.conn, {i.offer_id for day in results for v in day.versions for i in v.items})
+    before = await list_market_days(tx.conn, days)
+    asked = _ask(before, causes, found, results, policies, means)
+    versions = [
+        [asked[_day(closing)].as_asked(one, closing.delivery_day) for one in closed_day.baskets]
+        for closing, closed_day in zip(found, results, strict=True)
+    ]
+    await _save_days(tx.conn, found, results, versions)
+    await save_market_days(tx.conn, before, asked)
+    goods = await list_goods(tx.conn, {item.offer_id for own in versions for one in own for item in one.items})
     named = {offer_id: of.goods for offer_id, of in goods.items()}
-    for cause, closing, day in zip(causes, found, results, strict=True):
-        if closing.offers:
-            market_day = asked[closing.cooperative_id, closing.delivery_day]
-            for version in day.versions:
-                event = announcements.basket(market_day.as_answered(version), named, market_day.reply_by_at)
-                tx.append(cause.stream, event, cause.traceparent)
+    for cause, closing, own in zip(causes, found, versions, strict=True):
+        for version in own:
+            event = announcements.basket(version, named, asked[_day(closing)].reply_time)
+            tx.append(cause.stream, event, cause.traceparent)
     await shorten_offers(tx, _missing(causes, results, asked))
 
 
-async def _ask(
-    conn: Connection,
+def _ask(
+    before: Mapping[Day, MarketDay],
     causes: Run,
     found: Sequence[Closing],
     results: Sequence[ClosedDay],
     policies: Mapping[UUID, Policies],
-    standings: Mapping[UUID, tuple[int, int | None]],
+    means: Mapping[UUID, Means],
 ) -> dict[Day, MarketDay]:
     """Opens a round in which the households are asked for what was just shared out."""
-    before = await list_market_days(conn, {(x.cooperative_id, x.delivery_day) for x in found})
     asked = dict(before)
     for cause, closing, closed in zip(causes, found, results, strict=True):
         if closing.offers:
-            day = (closing.cooperative_id, closing.delivery_day)
-            own = {
-                household_id: Standing(*standings[household_id], closed.memory_vnd.get(household_id, 0))
-                for offer in closing.offers
-                for household_id, _ in offer.pledges
-            }
-            stated = policies[closing.cooperative_id]
-            asked[day] = ask_closed(asked.get(day), closing, closed, cause.time, stated, own)
-    await save_assigned(conn, {offer.offer_id: offer.promised_net_steps for x in found for offer in x.offers})
-    await save_market_days(conn, before, asked)
+            day, stated = _day(closing), policies[closing.cooperative_id]
+            asked[day] = ask_closed(asked.get(day), closing, closed, cause.time, stated, means)
     return asked
+
+
+def _day(closing: Closing) -> Day:
+    """The day that it closes."""
+    return closing.cooperative_id, closing.delivery_day
 
 
 def _missing(causes: Run, results: Sequence[ClosedDay], asked: Mapping[Day, MarketDay]) -> list[Shortage]:
@@ -166,11 +166,15 @@ def _missing(causes: Run, results: Sequence[ClosedDay], asked: Mapping[Day, Mark
     return found
 
 
-async def _save_days(conn: Connection, found: Sequence[Closing], results: Sequence[ClosedDay]) -> None:
+async def _save_days(
+    conn: Connection,
+    found: Sequence[Closing],
+    results: Sequence[ClosedDay],
+    versions: Sequence[Sequence[BasketVersion]],
+) -> None:
     """Offers that were closed after the last closing of their day are still waiting."""
-    done = list(zip(found, results, strict=True))
-    await save_baskets(conn, [(closing.cooperative_id, version) for closing, day in done for version in day.versions])
-    entries = {
-        (x.cooperative_id, x.delivery_day, entry.household_id): entry for x, day in done for entry in day.entries
-    }
-    await save_entries(conn, entries)
+    baskets = [(x.cooperative_id, one) for x, own in zip(found, versions, strict=True) for one in own]
+    await save_baskets(conn, baskets)
+    done = zip(found, results, strict=True)
+    await save_entries(conn, {(*_day(x), entry.household_id): entry for x, day in done for entry in day.entries})
+    await save_assigned(conn, {offer.offer_id: offer.promised_net_steps for x in found for offer in x.offers})

@@ -1,7 +1,6 @@
 """Which version of which basket its household has been told, or why not."""
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from services.allocation.store.days import Told, save_told
 from services.chassis.inbox import Received
@@ -11,13 +10,16 @@ from services.contracts.notify import NoticeDelivered, NoticeUndeliverable
 
 async def take_in_notices(tx: Transaction, events: Sequence[Received[NoticeDelivered | NoticeUndeliverable]]) -> None:
     """Notes which version of which basket its household has been told, or why not."""
-    told = [_told(received.stream, received.event) for received in events if received.event.kind == "basket"]
+    told = [_told(received) for received in events if received.event.kind == "basket"]
     if told:
         await save_told(tx.conn, told)
 
 
-def _told(stream: UUID, event: NoticeDelivered | NoticeUndeliverable) -> Told:
+def _told(received: Received[NoticeDelivered | NoticeUndeliverable]) -> Told:
+    event = received.event
     if event.household_id is None or event.delivery_day is None or event.version is None:
         raise ValueError(f"notice {event.notice_id} of a basket does not name household, delivery day and version")
-    told_at, untold_reason = (event.told_at, None) if isinstance(event, NoticeDelivered) else (None, event.reason)
-    return Told(stream, event.delivery_day, event.household_id, event.version, told_at, untold_reason)
+    basket = (received.stream, event.delivery_day, event.household_id, event.version)
+    if isinstance(event, NoticeDelivered):
+        return Told(*basket, event.told_at)
+    return Told(*basket, None, event.reason, received.time)

@@ -12,5 +12,6 @@ delivery day closes.
 
 Afterwards: `market_day` is a day with its policies, `asked` and `replies` what households are asked and answer, `freed`
 where freed quantity goes, `told` and `explain` what a household is told, `arrivals` what is weighed in, `shortfall`
-and `shortening` who bears what is missing, `lots` which delivery fills which order, `settlement` what is owed.
+and `shortening` who bears what is missing, `lots` which delivery fills which order, `settlement` what is owed, and
+`departure` what all of that comes to when the truck leaves.
 """

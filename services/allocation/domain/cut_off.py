@@ -1,4 +1,4 @@
-"""What changes when delivery days close: new versions of baskets, and what the households' memory keeps of it.
+"""What changes when delivery days close: what is added to baskets, and what the households' memory keeps of it.
 
 A day may close several times, since an offer can come late. Each closing shares out only what was closed since the
 one before; what was asked already stays as it is, and counts as memory.
@@ -34,25 +34,23 @@ class Closing:
 
 
 @dataclass(frozen=True, slots=True)
-class BasketState:
-    """What a household has been asked for on a day so far."""
+class Means:
+    """What a household takes part with: its share weight, and what it can carry in all on one day (None: no limit)."""
 
-    version: int
-    items: tuple[ToldItem, ...]
+    weight: int
+    load_grams: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class BasketVersion:
-    """A basket as it is from now on; `added` is the part that is new. Version 1 without items: nothing to bring.
+class Assigned:
+    """A basket as it is from now on; `added` is the part that is new. Nothing at all: there is nothing to bring.
 
     `not_worthwhile`: because what it would have had to bring was not worth the way.
     """
 
     household_id: UUID
-    delivery_day: date
-    version: int
     items: tuple[ToldItem, ...]
-    added: tuple[Item, ...] = ()
+    added: tuple[Item, ...]
     not_worthwhile: bool = False
 
 
@@ -64,7 +62,7 @@ class ClosedDay:
     carry: (offer_id, steps above 0).
     """
 
-    versions: tuple[BasketVersion, ...]
+    baskets: tuple[Assigned, ...]
     entries: tuple[FairnessEntry, ...]
     memory_vnd: Mapping[UUID, int]
     missing: tuple[tuple[UUID, int], ...] = ()
@@ -77,24 +75,23 @@ def first_day_of_memory(delivery_day: date, memory_days: int) -> date:
 
 def close_days(
     closings: Sequence[Closing],
-    weights: Mapping[UUID, int],
+    means: Mapping[UUID, Means],
     entries: Mapping[UUID, Mapping[EntryKey, FairnessEntry]],
-    baskets: Mapping[BasketKey, BasketState],
-    load_grams: Mapping[UUID, int] = {},
+    baskets: Mapping[BasketKey, tuple[ToldItem, ...]],
 ) -> list[ClosedDay]:
     """Close the days one after the other; each sees what those before it did.
 
-    `entries` holds, by cooperative, at least what lies within the memory of the days; `baskets` those of the days;
-    `load_grams` what a household can carry in all on one day, if it has a limit. Raises ValueError as
-    `assign_day` does.
+    `means` holds every household that pledged; `entries`, by cooperative, at least what lies within the memory of the
+    days; `baskets` what was asked on those days already, also of whom nothing is. Raises ValueError as `assign_day`
+    does.
     """
     books = {cooperative_id: dict(own) for cooperative_id, own in entries.items()}
     current = dict(baskets)
     closed = []
     for closing in closings:
         own = books.setdefault(closing.cooperative_id, {})
-        day = _close_day(closing, weights, own, current, load_grams)
-        current |= {(x.household_id, x.delivery_day): BasketState(x.version, x.items) for x in day.versions}
+        day = _close_day(closing, means, own, current)
+        current |= {(basket.household_id, closing.delivery_day): basket.items for basket in day.baskets}
         own |= {(closing.delivery_day, entry.household_id): entry for entry in day.entries}
         closed.append(day)
     return closed
@@ -102,32 +99,31 @@ def close_days(
 
 def _close_day(
     closing: Closing,
-    weights: Mapping[UUID, int],
+    means: Mapping[UUID, Means],
     entries: Mapping[EntryKey, FairnessEntry],
-    baskets: Mapping[BasketKey, BasketState],
-    load_grams: Mapping[UUID, int],
+    baskets: Mapping[BasketKey, tuple[ToldItem, ...]],
 ) -> ClosedDay:
     day, first_day = closing.delivery_day, first_day_of_memory(closing.delivery_day, closing.memory_days)
     window = [entry for (of_day, _), entry in entries.items() if first_day <= of_day <= day]
-    asked = {household: state.items for (household, of_day), state in baskets.items() if of_day == day and state.items}
+    asked = {household: items for (household, of_day), items in baskets.items() if of_day == day and items}
+    loads = {household: own.load_grams for household, own in means.items() if own.load_grams is not None}
     limits = DayLimits(
-        {h: max(0, grams - sum(item.grams for item in asked.get(h, ()))) for h, grams in load_grams.items()},
+        {h: max(0, grams - sum(item.grams for item in asked.get(h, ()))) for h, grams in loads.items()},
         closing.least_vnd,
         frozenset(asked),
     )
     memory_vnd = memory(window, debt_cap(window))
-    plan = assign_day(closing.offers, weights, memory_vnd, limits)
-    versions = []
+    plan = assign_day(closing.offers, {h: own.weight for h, own in means.items()}, memory_vnd, limits)
+    changed = []
     for basket in plan.baskets:
         told = tuple(map(as_planned, basket.items))
         before = baskets.get((basket.household_id, day))
         if before is None:
-            versions.append(BasketVersion(basket.household_id, day, 1, told, basket.items, basket.not_worthwhile))
+            changed.append(Assigned(basket.household_id, told, basket.items, basket.not_worthwhile))
         elif basket.items:
-            items = (*before.items, *told)
-            versions.append(BasketVersion(basket.household_id, day, before.version + 1, items, basket.items))
+            changed.append(Assigned(basket.household_id, (*before, *told), basket.items))
     added = (_added(entries.get((day, entry.household_id)), entry) for entry in plan.entries)
-    return ClosedDay(tuple(versions), tuple(added), memory_vnd, plan.missing)
+    return ClosedDay(tuple(changed), tuple(added), memory_vnd, plan.missing)
 
 
 def _added(before: FairnessEntry | None, entry: FairnessEntry) -> FairnessEntry:

@@ -1,6 +1,6 @@
-"""Why a household brings so much, and why an order gets less: one plain sentence each, in Vietnamese and English.
+"""Why a household brings so much: one plain sentence, in Vietnamese and English.
 
-The one idea: a sentence is a template per level or reason, filled with the numbers of `Why` and nothing else, so it
+The one idea: a sentence is a template per level, filled with the numbers of `Why` and nothing else, so it
 claims only what follows from the rule of sharing in every case. A single household's numbers do not show the others'
 weights, so no sentence says that all bring the same. They do show how its balance compares: whoever brings more than
 its even share, not by lot, had come off worse, per share weight, than at least one household that could have brought
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from services.allocation.domain.baskets import Item, ShareLevel, Why
-from services.allocation.domain.books import Reason
 from services.allocation.domain.told import ToldItem, as_planned
 
 
@@ -55,15 +54,9 @@ def _say(template: str, steps: Mapping[str, int], goods: Goods, words: "_Words")
     return template.format_map(parts | {"goods": _one_line(goods.name)})
 
 
-def explain_shortfall(reason: str, language: Language) -> str:
-    """Say in one sentence why an order line gets less than it asked for; of an unknown code, only that it does."""
-    words = _WORDS[language]
-    return words.shortfalls.get(reason, words.unknown_shortfall)
-
-
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """One language. `levels` and `shortfalls` are whole sentences, the rest are named parts of the former."""
+    """One language. `levels`, `raised` and `confirmed` are whole sentences, the rest are named parts of them."""
 
     decimal_mark: str
     levels: Mapping[ShareLevel, str]
@@ -79,8 +72,6 @@ class _Words:
     last_by_lot: str
     raised: str
     confirmed: str
-    shortfalls: Mapping[str, str]
-    unknown_shortfall: str
 
 
 def _parts(quantity_steps: int, why: Why, goods: Goods, words: _Words) -> dict[str, str]:
@@ -148,18 +139,6 @@ _VIETNAMESE = _Words(
     last_by_lot="; {step} cuối nhờ bốc thăm",
     raised="{goods}, {quantity}: có hộ không mang được {freed}, chia lại thì gia đình nhận thêm {more}.",
     confirmed="{goods}, {quantity}: đúng số gia đình đã nhận mang.",
-    shortfalls={
-        Reason.SOLD_OUT: "Đã hết hàng: số khách đặt nhiều hơn số chào bán.",
-        Reason.NO_OFFER: "Lúc đặt, mặt hàng này không được chào bán cho ngày giao đó.",
-        Reason.INTAKE_CLOSED: "Đơn, hoặc phần đặt thêm, đến sau khi đã chốt đơn.",
-        Reason.PLEDGES_REDUCED: "Sau khi hứa với khách, số các hộ đăng ký giảm xuống, "
-        "nên phần đã hứa mà không còn đủ hàng bị rút lại.",
-        Reason.OFFER_WITHDRAWN: "Mặt hàng đã ngừng chào bán, nên phần đã hứa với khách bị rút lại.",
-        Reason.BELOW_MINIMUM: "Số có thể giao thấp hơn mức tối thiểu của đơn, nên không giao.",
-        Reason.DECIDED_AT_CUT_OFF: "Mỗi đơn được bao nhiêu thì đến lúc chốt đơn mới chia, không hứa ngay lúc đặt.",
-        Reason.NOT_DELIVERED: "Số nhận được từ các hộ ít hơn số đã hứa với khách.",
-    },
-    unknown_shortfall="Số hứa giao hiện ít hơn số khách đặt.",
 )
 
 _ENGLISH = _Words(
@@ -186,18 +165,6 @@ _ENGLISH = _Words(
     last_by_lot="; the last {step} by lot",
     raised="{goods}, {quantity}: others cannot bring {freed}, and {more} of it comes to you.",
     confirmed="{goods}, {quantity}: as you had said that you can bring.",
-    shortfalls={
-        Reason.SOLD_OUT: "Sold out: more was ordered than was on offer.",
-        Reason.NO_OFFER: "When this was ordered, it was not on offer for that delivery day.",
-        Reason.INTAKE_CLOSED: "The order, or what was added to it, came after orders had closed.",
-        Reason.PLEDGES_REDUCED: "After the promise the households' pledges were lowered, "
-        "and what they no longer covered was taken back.",
-        Reason.OFFER_WITHDRAWN: "The offer was withdrawn, and what had been promised of it was taken back.",
-        Reason.BELOW_MINIMUM: "What could be delivered is below the order's minimum, so it is not delivered.",
-        Reason.DECIDED_AT_CUT_OFF: "How much each order gets is decided when orders close, not when the order comes.",
-        Reason.NOT_DELIVERED: "Less was received from the households than had been promised to customers.",
-    },
-    unknown_shortfall="Less is promised at present than was ordered.",
 )
 
 _WORDS = {Language.VI: _VIETNAMESE, Language.EN: _ENGLISH}

@@ -37,7 +37,7 @@ def ask(day: AskedDay, offers: Iterable[AskedOffer], items: Mapping[UUID, Sequen
 
     `items` holds all who pledged, with those of whom nothing is asked. A household of whom more is asked gets a new
     version and is asked for its whole basket in the open round, or in a new one; what it had answered in the open
-    round counts first. The rounds are counted anew. Versions go as in `cut_off`. Raises ValueError for an offer
+    round counts first. The rounds are counted anew. Raises ValueError for an offer
     that comes twice, an item of another offer, or items that do not add up to the net promise without what is missing.
     """
     fresh = list(offers)

@@ -43,9 +43,9 @@ def shorten(coming: Iterable[Coming], books: Mapping[UUID, OfferBook], lines: It
         lost_steps = 0
         for cut in share_shortfall(one.offer_id, one.available_steps, promises, one.rule).cuts:
             before, after = cut.before_net_steps, cut.after_net_steps
-            shortage = LineShortage(cut.line_no, one.offer_id, before, after, Reason.NOT_DELIVERED)
-            losses[cut.order_id].append(shortage)
-            found_lines += _take_back(own[cut.order_id, cut.line_no], before - after)
+            why = Reason.BELOW_MINIMUM if cut.below_minimum else Reason.NOT_DELIVERED
+            losses[cut.order_id].append(LineShortage(cut.line_no, one.offer_id, before, after, why))
+            found_lines += _take_back(own[cut.order_id, cut.line_no], before - after, why)
             lost_steps += before - after
         if lost_steps:
             found_books.append(replace(book, promised_net_steps=book.promised_net_steps - lost_steps))
@@ -75,9 +75,9 @@ def _promise(places: Sequence[Line]) -> NetPromise:
     )
 
 
-def _take_back(places: Sequence[Line], steps: int) -> Iterable[Line]:
+def _take_back(places: Sequence[Line], steps: int, why: Reason) -> Iterable[Line]:
     for place in reversed(places):
         taken_steps = min(place.net_steps, steps)
         if taken_steps:
             steps -= taken_steps
-            yield replace(place, shorted_steps=place.shorted_steps + taken_steps, reason=Reason.NOT_DELIVERED)
+            yield replace(place, shorted_steps=place.shorted_steps + taken_steps, reason=why)

@@ -62,12 +62,13 @@ class NetPromise(Struct, frozen=True):
 
 
 class NetCut(Struct, frozen=True):
-    """A line that gets less than its net promise."""
+    """A line that gets less than its net promise; `below_minimum`: nothing, as its part would be of no use to it."""
 
     order_id: UUID
     line_no: int
     before_net_steps: int
     after_net_steps: int
+    below_minimum: bool = False
 
 
 class Shortfall(Struct, frozen=True):
@@ -99,9 +100,12 @@ def share_shortfall(offer_id: UUID, available_steps: int, lines: Iterable[NetPro
         return Shortfall((), left_steps)
 
     shares = _equal(left_steps, tier, offer_id) if rule is SharingRule.EQUAL else _pro_rata(left_steps, tier)
+    passed_over = {_name(line) for line in tier if left_steps and line.least_steps > 1} - shares.keys()
     after = ((line, shares.get(_name(line), 0)) for line in ordered if line.tier >= tier[0].tier)
     cuts = [
-        NetCut(line.order_id, line.line_no, line.net_steps, steps) for line, steps in after if steps < line.net_steps
+        NetCut(line.order_id, line.line_no, line.net_steps, steps, _name(line) in passed_over)
+        for line, steps in after
+        if steps < line.net_steps
     ]
     cuts.sort(key=_name)
     return Shortfall(tuple(cuts), left_steps - sum(shares.values()))

@@ -1,7 +1,7 @@
 """What a household is told that it brings of one offer: the plan of the cut-off, and what has happened to it since."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from services.allocation.domain.asked import Raise
@@ -33,6 +33,21 @@ class ToldItem:
     def grams(self) -> int:
         """The weight that counts."""
         return self.quantity_steps * (self.step_grams or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class BasketVersion:
+    """A basket as a household is told of it; `added` is what the cut-off has just added. No items: nothing to bring.
+
+    `not_worthwhile`: because what it would have had to bring was not worth the way.
+    """
+
+    household_id: UUID
+    delivery_day: date
+    version: int
+    items: tuple[ToldItem, ...]
+    added: tuple[Item, ...] = ()
+    not_worthwhile: bool = False
 
 
 def as_planned(item: Item) -> ToldItem:

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from services.allocation.http import arrivals, baskets, offers, plan, replies, settlement
-from services.allocation.http.context import refusals
+from services.chassis.problems import refusals
 
 router = APIRouter(prefix="/v1", responses=refusals(401, 404, 422))
 router.include_router(baskets.router)

@@ -1,6 +1,6 @@
 """Staff weigh in what arrives, and let the truck depart."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field, StrictBool
 
 from services.allocation.domain.arrivals import Arrival, Expected, find_faults, steps_weighed
 from services.allocation.domain.lots import lot_code
-from services.allocation.http.context import Body, Code, Commanding, Here, Reason, Steps, StepsGiven, TheDay, refusals
+from services.allocation.http.context import Body, Code, Commanding, Here, Reason, Steps, StepsGiven, TheDay
+from services.allocation.http.offered import OfOneOffer, find_meant
 from services.allocation.store import Day
 from services.allocation.store.arrivals import (
     Bringing,
@@ -20,7 +21,7 @@ from services.allocation.store.arrivals import (
     list_known_arrivals,
 )
 from services.chassis.ledger import Transaction
-from services.chassis.problems import conflict, invalid
+from services.chassis.problems import conflict, invalid, refusals
 from services.contracts.allocation import ArrivalRecorded
 from services.contracts.base import Event
 
@@ -29,12 +30,11 @@ router = APIRouter(prefix="/cooperatives/{cooperative_id}/days/{delivery_day}", 
 Grams = Annotated[int, Field(strict=True, ge=0, le=100_000_000, description="What the scale shows.")]
 
 
-class ArrivalBody(Body):
-    """What was received of one household and product. The accepted part in steps, or in grams by the scale."""
+class ArrivalBody(OfOneOffer):
+    """What was received of one household and offer. The accepted part in steps, or in grams by the scale."""
 
     arrival_id: Annotated[UUID, Field(description="Yours to choose: the same again is recorded once, or corrected.")]
     household_code: Code
-    product_code: Code
     accepted_steps: StepsGiven | None = None
     accepted_grams: Grams | None = None
     rejected_steps: StepsGiven = 0
@@ -54,6 +54,7 @@ class ArrivalAnswer(BaseModel):
     arrival_id: UUID
     household_code: str
     product_code: str
+    offer_id: UUID
     lot: Annotated[str, Field(description="Names what this household delivered of this product on this day.")]
     accepted_steps: Steps
     rejected_steps: Steps
@@ -63,10 +64,11 @@ class ArrivalAnswer(BaseModel):
 
 
 class ExpectedAnswer(BaseModel):
-    """What one household is asked for of one product, and what of it has been accepted and rejected so far."""
+    """What one household is asked for of one offer, and what of it has been accepted and rejected so far."""
 
     household_code: str
     product_code: str
+    offer_id: UUID
     asked_steps: Steps
     accepted_steps: Steps
     rejected_steps: Steps
@@ -96,19 +98,18 @@ async def record(body: ArrivalsBody, day: TheDay, here: Here, commands: Commandi
     """All of them or, if one is wrong, none. More than was asked needs `may_exceed`."""
 
     async def decide(tx: Transaction) -> Sequence[tuple[UUID, Event]]:
-        offered = sorted(await list_bringing(tx.conn, day), key=lambda one: not one.settled)  # what is open counts
-        bringing = {(x.product_code, x.household_code): x for x in offered}
+        bringing = await list_bringing(tx.conn, day)
         if not bringing:
             raise conflict(f"Nothing is shared out for {day[1]} yet: arrivals are recorded after the cut-off.")
         known = {one.arrival.arrival_id: one.arrival for one in await list_arrivals(tx.conn, day)}
         others = await list_known_arrivals(tx.conn, day[0], [arrival.arrival_id for arrival in body.arrivals])
         known |= {arrival.arrival_id: arrival for arrival in others}
         arrivals = _resolve(body.arrivals, bringing)
-        expected = Expected({(x.offer_id, x.household_id): x.asked_steps for x in bringing.values()}, known)
+        expected = Expected({(x.offer_id, x.household_id): x.asked_steps for x in bringing}, known)
         faults = find_faults(expected, arrivals, body.may_exceed)
         if faults:
             raise invalid([(f"arrivals[{index}].{field}", fault) for index, field, fault in faults])
-        places = {(x.offer_id, x.household_id): x for x in bringing.values()}
+        places = {(x.offer_id, x.household_id): x for x in bringing}
         changed = [arrival for arrival in arrivals if known.get(arrival.arrival_id) != arrival]
         return [(day[0], _event(day, arrival, places[arrival.place])) for arrival in changed]
 
@@ -116,19 +117,23 @@ async def record(body: ArrivalsBody, day: TheDay, here: Here, commands: Commandi
     return await show(day, here)
 
 
-def _resolve(bodies: Sequence[ArrivalBody], bringing: Mapping[tuple[str, str], Bringing]) -> list[Arrival]:
+def _resolve(bodies: Sequence[ArrivalBody], bringing: Sequence[Bringing]) -> list[Arrival]:
     """The arrivals that are meant. Raises a 422 problem that names every faulty field, or a 409 for a settled day."""
     faults, arrivals = [], []
     for index, body in enumerate(bodies):
-        at, place = f"arrivals[{index}]", bringing.get((body.product_code, body.household_code))
+        at = f"arrivals[{index}]"
+        place = find_meant(body, [one for one in bringing if one.household_code == body.household_code])
         if place is None:
-            faults.append((f"{at}.household_code", f"{body.household_code} has no pledge of {body.product_code}"))
+            faults.append((f"{at}.household_code", f"{body.household_code} has no pledge of {body.named}"))
+        elif not isinstance(place, Bringing):
+            field, fault = place
+            faults.append((f"{at}.{field}", fault))
         elif place.settled:
             raise conflict("The truck has left and the day is settled; add a correction to the settlement instead.")
         elif (body.accepted_steps is None) == (body.accepted_grams is None):
             faults.append((f"{at}.accepted_steps", "give either accepted_steps or accepted_grams"))
         elif body.accepted_grams is not None and place.step_grams is None:
-            faults.append((f"{at}.accepted_grams", f"the weight of {body.product_code} is not known; give steps"))
+            faults.append((f"{at}.accepted_grams", f"the weight of {place.product_code} is not known; give steps"))
         else:
             arrivals.append(_arrival(body, place))
     if faults:
@@ -173,6 +178,7 @@ def _expected(one: Bringing, recorded: Sequence[RecordedArrival]) -> ExpectedAns
     return ExpectedAnswer(
         household_code=one.household_code,
         product_code=one.product_code,
+        offer_id=one.offer_id,
         asked_steps=one.asked_steps,
         accepted_steps=sum(arrival.accepted_steps for arrival in own),
         rejected_steps=sum(arrival.rejected_steps for arrival in own),
@@ -185,6 +191,7 @@ def _answer(one: RecordedArrival, place: Bringing) -> ArrivalAnswer:
         arrival_id=one.arrival.arrival_id,
         household_code=place.household_code,
         product_code=place.product_code,
+        offer_id=place.offer_id,
         lot=one.lot,
         accepted_steps=one.arrival.accepted_steps,
         rejected_steps=one.arrival.rejected_steps,

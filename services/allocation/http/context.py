@@ -1,7 +1,7 @@
-"""What the routes share: the types of fields, and how refusals are described."""
+"""What the routes share: the runtime, the delivery day of the path, and the types of fields."""
 
 from datetime import date
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -12,15 +12,8 @@ from services.allocation.store import Day
 from services.allocation.store.members import is_cooperative
 from services.chassis.access import Authenticated
 from services.chassis.commands import Commands
-from services.chassis.problems import MEDIA_TYPE, not_found
+from services.chassis.problems import not_found
 from services.chassis.runtime import Runtime
-
-_REFUSALS = {
-    401: "No valid key was sent.",
-    404: "There is nothing here that the key may see.",
-    409: "It does not fit the state of the day; the detail says what to do.",
-    422: "The content is wrong; every faulty field is named.",
-}
 
 
 async def _runtime(request: Request) -> Runtime[AllocationSettings]:
@@ -56,9 +49,3 @@ Steps = Annotated[int, Field(ge=0, description="In steps of the product.")]
 StepsGiven = Annotated[int, Field(strict=True, ge=0, le=1_000_000, description="In steps of the product.")]
 Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
 Reason = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-
-
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problem documents (RFC 9457) of a route, for its OpenAPI description."""
-    content = {MEDIA_TYPE: {"schema": {"type": "object"}}}
-    return {status: {"description": _REFUSALS[status], "content": content} for status in statuses}

@@ -11,11 +11,12 @@ from pydantic import BaseModel, Field
 from services.allocation.commands import reply_of
 from services.allocation.domain.asked import Verdict
 from services.allocation.domain.replies import answer
-from services.allocation.http.context import Body, Code, Commanding, Here, StepsGiven, TheDay, refusals
-from services.allocation.store.arrivals import list_bringing
+from services.allocation.http.context import Body, Code, Commanding, Here, StepsGiven, TheDay
+from services.allocation.http.offered import OfOneOffer, find_meant
+from services.allocation.store.arrivals import Bringing, list_bringing
 from services.allocation.store.asked import list_market_days
 from services.chassis.ledger import Transaction
-from services.chassis.problems import conflict, invalid, not_found
+from services.chassis.problems import conflict, invalid, not_found, refusals
 from services.contracts.allocation import ReplyRecorded
 from services.contracts.base import Event
 from services.contracts.notify import RepliedItem
@@ -30,15 +31,14 @@ _REFUSED = {
 }
 
 
-class LessBody(Body):
-    """What the household brings of one product."""
+class LessBody(OfOneOffer):
+    """What the household brings of one offer."""
 
-    product_code: Code
     quantity_steps: StepsGiven
 
 
 class ReplyBody(Body):
-    """One household's answer to its whole basket. For `less`, products that are not named are confirmed."""
+    """One household's answer to its whole basket. For `less`, offers that are not named are confirmed."""
 
     household_code: Code
     version: Annotated[int, Field(strict=True, ge=1, description="Of the basket that it answers.")]
@@ -52,7 +52,9 @@ class RoundAnswer(BaseModel):
 
     open: bool
     round_no: int
-    reply_by_at: datetime | None
+    reply_by_at: Annotated[
+        datetime | None, Field(description="Whoever is told late has its whole time to answer, also beyond this.")
+    ]
     asked: Annotated[int, Field(description="Households that are asked in this round,")]
     answered: Annotated[int, Field(description="and so many of them have answered.")]
 
@@ -85,7 +87,7 @@ async def record(body: ReplyBody, day: TheDay, here: Here, commands: Commanding)
         own = [x for x in await list_bringing(tx.conn, day) if x.household_code == body.household_code]
         if not own:
             raise invalid([("household_code", f"{body.household_code} has no pledge for {day[1]}")])
-        event = _event(body, own[0].household_id, {x.product_code: x.offer_id for x in own}, day[1])
+        event = _event(body, own, day[1])
         try:
             reply = reply_of(event)
         except ValueError as error:
@@ -100,23 +102,25 @@ async def record(body: ReplyBody, day: TheDay, here: Here, commands: Commanding)
     return await show(day, here)
 
 
-def _event(body: ReplyBody, household_id: UUID, offers: dict[str, UUID], delivery_day: date) -> ReplyRecorded:
-    unknown = [
-        (f"items[{index}].product_code", f"{item.product_code} is not asked of this household")
-        for index, item in enumerate(body.items)
-        if item.product_code not in offers
-    ]
-    if unknown:
-        raise invalid(unknown)
+def _event(body: ReplyBody, own: Sequence[Bringing], delivery_day: date) -> ReplyRecorded:
+    """`own` is what the household may bring. Raises a 422 problem that names every faulty field."""
+    items, faults = [], []
+    for index, item in enumerate(body.items):
+        meant = find_meant(item, own) or ("product_code", f"{item.named} is not asked of this household")
+        if isinstance(meant, Bringing):
+            items.append(RepliedItem(offer_id=meant.offer_id, quantity_steps=item.quantity_steps))
+        else:
+            field, fault = meant
+            faults.append((f"items[{index}].{field}", fault))
+    if faults:
+        raise invalid(faults)
     if body.answer == "cannot" and body.reason is None:
         raise invalid([("reason", "must say why the household cannot bring it")])
     return ReplyRecorded(
-        household_id=household_id,
+        household_id=own[0].household_id,
         delivery_day=delivery_day,
         version=body.version,
         answer=body.answer,
-        items=tuple(
-            RepliedItem(offer_id=offers[item.product_code], quantity_steps=item.quantity_steps) for item in body.items
-        ),
+        items=tuple(items),
         reason=body.reason,
     )

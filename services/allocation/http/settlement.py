@@ -11,14 +11,14 @@ from pydantic import BaseModel, Field
 
 from services.allocation import exports
 from services.allocation.domain.settlement import adjust, month_totals
-from services.allocation.http.context import Body, Code, Commanding, Here, Reason, TheDay, refusals
+from services.allocation.http.context import Body, Code, Commanding, Here, Reason, TheDay
 from services.allocation.store.arrivals import list_bringing
 from services.allocation.store.members import get_household, is_cooperative
 from services.allocation.store.offers import count_unassigned
 from services.allocation.store.settlements import BookedEntry, get_correction, list_booked, list_settled_days
 from services.chassis.access import Authenticated
 from services.chassis.ledger import Transaction
-from services.chassis.problems import conflict, invalid, not_found
+from services.chassis.problems import conflict, invalid, not_found, refusals
 from services.contracts.allocation import SettlementCorrected, TruckDeparted
 from services.contracts.base import Event
 

@@ -18,7 +18,8 @@ from services.allocation.domain.asked import (
     ReplyPolicy,
     Silence,
 )
-from services.allocation.domain.market_day import MarketDay, Standing
+from services.allocation.domain.cut_off import Means
+from services.allocation.domain.market_day import Footing, MarketDay
 from services.allocation.domain.policies import DayPolicies
 from services.allocation.domain.shortfall import SharingRule
 from services.allocation.store import Day, Reader
@@ -50,6 +51,23 @@ from unnest($1::uuid[], $2::date[]) as d (cooperative_id, delivery_day)
 join offer o using (cooperative_id, delivery_day) join pledge g using (offer_id)
 left join basket_item i using (offer_id, household_id)
 where o.assigned and not o.settled and g.quantity_steps > 0 order by g.offer_id
+"""
+
+
+_DUE = """
+select m.cooperative_id, m.delivery_day, m.round_no from market_day m
+where m.open and m.reply_by_at <= $1 and ($2::uuid[] is null or m.cooperative_id = any($2)) and (
+    not exists (
+        select from basket b join basket_version v using (cooperative_id, delivery_day, household_id, version)
+        where (b.cooperative_id, b.delivery_day, b.round_no) = (m.cooperative_id, m.delivery_day, m.round_no)
+        and b.answer is null and (
+            coalesce(v.told_at, case when v.untold_reason is not null then coalesce(v.untold_at, '-infinity') end)
+            <= $1 - make_interval(mins => m.reply_minutes)
+        ) is not true)
+    or (select min(o.arrive_by_at) from offer o
+        where (o.cooperative_id, o.delivery_day) = (m.cooperative_id, m.delivery_day)
+        and o.assigned and not o.settled) <= $1)
+order by m.reply_by_at, m.cooperative_id limit $3
 """
 
 
@@ -103,7 +121,7 @@ def _market_day(
     return MarketDay(
         asked,
         DayPolicies(row["reply_minutes"], SharingRule(row["shortfall_rule"]), row["fee_permille"]),
-        {b["household_id"]: Standing(b["weight"], b["load_grams"], b["memory_vnd"]) for b in baskets},
+        {b["household_id"]: Footing(Means(b["weight"], b["load_grams"]), b["memory_vnd"]) for b in baskets},
         min((offer["arrive_by_at"] for offer in offers), default=None),
         row["reply_by_at"],
     )
@@ -159,6 +177,7 @@ async def save_market_days(conn: Connection, before: Mapping[Day, MarketDay], af
 async def _save_baskets(
     conn: Connection, baskets: Sequence[tuple[Day, AskedBasket]], days: Mapping[Day, MarketDay]
 ) -> None:
+    footings = [days[day].footings[basket.household_id] for day, basket in baskets]
     await conn.execute(
         "insert into basket (cooperative_id, delivery_day, household_id, version, weight, memory_vnd, load_grams, "
         "round_no, answer, reason) select * from unnest($1::uuid[], $2::date[], $3::uuid[], $4::bigint[], "
@@ -169,9 +188,9 @@ async def _save_baskets(
         [delivery_day for (_, delivery_day), _ in baskets],
         [basket.household_id for _, basket in baskets],
         [basket.version for _, basket in baskets],
-        [days[day].standings[basket.household_id].weight for day, basket in baskets],
-        [days[day].standings[basket.household_id].memory_vnd for day, basket in baskets],
-        [days[day].standings[basket.household_id].load_grams for day, basket in baskets],
+        [footing.means.weight for footing in footings],
+        [footing.memory_vnd for footing in footings],
+        [footing.means.load_grams for footing in footings],
         [basket.round_no for _, basket in baskets],
         [basket.answer for _, basket in baskets],
         [basket.reason for _, basket in baskets],
@@ -247,10 +266,13 @@ async def _save_missing(conn: Connection, before: Mapping[Day, MarketDay], after
 async def list_due_days(
     reader: Reader, now: datetime, limit: int, cooperative_ids: Collection[UUID] | None = None
 ) -> list[tuple[UUID, date, int]]:
-    """Days whose open round can be answered no more, the longest waiting first, with the number of the round."""
+    """Days whose open round can be answered no more, the longest waiting first, with the number of the round.
+
+    A round waits for whoever has not answered and was not told yet, or too late for its whole time to answer; it is
+    over in any case when the goods must be there.
+    """
     rows = await reader.fetch(
-        "select cooperative_id, delivery_day, round_no from market_day where open and reply_by_at <= $1 "
-        "and ($2::uuid[] is null or cooperative_id = any($2)) order by reply_by_at, cooperative_id limit $3",
+        _DUE,
         now,
         None if cooperative_ids is None else list(cooperative_ids),
         limit,

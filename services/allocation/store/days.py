@@ -11,10 +11,10 @@ import asyncpg
 
 from services.allocation.domain.asked import Raise, WhyRaised
 from services.allocation.domain.baskets import ShareLevel, Why
-from services.allocation.domain.cut_off import BasketKey, BasketState, BasketVersion, EntryKey
+from services.allocation.domain.cut_off import BasketKey, EntryKey
 from services.allocation.domain.explain import Goods
 from services.allocation.domain.sharing import FairnessEntry
-from services.allocation.domain.told import ToldItem
+from services.allocation.domain.told import BasketVersion, ToldItem
 from services.allocation.store import Day, Reader
 from services.chassis.ledger import Connection
 
@@ -56,14 +56,15 @@ class ListedBasket:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What became of the notice of one basket version: told at, or a reason why it could not be."""
+    """What became of the notice of one basket version: told at, or a reason why it could not be, and since when."""
 
     cooperative_id: UUID
     delivery_day: date
     household_id: UUID
     version: int
     told_at: datetime | None
-    untold_reason: str | None
+    untold_reason: str | None = None
+    untold_at: datetime | None = None
 
 
 def _item(row: asyncpg.Record) -> ToldItem:
@@ -112,17 +113,15 @@ async def list_baskets(reader: Reader, day: Day) -> list[ListedBasket]:
     ]
 
 
-async def list_basket_states(conn: Connection, days: Collection[Day]) -> dict[BasketKey, BasketState]:
-    """What the households have been asked for on these days, but for what trucks have left with."""
+async def list_told_items(conn: Connection, days: Collection[Day]) -> dict[BasketKey, tuple[ToldItem, ...]]:
+    """What each household that was told of these days is asked for, but for what trucks have left with."""
     where = [cooperative_id for cooperative_id, _ in days], [delivery_day for _, delivery_day in days]
     versions = await conn.fetch(_BASKETS, *where)
     items: dict[BasketKey, list[ToldItem]] = {}
     for row in await conn.fetch(_ITEMS, *where, False) if versions else ():
         items.setdefault((row["household_id"], row["delivery_day"]), []).append(_item(row))
     keys = [(row["household_id"], row["delivery_day"]) for row in versions]
-    return {
-        key: BasketState(row["version"], tuple(items.get(key, ()))) for key, row in zip(keys, versions, strict=True)
-    }
+    return {key: tuple(items.get(key, ())) for key in keys}
 
 
 async def save_baskets(conn: Connection, versions: Sequence[tuple[UUID, BasketVersion]]) -> None:
@@ -153,10 +152,11 @@ async def save_baskets(conn: Connection, versions: Sequence[tuple[UUID, BasketVe
 async def save_told(conn: Connection, told: Sequence[Told]) -> None:
     """Notes what became of notices. A receipt stands above a failure, and the first receipt above later ones."""
     await conn.execute(
-        "update basket_version v set told_at = t.told_at, untold_reason = t.untold_reason "
+        "update basket_version v set told_at = t.told_at, untold_reason = t.untold_reason, untold_at = t.untold_at "
         "from (select distinct on (cooperative_id, delivery_day, household_id, version) * "
-        "from unnest($1::uuid[], $2::date[], $3::uuid[], $4::bigint[], $5::timestamptz[], $6::text[]) with ordinality "
-        "as t (cooperative_id, delivery_day, household_id, version, told_at, untold_reason, n) "
+        "from unnest($1::uuid[], $2::date[], $3::uuid[], $4::bigint[], $5::timestamptz[], $6::text[], "
+        "$7::timestamptz[]) with ordinality "
+        "as t (cooperative_id, delivery_day, household_id, version, told_at, untold_reason, untold_at, n) "
         "order by cooperative_id, delivery_day, household_id, version, told_at is null, n) t "
         "where (v.cooperative_id, v.delivery_day, v.household_id, v.version) "
         "= (t.cooperative_id, t.delivery_day, t.household_id, t.version) and v.told_at is null "
@@ -167,6 +167,7 @@ async def save_told(conn: Connection, told: Sequence[Told]) -> None:
         [one.version for one in told],
         [one.told_at for one in told],
         [one.untold_reason for one in told],
+        [one.untold_at for one in told],
     )
 
 

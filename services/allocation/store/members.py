@@ -7,6 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from services.allocation.domain.asked import ReplyPolicy, Silence
+from services.allocation.domain.cut_off import Means
 from services.allocation.domain.policies import DayPolicies, Policies, PromisePolicy, PromiseRule
 from services.allocation.domain.shortfall import SharingRule
 from services.allocation.store import Reader
@@ -152,10 +153,10 @@ async def list_steps(conn: Connection, product_ids: Collection[UUID]) -> dict[UU
     return {row["product_id"]: (row["step_milliunits"], row["step_grams"]) for row in rows}
 
 
-async def list_standings(conn: Connection, cooperative_ids: Collection[UUID]) -> dict[UUID, tuple[int, int | None]]:
-    """Share weight and greatest load of every household of these cooperatives."""
+async def list_means(conn: Connection, cooperative_ids: Collection[UUID]) -> dict[UUID, Means]:
+    """With what every household of these cooperatives takes part."""
     rows = await conn.fetch(
         "select household_id, share_weight, load_grams from household where cooperative_id = any($1::uuid[])",
         list(cooperative_ids),
     )
-    return {row["household_id"]: (row["share_weight"], row["load_grams"]) for row in rows}
+    return {row["household_id"]: Means(row["share_weight"], row["load_grams"]) for row in rows}

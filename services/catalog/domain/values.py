@@ -41,9 +41,9 @@ class Policies:
     """What a cooperative states in advance of how it shares out; allocation follows it.
 
     `buffer_permille` of the pledged supply is not promised, `fee_permille` of what is accepted is the cooperative's.
-    Households answer their basket for `reply_minutes` after the cut-off and are asked `reply_rounds` times, the
-    first time included; `silence` is what no answer counts as. Income counts for `memory_days`; a delivery of less
-    than `minimum_delivery_vnd` is not worth the way.
+    Households answer their basket for `reply_minutes` after the cut-off, or after they were told of it if that is
+    later, and are asked `reply_rounds` times, the first time included; `silence` is what no answer counts as. Income
+    counts for `memory_days`; a delivery of less than `minimum_delivery_vnd` is not worth the way.
     """
 
     promise_rule: PromiseRule = "first_come"

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from services.catalog.http import cooperatives, households, keys, offers, policies, products, standing
-from services.catalog.http.context import refusals
+from services.chassis.problems import refusals
 
 router = APIRouter(prefix="/v1", responses=refusals(401, 422))
 router.include_router(cooperatives.router)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, TypeVar, cast
 
 from fastapi import Depends, Query, Request
 
@@ -13,7 +13,7 @@ from services.catalog.http.fields import Slug
 from services.catalog.settings import CatalogSettings
 from services.catalog.store.cooperatives import get_cooperative
 from services.chassis.access import Authenticated
-from services.chassis.problems import MEDIA_TYPE, conflict, invalid
+from services.chassis.problems import conflict, invalid
 from services.chassis.runtime import Runtime
 
 T = TypeVar("T")
@@ -77,40 +77,3 @@ def telling_refusals() -> Iterator[None]:
         raise invalid(error.faults) from None
     except Refused as error:
         raise conflict(str(error)) from None
-
-
-_REFUSALS = {
-    401: "No valid key was sent.",
-    403: "The key has the wrong role.",
-    404: "There is no such thing, or it is another cooperative's.",
-    409: "It does not fit the state of things; the detail says what exists.",
-    422: "The content is wrong; every faulty field is named.",
-}
-
-_PROBLEM = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": {"type": "string", "examples": ["urn:cho-phien:problem:invalid"]},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "What is wrong and what to do."},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["field", "detail"],
-                "properties": {
-                    "field": {"type": "string", "examples": ["offers[0].pledges[2].household_code"]},
-                    "detail": {"type": "string"},
-                },
-            },
-        },
-    },
-}
-
-
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problem documents (RFC 9457) of a route, for its OpenAPI description."""
-    content = {MEDIA_TYPE: {"schema": _PROBLEM}}
-    return {status: {"description": _REFUSALS[status], "content": content} for status in statuses}

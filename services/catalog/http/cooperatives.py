@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from services.catalog import announcements
 from services.catalog.domain.values import CollectionPoint, Cooperative, Faulty, Refused
-from services.catalog.http.context import Here, Paged, Tenant, refusals, telling_refusals
+from services.catalog.http.context import Here, Paged, Tenant, telling_refusals
 from services.catalog.http.fields import Body, Slug, Text
 from services.catalog.http.policies import PoliciesBody
 from services.catalog.store import cooperatives as store
@@ -19,6 +19,7 @@ from services.chassis.access import Authenticated
 from services.chassis.ids import uuid7
 from services.chassis.lanes import pin_stream, place_streams
 from services.chassis.ledger import Transaction
+from services.chassis.problems import refusals
 
 router = APIRouter(tags=["cooperatives"])
 

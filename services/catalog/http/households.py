@@ -9,14 +9,14 @@ from pydantic import BaseModel, Field
 
 from services.catalog import announcements
 from services.catalog.domain.values import Household, Refused
-from services.catalog.http.context import Here, Now, Paged, Tenant, refusals, telling_refusals
+from services.catalog.http.context import Here, Now, Paged, Tenant, telling_refusals
 from services.catalog.http.fields import Body, Code, Names, Text
 from services.catalog.pledges import drop_pledges_that_are_not_allowed
 from services.catalog.store import members as store
 from services.catalog.store.cooperatives import lock_cooperative
 from services.chassis.ids import uuid7
 from services.chassis.ledger import Transaction
-from services.chassis.problems import not_found
+from services.chassis.problems import not_found, refusals
 
 router = APIRouter(prefix="/cooperatives/{slug}/households", tags=["households"], responses=refusals(404))
 

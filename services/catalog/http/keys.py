@@ -8,13 +8,13 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from services.catalog import keys
 from services.catalog.domain.values import Faulty
-from services.catalog.http.context import Here, refusals, telling_refusals
+from services.catalog.http.context import Here, telling_refusals
 from services.catalog.http.fields import Body, Slug
 from services.catalog.store import keys as store
 from services.catalog.store.cooperatives import get_cooperative
 from services.chassis.access import Authenticated, NewKey
 from services.chassis.ledger import Transaction
-from services.chassis.problems import not_found
+from services.chassis.problems import not_found, refusals
 
 router = APIRouter(prefix="/keys", tags=["access keys"], responses=refusals(403))
 

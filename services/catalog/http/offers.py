@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, status
 from services.catalog import announcements
 from services.catalog.domain.offers import change_offer, plan_offers, withdraw_offer
 from services.catalog.domain.values import Cooperative, Offer, OfferTerms, Refused
-from services.catalog.http.context import Here, Now, Tenant, refusals, telling_refusals
+from services.catalog.http.context import Here, Now, Tenant, telling_refusals
 from services.catalog.http.fields import Day
 from services.catalog.http.offer_bodies import (
     OfferAnswer,
@@ -28,6 +28,7 @@ from services.catalog.store.standing import save_standing_offers
 from services.chassis.access import Authenticated, Principal
 from services.chassis.ids import uuid7
 from services.chassis.ledger import Transaction
+from services.chassis.problems import refusals
 
 router = APIRouter(tags=["offers"], responses=refusals(404))
 

@@ -8,10 +8,11 @@ from pydantic import Field
 
 from services.catalog import announcements
 from services.catalog.domain.values import Cooperative, Policies, PromiseRule, ShortfallRule, Silence
-from services.catalog.http.context import Here, Tenant, refusals
+from services.catalog.http.context import Here, Tenant
 from services.catalog.http.fields import Body
 from services.catalog.store.cooperatives import lock_cooperative, save_policies
 from services.chassis.ledger import Transaction
+from services.chassis.problems import refusals
 
 router = APIRouter(prefix="/cooperatives/{slug}/policies", tags=["cooperatives"], responses=refusals(404))
 
@@ -34,7 +35,12 @@ class PoliciesBody(Body):
     ]
     reply_minutes: Annotated[
         int,
-        Field(strict=True, ge=1, le=1440, description="How long after the cut-off households may answer their basket."),
+        Field(
+            strict=True,
+            ge=1,
+            le=1440,
+            description="How long after the cut-off, or after they were told, households may answer their basket.",
+        ),
     ]
     silence: Annotated[Silence, Field(description="What no answer counts as.")]
     reply_rounds: Annotated[

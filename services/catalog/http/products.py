@@ -9,12 +9,12 @@ from pydantic import BaseModel, Field
 from services.catalog import announcements
 from services.catalog.domain.values import Product, Refused
 from services.catalog.domain.weights import resolve_step_grams
-from services.catalog.http.context import Here, Paged, Tenant, refusals, telling_refusals
+from services.catalog.http.context import Here, Paged, Tenant, telling_refusals
 from services.catalog.http.fields import Body, Code, Text
 from services.catalog.store import members as store
 from services.chassis.ids import uuid7
 from services.chassis.ledger import Transaction
-from services.chassis.problems import not_found
+from services.chassis.problems import not_found, refusals
 
 router = APIRouter(prefix="/cooperatives/{slug}/products", tags=["products"], responses=refusals(404))
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from services.catalog.domain.standing import MOST_DAYS_BEFORE, StandingDraft, plan_standing
 from services.catalog.domain.values import Cooperative, Product
-from services.catalog.http.context import Here, Now, Paged, Tenant, refusals, telling_refusals
+from services.catalog.http.context import Here, Now, Paged, Tenant, telling_refusals
 from services.catalog.http.fields import Body, Code, LocalTime, PledgeAnswer, Pledges, PriceVnd, local_time
 from services.catalog.store import Reader
 from services.catalog.store import standing as store
@@ -16,7 +16,7 @@ from services.catalog.store.cooperatives import lock_cooperative, save_renew_at
 from services.catalog.store.members import get_books, get_product
 from services.catalog.store.standing import ListedStanding
 from services.chassis.ledger import Transaction
-from services.chassis.problems import not_found
+from services.chassis.problems import not_found, refusals
 
 router = APIRouter(prefix="/cooperatives/{slug}/standing-offers", tags=["standing offers"], responses=refusals(404))
 

@@ -1,58 +1,49 @@
 """Webhooks to partners, signed as Standard Webhooks 1.0 says; a 2xx status is the receipt.
 
-`webhook-id` is the notice's id on every attempt, so a receiver recognises a repetition and a resend is safe.
+`webhook-id` is the notice's id on every attempt, so a receiver recognises a repetition and a resend is safe. Where an
+address may lead is the business of chassis/outbound.py.
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
 
 import asyncio
-import contextlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from uuid import UUID
 
-import httpx
-
 from services.chassis import faultpoints, standard_webhooks
+from services.chassis.outbound import Answer, Failure, OutboundClient
 from services.notify.channels import Batch
 from services.notify.clock import Clock
-from services.notify.domain.delivery import Accepted, Failed, Outcome, Refused
+from services.notify.domain.delivery import Accepted, Failed, Outcome, Refused, Throttled
+from services.notify.domain.endpoints import LONGEST_PAUSE, USUAL_PAUSE, pause
 from services.notify.domain.notices import WEBHOOK
 
 AT_ONCE = 50
 """Requests that one process has under way."""
 KEPT_OPEN_S = 3
 """How long a connection is kept for the next message to the same partner; many servers close theirs after 5 s."""
-MOST_ANSWER_BYTES = 65_536
-"""Of an answer; it is read only so that the connection can be used again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """One message to one partner."""
+    """One message to one partner; the first secret is the present one, the others sign beside it."""
 
     notice_id: UUID
     url: str = field(repr=False)
-    secret: str = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
     body: bytes = field(repr=False)
 
 
 class WebhookChannel:
-    """`timeout_s` is for the whole attempt. To be closed when nothing is sent any more."""
+    """`client` has the time limit of an attempt."""
 
     name = WEBHOOK
 
-    def __init__(self, clock: Clock, timeout_s: float) -> None:
-        self._clock, self._timeout_s = clock, timeout_s
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=AT_ONCE, keepalive_expiry=KEPT_OPEN_S)
-        # Made once: to read the trusted certificates takes longer than to send a batch.
-        self._client = httpx.AsyncClient(
-            follow_redirects=False, timeout=timeout_s, limits=limits, trust_env=False, cookies=_no_cookies()
-        )
-
-    async def close(self) -> None:
-        """Closes the connections that are kept open."""
-        await self._client.aclose()
+    def __init__(self, clock: Clock, client: OutboundClient) -> None:
+        self._clock, self._client = clock, client
 
     async def send(self, messages: Sequence[Push], batch: Batch) -> None:
         """Side by side, at most `AT_ONCE`."""
@@ -67,40 +58,41 @@ class WebhookChannel:
 
     async def _send_one(self, push: Push) -> Outcome:
         now = self._clock()
+        secret, *also = push.secrets
         headers = {
             "content-type": "application/json",
             "user-agent": "cho-phien",
-            **standard_webhooks.headers(push.secret, str(push.notice_id), now, push.body),
+            **standard_webhooks.headers(secret, str(push.notice_id), now, push.body, also),
         }
         try:
-            async with (
-                asyncio.timeout(self._timeout_s),
-                self._client.stream("POST", push.url, content=push.body, headers=headers) as response,
-            ):
-                faultpoints.reach("mid_send")
-                outcome = self._judge(response.status_code)
-                with contextlib.suppress(httpx.HTTPError, httpx.StreamError, TimeoutError):
-                    await _read_some(response)
-                return outcome
-        except (TimeoutError, httpx.TimeoutException):
-            return Failed("timed_out")
-        except (httpx.HTTPError, httpx.InvalidURL, OSError):
-            return Failed("connection_failed")
-
-    def _judge(self, status: int) -> Outcome:
-        if 200 <= status <= 299:
-            return Accepted(self._clock(), f"http_{status}")
-        return Refused("endpoint_gone", gone=True) if status == 410 else Failed(f"http_{status}")
+            answer = await self._client.post(push.url, push.body, headers)
+        except Failure as failure:
+            return Failed(failure.reason)
+        faultpoints.reach("mid_send")
+        return judge(answer, self._clock())
 
 
-def _no_cookies() -> CookieJar:
-    """What one partner's endpoint would have us remember is no business of the others on the same host."""
-    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
+def judge(answer: Answer, now: datetime) -> Outcome:
+    """What an answer means, as the specification suggests."""
+    status = answer.status
+    if 200 <= status <= 299:
+        return Accepted(now, f"http_{status}")
+    if status == 410:
+        return Refused("endpoint_gone", gone=True)
+    if status in (429, 502, 503, 504):
+        if (asked := retry_after(answer.headers.get("retry-after", ""), now)) is not None:
+            return Throttled(f"http_{status}", pause(asked), asked=True)
+        if status != 503:
+            return Throttled(f"http_{status}", USUAL_PAUSE, asked=False)
+    return Failed(f"http_{status}")
 
 
-async def _read_some(response: httpx.Response) -> None:
-    seen = 0
-    async for chunk in response.aiter_raw():
-        seen += len(chunk)
-        if seen > MOST_ANSWER_BYTES:
-            return
+def retry_after(text: str, now: datetime) -> timedelta | None:
+    """How long a Retry-After header asks to wait: seconds or a date (RFC 9110, 10.2.3). None where it says neither."""
+    if re.fullmatch(r"[0-9]+", text):
+        return timedelta(seconds=int(text)) if len(text) < 8 else LONGEST_PAUSE
+    try:
+        until = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return until.replace(tzinfo=until.tzinfo or UTC) - now

@@ -1,4 +1,4 @@
-"""What an attempt to send came to, and what follows: told, again later, given up, or unknown.
+"""What an attempt to send came to, and what follows: told, again later, given up, overtaken, or unknown.
 
 The rule that keeps a household from being told twice: an attempt whose outcome nobody knows is never repeated,
 unless the receiver recognises a repetition (`resend_is_safe`).
@@ -18,9 +18,22 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Certainly not delivered; another attempt may help."""
+    """Certainly not delivered; another attempt may help. `ours`: the receiver was not even asked."""
 
     reason: str
+    ours: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """Certainly not delivered; the receiver is not to be sent anything for a while.
+
+    `asked`: it said itself for how long, so the attempt is not held against the message.
+    """
+
+    reason: str
+    pause: timedelta
+    asked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +56,12 @@ class NotBegun:
     """The attempt was not made: the process stops, or the batch took too long."""
 
 
-Outcome = Accepted | Failed | Refused | Unknown | NotBegun
+@dataclass(frozen=True, slots=True)
+class Overtaken:
+    """The attempt was not made: a newer message says all that this one could."""
+
+
+Outcome = Accepted | Failed | Throttled | Refused | Unknown | NotBegun | Overtaken
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +120,13 @@ def decide(outcome: Outcome, attempts: int, queued_at: datetime, plan: RetryPlan
             return Verdict("refused", "undeliverable", attempts, now, reason, reason)
         case NotBegun():
             return Verdict("queued", "queued", attempts - 1, now)
+        case Overtaken():
+            return Verdict("superseded", "superseded", attempts - 1, now)
+        case Throttled(reason, pause, asked=True):
+            return Verdict("queued", "queued", attempts - 1, now + pause, detail=reason)
         case Unknown(reason) if not plan.resend_is_safe:
             return Verdict("unknown", "unknown", attempts, now, reason, reason)
-        case Unknown(reason) | Failed(reason):
+        case Unknown(reason) | Failed(reason) | Throttled(reason):
             again_at = plan.next_at(attempts, queued_at, now)
             if again_at is None:
                 return Verdict("refused", "undeliverable", attempts, now, "gave_up", reason)

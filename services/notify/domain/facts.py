@@ -5,7 +5,7 @@ Names, units and zones are those of the moment in which the books changed.
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from msgspec import Struct
@@ -39,7 +39,8 @@ class BasketItem(Struct, frozen=True):
 class BasketFacts(Struct, frozen=True):
     """One household's basket; without items there is nothing to bring this time.
 
-    `reply_by_at` is until when it may answer; None: nothing is asked of it.
+    `reply_by_at` is until when it may answer; None: nothing is asked of it. Told late, it has `reply_minutes` from then
+    on. `empty_reason` is the code of why there is nothing to bring, where there is more to say.
     """
 
     cooperative: str
@@ -47,6 +48,16 @@ class BasketFacts(Struct, frozen=True):
     delivery_day: date
     items: tuple[BasketItem, ...]
     reply_by_at: datetime | None = None
+    empty_reason: str | None = None
+    reply_minutes: int | None = None
+
+    def answerable_until(self, told_at: datetime | None) -> datetime | None:
+        """Until when the household may answer that was told then (None: not yet), as `allocation` counts it."""
+        if self.reply_by_at is None or self.reply_minutes is None or told_at is None:
+            return self.reply_by_at
+        in_time = told_at + timedelta(minutes=self.reply_minutes)
+        arrive_by_at = min((item.arrive_by_at for item in self.items), default=in_time)
+        return max(self.reply_by_at, min(in_time, arrive_by_at))
 
 
 class PromisedLine(Struct, frozen=True):
@@ -101,7 +112,28 @@ class ShortageFacts(Struct, frozen=True):
     lines: tuple[ShortedLine, ...]
 
 
-Facts = BasketFacts | PromiseFacts | ShortageFacts
+class CancellationFacts(Struct, frozen=True):
+    """Nothing is left of an order."""
+
+    order_id: UUID
+    partner_ref: str
+
+
+class EndpointFacts(Struct, frozen=True):
+    """An endpoint to which nothing is sent any more. Of its address only the host: the rest may hold a secret."""
+
+    cooperative: str
+    timezone: str
+    partner_id: UUID
+    host: str
+    reason: str
+    last_failure: str
+    failures: int
+    failing_since: datetime
+    disabled_at: datetime
+
+
+Facts = BasketFacts | PromiseFacts | ShortageFacts | CancellationFacts | EndpointFacts
 
 
 class Load(Struct, frozen=True):

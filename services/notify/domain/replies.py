@@ -86,7 +86,7 @@ class Reply(Struct, frozen=True):
 class CurrentBasket(Struct, frozen=True):
     """One household's basket of a day as it stands now; `confirmed_by` is `reply`, `silence`, `staff` or not yet.
 
-    `sequence` is that of the event that told of it.
+    `sequence` is that of the event that told of it; `told_at` is when the household was told, or when telling it began.
     """
 
     household_id: UUID
@@ -95,6 +95,12 @@ class CurrentBasket(Struct, frozen=True):
     sequence: int
     facts: BasketFacts
     confirmed_by: str | None = None
+    told_at: datetime | None = None
+
+    @property
+    def reply_by_at(self) -> datetime | None:
+        """Until when the household may answer; None: nothing is asked of it."""
+        return self.facts.answerable_until(self.told_at)
 
     @property
     def asked(self) -> tuple[Asked, ...]:
@@ -104,7 +110,7 @@ class CurrentBasket(Struct, frozen=True):
 
     def is_open(self, now: datetime) -> bool:
         """Whether the household may answer."""
-        reply_by_at = self.facts.reply_by_at
+        reply_by_at = self.reply_by_at
         return bool(self.facts.items) and reply_by_at is not None and now < reply_by_at
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.chassis.access import Authenticated
-from services.notify.store import notices as store
+from services.notify.store import shown as store
 
 router = APIRouter(tags=["notices"])
 
@@ -19,7 +19,10 @@ class NoticeAnswer(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     notice_id: UUID
-    kind: str = Field(description="basket, order_promised or order_shorted")
+    kind: str = Field(
+        description="basket; to partners order_promised, order_changed, order_shorted, order_cancelled; "
+        "to staff endpoint_disabled"
+    )
     household_id: UUID | None
     delivery_day: date | None
     version: int | None = Field(description="of the basket")

@@ -25,8 +25,10 @@ where basket.version <= excluded.version
 
 _GET = """
 select b.household_id, b.cooperative_id, b.version, b.sequence, b.facts, b.confirmed_by, c.language,
-    r.version as reply_version, r.answer, r.reason, r.lines, r.seen_sequence, r.replied_at
+    r.version as reply_version, r.answer, r.reason, r.lines, r.seen_sequence, r.replied_at,
+    coalesce(n.told_at, (select max(d.claimed_at) from delivery d where d.notice_id = n.notice_id)) as told_at
 from basket b
+left join notice n using (household_id, delivery_day, version)
 left join basket_reply r using (household_id, delivery_day)
 left join contact c using (household_id)
 where household_id = $1 and delivery_day = $2
@@ -107,6 +109,7 @@ def _standing(r: asyncpg.Record) -> Standing:
         r["sequence"],
         _FACTS.decode(r["facts"]),
         r["confirmed_by"],
+        r["told_at"],
     )
     reply = None
     if r["answer"] is not None:

@@ -1,6 +1,6 @@
 """What notify has learned from the other services' events; each save carries the whole new state of its rows."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from uuid import UUID
 
 import msgspec
@@ -37,12 +37,14 @@ class PlacedOrder(Struct, frozen=True):
 
 
 class Order(Struct, frozen=True):
-    """A partner's order; `lines` by line number and offer."""
+    """A partner's order; `lines` by line number and offer. `told`: the partner has a notice about it already."""
 
     partner_id: UUID
     partner_ref: str
     lines: Mapping[tuple[int, UUID], OrderLine]
     refused_lines: tuple[RefusedLine, ...]
+    cancelled: bool
+    told: bool
 
 
 async def save_cooperatives(conn: Connection, cooperatives: Mapping[UUID, Cooperative]) -> None:
@@ -99,7 +101,7 @@ async def save_orders(conn: Connection, orders: Mapping[UUID, PlacedOrder]) -> N
         "insert into partner_order as o (order_id, partner_id, partner_ref, refused_lines, lines) "
         "select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[], $5::jsonb[]) "
         "on conflict (order_id) do update set partner_ref = excluded.partner_ref, "
-        "refused_lines = excluded.refused_lines, lines = o.lines || excluded.lines",
+        "refused_lines = excluded.refused_lines, lines = o.lines || excluded.lines, cancelled = false",
         list(orders),
         [order.partner_id for order in orders.values()],
         [order.partner_ref for order in orders.values()],
@@ -113,9 +115,14 @@ async def save_orders(conn: Connection, orders: Mapping[UUID, PlacedOrder]) -> N
     )
 
 
-async def save_cancelled(conn: Connection, order_ids: Sequence[UUID]) -> None:
-    """A cancelled order's refused lines wait for nothing any more."""
-    await conn.execute("update partner_order set refused_lines = '[]' where order_id = any($1)", order_ids)
+async def save_cancelled(conn: Connection, order_ids: Collection[UUID]) -> set[UUID]:
+    """A cancelled order's refused lines wait for nothing any more. Returns the orders that were not cancelled yet."""
+    rows = await conn.fetch(
+        "update partner_order set refused_lines = '[]', cancelled = true where order_id = any($1) and not cancelled "
+        "returning order_id",
+        list(order_ids),
+    )
+    return {r["order_id"] for r in rows}
 
 
 async def list_cooperatives(conn: Connection, ids: Collection[UUID]) -> dict[UUID, Cooperative]:
@@ -145,7 +152,9 @@ async def list_products(conn: Connection, ids: Collection[UUID]) -> dict[UUID, G
 async def list_orders(conn: Connection, ids: Collection[UUID]) -> dict[UUID, Order]:
     """Those that are known, with all lines of which the product is known."""
     rows = await conn.fetch(
-        "select order_id, partner_id, partner_ref, refused_lines, lines from partner_order where order_id = any($1)",
+        "select order_id, partner_id, partner_ref, refused_lines, lines, cancelled, "
+        "exists (select from notice n where n.order_id = o.order_id) as told "
+        "from partner_order o where order_id = any($1)",
         list(ids),
     )
     lines = {row["order_id"]: _LINES.decode(row["lines"]) for row in rows}
@@ -160,6 +169,8 @@ async def list_orders(conn: Connection, ids: Collection[UUID]) -> dict[UUID, Ord
                 if product_id in goods
             },
             _REFUSED.decode(row["refused_lines"]),
+            row["cancelled"],
+            row["told"],
         )
         for row in rows
     }

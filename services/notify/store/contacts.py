@@ -1,13 +1,13 @@
-"""The contact book and the partners' endpoints."""
+"""The contact book: how households and the staff of cooperatives are reached."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 
 from services.chassis.ledger import Connection
-from services.notify.domain.notices import Contact, Endpoint
+from services.notify.domain.notices import Contact, StaffContact
 
 
 async def lock_household(conn: Connection, household_id: UUID) -> UUID | None:
@@ -64,62 +64,34 @@ async def delete_contact(conn: Connection, household_id: UUID) -> bool:
     return bool(done != "DELETE 0")
 
 
-async def list_open_endpoints(conn: Connection, keys: Collection[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
-    """Of these (cooperative, partner) pairs, the ones that want to be told."""
-    rows = await conn.fetch(
-        "select cooperative_id, partner_id from partner_endpoint "
-        "join unnest($1::uuid[], $2::uuid[]) as x (cooperative_id, partner_id) using (cooperative_id, partner_id) "
-        "where disabled_at is null",
-        [cooperative_id for cooperative_id, _ in keys],
-        [partner_id for _, partner_id in keys],
-    )
-    return {(r["cooperative_id"], r["partner_id"]) for r in rows}
-
-
-async def save_endpoint(conn: Connection, endpoint: Endpoint, now: datetime) -> bool:
-    """Inserts or replaces, and enables; returns False where the cooperative is not known."""
+async def save_staff_contact(conn: Connection, contact: StaffContact, now: datetime) -> bool:
+    """Inserts or replaces; returns False where the cooperative is not known."""
     done = await conn.execute(
-        "insert into partner_endpoint (cooperative_id, partner_id, url, secret, changed_at) "
+        "insert into staff_contact (cooperative_id, email, display_name, language, changed_at) "
         "select cooperative_id, $2, $3, $4, $5 from cooperative where cooperative_id = $1 "
-        "on conflict (cooperative_id, partner_id) do update set url = excluded.url, secret = excluded.secret, "
-        "changed_at = excluded.changed_at, disabled_at = null",
-        endpoint.cooperative_id,
-        endpoint.partner_id,
-        endpoint.url,
-        endpoint.secret,
+        "on conflict (cooperative_id) do update set email = excluded.email, display_name = excluded.display_name, "
+        "language = excluded.language, changed_at = excluded.changed_at",
+        contact.cooperative_id,
+        contact.email,
+        contact.display_name,
+        contact.language,
         now,
     )
     return bool(done != "INSERT 0 0")
 
 
-async def get_endpoint(pool: "asyncpg.Pool[asyncpg.Record]", cooperative_id: UUID, partner_id: UUID) -> Endpoint | None:
-    """A partner's endpoint for one cooperative's orders."""
-    row = await pool.fetchrow(
-        "select url, secret, disabled_at from partner_endpoint where cooperative_id = $1 and partner_id = $2",
+async def get_staff_contact(
+    conn: "Connection | asyncpg.Pool[asyncpg.Record]", cooperative_id: UUID
+) -> StaffContact | None:
+    """Whom the cooperative wants to be told."""
+    row = await conn.fetchrow(
+        "select cooperative_id, email, display_name, language from staff_contact where cooperative_id = $1",
         cooperative_id,
-        partner_id,
     )
-    if row is None:
-        return None
-    return Endpoint(cooperative_id, partner_id, row["url"], row["secret"], row["disabled_at"] is not None)
+    return StaffContact(**dict(row)) if row else None
 
 
-async def delete_endpoint(conn: Connection, cooperative_id: UUID, partner_id: UUID) -> bool:
-    """Forgets the endpoint and its secret; returns whether there was one."""
-    done = await conn.execute(
-        "delete from partner_endpoint where cooperative_id = $1 and partner_id = $2", cooperative_id, partner_id
-    )
+async def delete_staff_contact(conn: Connection, cooperative_id: UUID) -> bool:
+    """Forgets the contact; returns whether there was one."""
+    done = await conn.execute("delete from staff_contact where cooperative_id = $1", cooperative_id)
     return bool(done != "DELETE 0")
-
-
-async def disable_endpoints(conn: Connection, gone: Sequence[Endpoint], now: datetime) -> None:
-    """Nothing more is sent there; one whose URL was changed meanwhile stays as it is."""
-    await conn.execute(
-        "update partner_endpoint e set disabled_at = $4 "
-        "from unnest($1::uuid[], $2::uuid[], $3::text[]) as x (cooperative_id, partner_id, url) "
-        "where e.cooperative_id = x.cooperative_id and e.partner_id = x.partner_id and e.url = x.url",
-        [e.cooperative_id for e in gone],
-        [e.partner_id for e in gone],
-        [e.url for e in gone],
-        now,
-    )

@@ -5,8 +5,7 @@ process that was thought dead cannot overwrite what was decided meanwhile.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +14,8 @@ import msgspec
 
 from services.chassis.ledger import Connection
 from services.notify.domain.delivery import Verdict
-from services.notify.domain.notices import FACTS, Claim, Contact, Endpoint, Notice
+from services.notify.domain.notices import ENDPOINT_DISABLED, FACTS, WHOLE, Claim, Contact, Notice, StaffContact
+from services.notify.store.endpoints import endpoint_of
 
 _FACTS: Mapping[str, "msgspec.json.Decoder[Any]"] = {kind: msgspec.json.Decoder(facts) for kind, facts in FACTS.items()}
 
@@ -53,9 +53,19 @@ with old as (
 update notice n set state = 'superseded' from old where n.notice_id = old.notice_id returning n.notice_id
 """
 
+OVERTAKEN_BY = f"""
+    select newer.notice_id from notice newer where newer.order_id = n.order_id and newer.sequence >= n.sequence
+    and (newer.sequence, newer.kind = 'order_cancelled') > (n.sequence, n.kind = 'order_cancelled')
+    and newer.kind in ({", ".join(f"'{kind}'" for kind in WHOLE)}) order by newer.sequence desc limit 1
+"""  # noqa: S608 - only fixed text
+"""The newest message about the order of `n` that says all that `n` says. A cancellation follows what has its place."""
+
 _DUE = """
     delivery d join notice n using (notice_id)
     where d.channel = $1 and d.state = 'queued' and d.next_at <= $2 and (n.partner_id <> all($4::uuid[])) is not false
+    and not exists (
+        select from partner_endpoint t where t.cooperative_id = n.cooperative_id and t.partner_id = n.partner_id
+        and t.throttled_until > $2)
     and not exists (
         select from notice newer where newer.household_id = n.household_id
         and newer.delivery_day = n.delivery_day and newer.version > n.version)
@@ -78,17 +88,20 @@ from due where (d.notice_id, d.channel) = (due.notice_id, due.channel)
 returning d.notice_id
 """  # noqa: S608 - only fixed text
 
-_CLAIMED = """
+_CLAIMED = f"""
 select n.notice_id, n.cooperative_id, n.kind, n.facts, n.happened_at, n.traceparent, n.household_id, n.delivery_day,
     n.version, n.partner_id, n.order_id, n.event_id, n.sequence, d.attempts, d.queued_at, d.claimed_at,
-    c.email, c.display_name, c.language, e.url, e.secret, e.disabled_at,
+    c.email, c.display_name, c.language, s.email as staff_email, s.display_name as staff_name,
+    s.language as staff_language, e.url, e.secret, e.old_secret, e.old_secret_until, e.failing_since, e.failures,
+    e.last_failure, e.throttled_until, e.disabled_at, e.disabled_reason, exists ({OVERTAKEN_BY}) as overtaken,
     exists (select from notice o where o.household_id = n.household_id and o.delivery_day = n.delivery_day
         and o.version < n.version and o.state in ('told', 'unknown', 'undeliverable')) as replaces
 from delivery d join notice n using (notice_id)
 left join contact c on c.household_id = n.household_id
+left join staff_contact s on s.cooperative_id = n.cooperative_id and n.kind = '{ENDPOINT_DISABLED}'
 left join partner_endpoint e on e.cooperative_id = n.cooperative_id and e.partner_id = n.partner_id
 where d.channel = $1 and d.state = 'sending'
-"""
+"""  # noqa: S608 - only fixed text
 
 _SAVE_DELIVERIES = """
 update delivery d set state = x.state, attempts = x.attempts, next_at = x.next_at,
@@ -98,6 +111,12 @@ from unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::int[], $6::timestampt
 where d.notice_id = x.notice_id and d.channel = $1 and d.claimed_at = x.claimed_at
     and (d.state = 'sending' or d.state = 'unknown' and x.state = 'told')
 returning d.notice_id
+"""
+
+_MOVE_WAITING = """
+update delivery d set next_at = case when $4 then greatest(d.next_at, $5) else least(d.next_at, $5) end
+from notice n where d.channel = $1 and d.state = 'queued' and n.notice_id = d.notice_id
+    and n.cooperative_id = $2 and n.partner_id = $3
 """
 
 _REQUEUE = """
@@ -161,6 +180,45 @@ async def insert_partner_notices(conn: Connection, notices: Sequence[Notice], ch
     await conn.copy_records_to_table("delivery", records=waiting, columns=_DELIVERY)
 
 
+async def insert_staff_notice(conn: Connection, notice: Notice, channel: str, now: datetime, reach: bool) -> None:
+    """Makes a notice to a cooperative's staff, which waits for the channel, or can reach nobody."""
+    await conn.execute(
+        "insert into notice (notice_id, cooperative_id, kind, facts, happened_at, traceparent, state, reason) "
+        "values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        notice.notice_id,
+        notice.cooperative_id,
+        notice.kind,
+        msgspec.json.encode(notice.facts).decode(),
+        notice.happened_at,
+        notice.traceparent,
+        "queued" if reach else "undeliverable",
+        None if reach else "no_contact",
+    )
+    if reach:
+        waiting = [(notice.notice_id, channel, "queued", now, now)]
+        await conn.copy_records_to_table("delivery", records=waiting, columns=_DELIVERY)
+
+
+async def last_sequences(conn: Connection, order_ids: Collection[UUID]) -> dict[UUID, int]:
+    """The place of the last notice about each of these orders that has any."""
+    rows = await conn.fetch(
+        "select o.order_id, (select n.sequence from notice n where n.order_id = o.order_id "
+        "order by n.sequence desc limit 1) as sequence from unnest($1::uuid[]) as o (order_id)",
+        list(order_ids),
+    )
+    return {r["order_id"]: r["sequence"] for r in rows if r["sequence"] is not None}
+
+
+async def hold_back(conn: Connection, channel: str, cooperative_id: UUID, partner_id: UUID, until: datetime) -> None:
+    """What waits for an endpoint waits at least so long. What comes later waits where it is claimed."""
+    await conn.execute(_MOVE_WAITING, channel, cooperative_id, partner_id, True, until)
+
+
+async def hurry(conn: Connection, channel: str, cooperative_id: UUID, partner_id: UUID, now: datetime) -> None:
+    """What waits for an endpoint is due now."""
+    await conn.execute(_MOVE_WAITING, channel, cooperative_id, partner_id, False, now)
+
+
 async def supersede_baskets(conn: Connection, channel: str) -> int:
     """Lets go of waiting baskets that are not the latest and never will be sent; returns how many."""
     return len(await conn.fetch(_SUPERSEDE, channel))
@@ -169,10 +227,10 @@ async def supersede_baskets(conn: Connection, channel: str) -> int:
 async def claim_due(
     conn: Connection, channel: str, now: datetime, limit: int, busy: Collection[UUID] = ()
 ) -> list[Claim]:
-    """Takes due deliveries in hand for this process: of one partner that is not `busy`, or of households.
+    """Takes due deliveries in hand for this process: of one partner that is not `busy`, or of households and staff.
 
     Of a basket only the latest version is taken, and it waits while an older one is being sent. A newer message
-    about an order waits until the older one has been tried once.
+    about an order waits until the older one has been tried once. An endpoint that wants a pause has it.
     """
     rows = await conn.fetch(_CLAIM, channel, now, limit, list(busy))
     if not rows:
@@ -225,69 +283,19 @@ async def requeue_baskets(conn: Connection, household_id: UUID, channel: str, no
     await conn.execute(_REQUEUE, household_id, channel, now)
 
 
-async def count_open(conn: Connection) -> list[tuple[str, str, int]]:
-    """(channel, state, how many) of deliveries that are not settled."""
-    rows = await conn.fetch(
-        "select channel, 'queued' as state, count(*) from delivery where state = 'queued' group by channel "
-        "union all select channel, 'sending', count(*) from delivery where state = 'sending' group by channel"
-    )
-    return [(r["channel"], r["state"], r["count"]) for r in rows]
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A notice for staff to look at; never with contact details."""
-
-    notice_id: UUID
-    kind: str
-    household_id: UUID | None
-    delivery_day: date | None
-    version: int | None
-    order_id: UUID | None
-    state: str
-    channel: str | None
-    attempts: int
-    happened_at: datetime
-    told_at: datetime | None
-    reason: str | None
-
-
-async def list_notices(
-    pool: "asyncpg.Pool[asyncpg.Record]",
-    cooperative_id: UUID,
-    delivery_day: date | None,
-    state: str | None,
-    before: UUID | None,
-    limit: int,
-) -> list[Listed]:
-    """A cooperative's notices, newest first, those made before `before`."""
-    wanted: list[tuple[str, object]] = [("n.cooperative_id = ", cooperative_id)]
-    wanted += [("n.delivery_day = ", delivery_day)] if delivery_day else []
-    wanted += [("n.state = ", state)] if state else []
-    wanted += [("n.notice_id < ", before)] if before else []
-    conditions = " and ".join(f"{condition}${place}" for place, (condition, _) in enumerate(wanted, 2))
-    rows = await pool.fetch(
-        "select n.notice_id, n.kind, n.household_id, n.delivery_day, n.version, n.order_id, n.state, d.channel, "  # noqa: S608 - only fixed text and placeholders
-        "coalesce(d.attempts, 0) as attempts, n.happened_at, n.told_at, "
-        "coalesce(n.reason, case when n.state = 'queued' then d.reason end) as reason "
-        "from notice n left join lateral (select channel, attempts, reason from delivery "
-        "  where notice_id = n.notice_id order by queued_at desc limit 1) d on true "
-        f"where {conditions} order by n.notice_id desc limit $1",
-        limit,
-        *(value for _, value in wanted),
-    )
-    return [Listed(**dict(r)) for r in rows]
-
-
 def _claim(r: asyncpg.Record) -> Claim:
     notice = Notice(
         r["notice_id"], r["cooperative_id"], r["kind"], _FACTS[r["kind"]].decode(r["facts"]),
         r["happened_at"], r["traceparent"], r["household_id"], r["delivery_day"], r["version"], r["partner_id"],
         r["order_id"], r["event_id"], r["sequence"],
     )  # fmt: skip
-    contact = endpoint = None
+    contact = endpoint = staff = None
     if r["email"] is not None:
         contact = Contact(r["household_id"], r["email"], r["display_name"], r["language"])
     if r["url"] is not None:
-        endpoint = Endpoint(r["cooperative_id"], r["partner_id"], r["url"], r["secret"], r["disabled_at"] is not None)
-    return Claim(notice, r["attempts"], r["queued_at"], r["claimed_at"], r["replaces"], contact, endpoint)
+        endpoint = endpoint_of(r)
+    if r["staff_email"] is not None:
+        staff = StaffContact(r["cooperative_id"], r["staff_email"], r["staff_name"], r["staff_language"])
+    return Claim(
+        notice, r["attempts"], r["queued_at"], r["claimed_at"], r["replaces"], contact, endpoint, staff, r["overtaken"]
+    )

@@ -2,13 +2,12 @@
 
     {"order": {"ref": "A-1001", "updated_at": "2026-11-23T06:00:00+07:00", "status": "placed",
                "delivery_day": "2026-11-24", "contact": {"name": "…", "phone": "…", "address": "…"},
-               "lines": [{"sku": "CAI-MEO-300G", "quantity": "2", "price_vnd": 15000}]}}
+               "lines": [{"sku": "CAI-MEO-300G", "quantity": "20", "minimum_quantity": "10", "price_vnd": 15000}]}}
 
 The data of a CloudEvent is one such order without `{"order": …}`; many orders in one push are a batch of CloudEvents.
 Strict, because a misread quantity costs a family its harvest: unknown fields, floats and naive times are refused.
 """
 
-from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from re import compile as pattern
@@ -20,12 +19,33 @@ from pydantic_core import PydanticCustomError
 
 from services.chassis import standard_webhooks
 from services.orders.adapters import cloudevents
-from services.orders.adapters.base import MOST_LINES, MOST_TEXT, Batch, Item, Malformed, Read, parse
+from services.orders.adapters.base import (
+    MOST_LINES,
+    MOST_TEXT,
+    Batch,
+    Credentials,
+    Declaration,
+    Item,
+    Malformed,
+    Request,
+    parse,
+)
 from services.orders.domain.command import CommandLine, Contact, Kind, OrderCommand
 
 _NUMBER = pattern(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$"
 _MOST_LINE_NO = 2_000_000_000
+
+DECLARATION = Declaration(
+    name="canonical",
+    title="Own integration",
+    format="Our own JSON; alone, or as CloudEvents over HTTP (binary, structured, batch) and AMQP (structured, batch)",
+    signature="Standard Webhooks: base64 HMAC-SHA256 over id, time and body; 5 minutes; over AMQP the broker's login",
+    dedupe_key="`ref` + `updated_at` + status + content",
+    answer_within="15 s",
+    tested_against="The published vector, the reference library `standardwebhooks`, a real RabbitMQ",
+    answers_each=True,
+)
 
 
 def _exact(quantity: object) -> Decimal:
@@ -62,12 +82,23 @@ class _Strict(BaseModel):
 
 
 class CanonicalLine(_Strict):
-    """`line_no` is the partner's lasting number of the line; without one, its position from 1."""
+    """`line_no` is the partner's lasting number of the line; without one, its position from 1.
+
+    `minimum_quantity` is the least that is useful: the line gets so much of its quantity at least, or nothing.
+    """
 
     sku: Text
     quantity: Quantity
     price_vnd: Annotated[int, Field(ge=0, le=10**12)] | None = None
     line_no: Annotated[int, Field(ge=1, le=_MOST_LINE_NO)] | None = None
+    minimum_quantity: Quantity | None = None
+
+    @field_validator("minimum_quantity")
+    @classmethod
+    def _can_be_reached(cls, minimum: Decimal | None, known: ValidationInfo) -> Decimal | None:
+        if minimum is not None and minimum > known.data.get("quantity", minimum):
+            raise PydanticCustomError("minimum_quantity", "must be at most the quantity")
+        return minimum
 
 
 class CanonicalContact(_Strict):
@@ -107,16 +138,26 @@ class CanonicalPush(_Strict):
     order: CanonicalOrder
 
 
-def verify(secrets: Sequence[str], headers: Mapping[str, str], raw: bytes, now: datetime) -> str:
-    """Standard Webhooks: returns the webhook-id. Raises BadSignature."""
-    return standard_webhooks.verify(secrets, headers, raw, now)
+def verify(credentials: Credentials, request: Request, now: datetime) -> None:
+    """Standard Webhooks. Raises BadSignature."""
+    standard_webhooks.verify(credentials.secrets, request.headers, request.raw, now)
 
 
-def read(headers: Mapping[str, str], raw: bytes) -> Read:
-    """The one order of the body or of its CloudEvent, or the orders of a batch of those. Raises Malformed."""
-    if cloudevents.is_batch(headers):
+def read(credentials: Credentials, request: Request) -> OrderCommand | Batch:
+    """The order or orders of a request. Raises Malformed."""
+    if cloudevents.BINARY in request.headers:
+        return _event_command(cloudevents.read_binary(request.headers, request.raw))
+    return read_content(cloudevents.kind(request.headers.get("content-type", "")), request.raw)
+
+
+def read_content(kind: str, raw: bytes) -> OrderCommand | Batch:
+    """The one order of a body or of its CloudEvent, or the orders of a batch of those, by media type.
+
+    Raises Malformed.
+    """
+    if kind == cloudevents.BATCH:
         return Batch(tuple(Item(event.id, _command_or_fault(event)) for event in cloudevents.read(raw)))
-    if cloudevents.is_one(headers):
+    if kind == cloudevents.ONE:
         return _event_command(cloudevents.read_one(raw))
     return _command(parse(CanonicalPush, raw).order)
 
@@ -137,7 +178,7 @@ def _event_command(event: cloudevents.Event) -> OrderCommand:
 def _command(order: CanonicalOrder) -> OrderCommand:
     kind = Kind.UPSERT if order.status == "placed" else Kind.CANCEL
     lines = tuple(
-        CommandLine(line.line_no or position, line.sku, line.quantity, line.price_vnd)
+        CommandLine(line.line_no or position, line.sku, line.quantity, line.price_vnd, line.minimum_quantity)
         for position, line in enumerate(order.lines, 1)
     )
     told = order.contact

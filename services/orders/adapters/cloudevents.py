@@ -1,4 +1,4 @@
-"""CloudEvents 1.0 in JSON, one alone or in batch mode, as partners push many orders at once: the envelopes around them.
+"""CloudEvents 1.0: the envelopes around orders. In JSON one alone or many in batch mode, and over HTTP in headers.
 
     [{"specversion": "1.0", "id": "7f3…", "source": "/shops/31", "type": "vn.chophien.order.v1",
       "time": "2026-11-23T06:00:00+07:00", "datacontenttype": "application/json", "data": {"ref": "A-1001", …}}]
@@ -8,6 +8,7 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 from msgspec import Struct
@@ -17,6 +18,8 @@ from services.orders.adapters.base import Malformed
 ONE = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 ORDER = "vn.chophien.order.v1"
+BINARY = "ce-specversion"
+"""The header by which a request says that it is one event whose data alone is the body."""
 MOST_EVENTS = 500
 MOST_EVENT_BYTES = 65_536
 _MOST_ID = 200
@@ -46,18 +49,9 @@ class Event(Struct, frozen=True):
     fault: Malformed | None = None
 
 
-def is_batch(headers: Mapping[str, str]) -> bool:
-    """Whether the body says that it is one; header names are in lower case."""
-    return _kind(headers) == BATCH
-
-
-def is_one(headers: Mapping[str, str]) -> bool:
-    """Whether the body says that it is a single event."""
-    return _kind(headers) == ONE
-
-
-def _kind(headers: Mapping[str, str]) -> str:
-    return headers.get("content-type", "").partition(";")[0].strip().lower()
+def kind(content_type: str) -> str:
+    """The media type without its parameters, in lower case."""
+    return content_type.partition(";")[0].strip().lower()
 
 
 def event_schema(order: dict[str, Any]) -> dict[str, Any]:
@@ -102,6 +96,19 @@ def read_one(raw: bytes | msgspec.Raw) -> Event:
     name = event.id[:_MOST_ID]
     faults = _faults(event)
     return Event(name, bytes(event.data), Malformed(faults) if faults else None)
+
+
+def read_binary(headers: Mapping[str, str], raw: bytes) -> Event:
+    """A single event whose attributes are in headers, percent-encoded in UTF-8.
+
+    https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md#31-binary-content-mode
+    """
+    told = {name: unquote(headers.get(f"ce-{name}", "")) for name in ("id", "source", "type", "specversion")}
+    event = _Envelope(**told, data=msgspec.Raw(raw), datacontenttype=kind(headers.get("content-type", "")) or None)
+    faults = [(f"ce-{name}" if name in told else name, detail) for name, detail in _faults(event)]
+    if not event.source:
+        faults.append(("ce-source", "is missing"))
+    return Event(event.id[:_MOST_ID], raw, Malformed(faults) if faults else None)
 
 
 def _faults(event: _Envelope) -> list[tuple[str, str]]:

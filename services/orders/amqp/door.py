@@ -17,6 +17,7 @@ from services.orders.amqp.content import Delivery
 from services.orders.amqp.intake import Intake
 from services.orders.amqp.receiving import Receiver
 from services.orders.amqp.rejects import Rejects
+from services.orders.metrics import OrderMetrics
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +43,10 @@ class Turns:
 class AmqpDoor:
     """Open in every process of `orders` that works for lanes; several share what comes."""
 
-    def __init__(self, broker: Broker, receiver: Receiver, drain_s: int) -> None:
+    def __init__(self, broker: Broker, receiver: Receiver, drain_s: int, metrics: OrderMetrics) -> None:
         self._broker, self._receiver, self._drain_s = broker, receiver, drain_s
+        self._open = metrics.amqp_door_open.labels(topology.INTAKE)
+        self._waiting = metrics.amqp_waiting.labels(topology.INTAKE)
         self._stopping = asyncio.Event()
         self.waits_for: list[str] = ["the AMQP door has not opened"]
         """What keeps it closed, in words; empty while it is open."""
@@ -61,7 +64,7 @@ class AmqpDoor:
                 ):
                     await self._serve(link, source, publisher, backoff)
             except BROKER_WEATHER as error:
-                self.waits_for = ["the partners' broker is away"]
+                self._set(["the partners' broker is away"])
                 log.warning("the partners' broker is away: %s", describe(error))
                 await backoff.wait()
 
@@ -69,6 +72,10 @@ class AmqpDoor:
         """Ends `run`."""
         self._stopping.set()
         self._receiver.stop()
+
+    def _set(self, waits_for: list[str]) -> None:
+        self.waits_for = waits_for
+        self._open.set(not waits_for)
 
     async def _serve(self, link: Link, source: Link, publisher: Link, backoff: Backoff) -> None:
         """Over three connections: a broker that stops publishers must stop neither acknowledgements nor the guard."""
@@ -88,12 +95,13 @@ class AmqpDoor:
                 if not (consumed := intake.consumes):
                     turns = Turns()  # with a queue that was deleted, all that led to it is gone
                 async with asyncio.timeout(30):
-                    consumers = await answered(topology.declare(link.connection, turns.next(accounts)))
-                if not intake.consumes or not consumers:
+                    now = await answered(topology.declare(link.connection, turns.next(accounts)))
+                if not intake.consumes or not now.consumers:
                     await intake.consume()
                     if consumed:  # deleted meanwhile
                         turns = Turns()
-                self.waits_for = []
+                self._set([])
+                self._waiting.set(now.waiting)
                 backoff.reset()
                 await self._until_disturbed(intake)
         finally:

@@ -19,9 +19,9 @@ from services.orders.adapters.base import Batch
 from services.orders.amqp import content, topology
 from services.orders.amqp.content import Delivery, Limits, Rejection
 from services.orders.amqp.rejects import Rejects
-from services.orders.desk import Desk, PartnerChanged
+from services.orders.desk import Desk, PartnerChanged, Taken
 from services.orders.domain.command import OrderCommand
-from services.orders.intake import Answer, Push
+from services.orders.intake import Push
 from services.orders.metrics import OrderMetrics
 from services.orders.store import accounts as store
 
@@ -108,11 +108,11 @@ class Receiver:
                 await asyncio.sleep(0)
         return found
 
-    async def _store(self, partner_id: UUID, orders: Orders) -> list[Answer | Exception]:
+    async def _store(self, partner_id: UUID, orders: Orders) -> list[Taken | Exception]:
         """What became of each. Raises _NoAccount."""
         if partner_id not in self._accounts and not await self._patiently(lambda: self._has_account(partner_id)):
             raise _NoAccount
-        results: list[Answer | Exception] = []
+        results: list[Taken | Exception] = []
         for some in _in_shares(orders):
             results += await self._take(partner_id, some)
         for result in results:
@@ -123,10 +123,10 @@ class Receiver:
     async def _has_account(self, partner_id: UUID) -> bool:
         return await store.has_account(self._ledger.pool, partner_id)
 
-    async def _take(self, partner_id: UUID, orders: Orders) -> list[Answer | Exception]:
+    async def _take(self, partner_id: UUID, orders: Orders) -> list[Taken | Exception]:
         anew = False
 
-        async def once() -> list[Answer | Exception]:
+        async def once() -> list[Taken | Exception]:
             partner = await self._desk.partner(partner_id, anew=anew)
             if partner is None:
                 raise _NoAccount

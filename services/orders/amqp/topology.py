@@ -8,6 +8,7 @@ A partner's user may write to its exchange and read its queue of rejects; nothin
 
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import NamedTuple
 from uuid import UUID
 
 from aio_pika import ExchangeType
@@ -68,8 +69,15 @@ def owner(exchange_name: str) -> UUID | None:
     return partner_id if exchange(partner_id) == exchange_name else None
 
 
-async def declare(connection: AbstractConnection, partner_ids: Iterable[UUID]) -> int:
-    """Declares the intake and what these partners need; safe to repeat. Returns how many consume the intake."""
+class IntakeNow(NamedTuple):
+    """How many consume the intake, and how many messages wait in it that nobody has in hand."""
+
+    consumers: int
+    waiting: int
+
+
+async def declare(connection: AbstractConnection, partner_ids: Iterable[UUID]) -> IntakeNow:
+    """Declares the intake and what these partners need; safe to repeat. Returns how the intake stands."""
     async with connection.channel() as channel:
         intake = await channel.declare_queue(INTAKE, durable=True, arguments=dict(_INTAKE))
         await channel.declare_exchange(REJECTS, ExchangeType.DIRECT, durable=True)
@@ -78,4 +86,5 @@ async def declare(connection: AbstractConnection, partner_ids: Iterable[UUID]) -
             await intake.bind(exchange(partner_id))
             rejects = await channel.declare_queue(reject_queue(partner_id), durable=True, arguments=dict(_REJECTS))
             await rejects.bind(REJECTS, str(partner_id))
-    return intake.declaration_result.consumer_count or 0
+    found = intake.declaration_result
+    return IntakeNow(found.consumer_count or 0, found.message_count or 0)

@@ -38,12 +38,21 @@ class Revision:
 
 
 class CommandLine(Struct, frozen=True):
-    """One line as sold: `quantity` counts what the SKU names (bags, boxes, kilograms)."""
+    """One line as sold: `quantity` counts what the SKU names (bags, boxes, kilograms).
+
+    `minimum` is the least of it that is useful to the customer, at most the quantity; None: any part is.
+    """
 
     line_no: int
     sku: str
     quantity: Decimal
     price_vnd: int | None = None
+    minimum: Decimal | None = None
+
+    def content(self) -> tuple[object, ...]:
+        """As it is digested and stored: numbers that are equal are written alike, and no minimum is not written."""
+        said = (self.line_no, self.sku, decimal_text(self.quantity), self.price_vnd)
+        return said if self.minimum is None else (*said, decimal_text(self.minimum))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -93,7 +102,7 @@ class OrderCommand(Struct, frozen=True):
         content = (
             kind.value,
             delivery_day and delivery_day.isoformat(),
-            [(line.line_no, line.sku, decimal_text(line.quantity), line.price_vnd) for line in lines],
+            [line.content() for line in lines],
             contact and contact.content,
         )
         digest = hashlib.sha256(_encode(content).encode()).hexdigest()

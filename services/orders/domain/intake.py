@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from services.orders.domain.command import CommandLine, Kind, OrderCommand
-from services.orders.domain.order import Line, LineState, Offer, Order, OrderState, SkuMapping
+from services.orders.domain.order import Line, LineState, Offer, Order, OrderState, SkuMapping, minimum_steps
 
 MOST_STEPS = 1_000_000_000
 """More than any cooperative grows; also keeps every sum far below 2^63."""
@@ -115,13 +115,13 @@ def _outcome(before: Order, after: Order) -> Outcome:
 
 def _visible(order: Order) -> list[tuple[object, ...]]:
     """What readers of the events see of an order."""
-    ordered = [(line.line_no, line.offer_id, line.quantity_steps) for line in order.ordered]
+    ordered = [(line.line_no, line.offer_id, line.quantity_steps, line.minimum_steps) for line in order.ordered]
     return [*ordered, *((line.line_no, line.sku, line.reason) for line in order.refused)]
 
 
 def _cancel(order: Order, books: Books, now: datetime) -> tuple[tuple[Line, ...], frozenset[int]]:
     """Gives up every line except those bound to an offer that has closed."""
-    kept = _bound_for_good(order, books, now)
+    kept = bound_for_good(order, books, now)
     return tuple(line if line.line_no in kept else line.cancelled() for line in order.lines), frozenset(kept)
 
 
@@ -132,12 +132,12 @@ def _revise(
     if not order.lines:
         asked = sorted(command.lines, key=lambda line: line.line_no)
         return tuple(_bind(line.line_no, line, command.delivery_day, None, books, now) for line in asked), frozenset()
-    kept = _bound_for_good(order, books, now)
-    answered = _match(kept.values(), command.lines)
+    kept = bound_for_good(order, books, now)
+    answered = match_lines(kept.values(), command.lines)
     late_lines = frozenset(
         line_no
         for line_no, line in kept.items()
-        if line_no not in answered or _steps(answered[line_no], books.skus) != line.quantity_steps
+        if line_no not in answered or not _is_as_asked(line, answered[line_no], books.skus)
     )
     spoken_for = {line.line_no for line in answered.values()}
     lines = {line.line_no: line if line.line_no in kept else line.cancelled() for line in order.lines}
@@ -156,7 +156,7 @@ def _revise(
     return tuple(lines[line_no] for line_no in sorted(lines)), late_lines
 
 
-def _bound_for_good(order: Order, books: Books, now: datetime) -> dict[int, Line]:
+def bound_for_good(order: Order, books: Books, now: datetime) -> dict[int, Line]:
     """The ordered lines whose offers take no more changes, by number."""
 
     def closed(line: Line) -> bool:
@@ -166,7 +166,7 @@ def _bound_for_good(order: Order, books: Books, now: datetime) -> dict[int, Line
     return {line.line_no: line for line in order.ordered if closed(line)}
 
 
-def _match(kept: Iterable[Line], wanted: Sequence[CommandLine]) -> dict[int, CommandLine]:
+def match_lines(kept: Iterable[Line], wanted: Sequence[CommandLine]) -> dict[int, CommandLine]:
     """Which line of the push speaks of which kept line: by number and SKU, else by SKU in the given order."""
     left = {line.line_no: line for line in wanted}
     found: dict[int, CommandLine] = {}
@@ -181,6 +181,13 @@ def _match(kept: Iterable[Line], wanted: Sequence[CommandLine]) -> dict[int, Com
     return found
 
 
+def _is_as_asked(line: Line, wanted: CommandLine, skus: Mapping[str, SkuMapping]) -> bool:
+    return (
+        _steps(wanted, skus) == line.quantity_steps
+        and minimum_steps(wanted, wanted.quantity, line.quantity_steps) == line.minimum_steps
+    )
+
+
 def _asks_the_same_day(order: Order, command: OrderCommand) -> bool:
     """Only then may a line stay with its offer; else the outcome would hang on which push came first."""
     stored = order.command
@@ -190,8 +197,11 @@ def _asks_the_same_day(order: Order, command: OrderCommand) -> bool:
 def _steps(line: CommandLine, skus: Mapping[str, SkuMapping]) -> int | Reason:
     """The line's quantity in whole steps of its product, or why it is none."""
     mapping = skus.get(line.sku)
-    if mapping is None:
-        return Reason.UNKNOWN_SKU
+    return Reason.UNKNOWN_SKU if mapping is None else steps_of(line, mapping)
+
+
+def steps_of(line: CommandLine, mapping: SkuMapping) -> int | Reason:
+    """The same for a line whose SKU is known."""
     units, parts = line.quantity.as_integer_ratio()
     factor = mapping.factor
     milliunits = units * factor.numerator * 1000
@@ -209,13 +219,17 @@ def _bind(
     steps = _steps(wanted, books.skus)
     if isinstance(steps, Reason):
         return Line(*sold, LineState.REFUSED, reason=steps)
+    least_steps = minimum_steps(wanted, wanted.quantity, steps)
+    if least_steps is None:
+        return Line(*sold, LineState.REFUSED, reason=Reason.NOT_IN_STEPS)
     product = books.skus[wanted.sku].product
     stays = before is not None and before.sku == wanted.sku and before.product == product
     offer = books.offers.by_id[before.offer_id] if before and before.offer_id and stays else None
     found = offer or _offer_for(books.offers.by_product.get(product.product_id, ()), day, now)
     if isinstance(found, Reason):
         return Line(*sold, LineState.REFUSED, product, quantity_steps=steps, reason=found)
-    return Line(*sold, LineState.ORDERED, product, found.offer_id, found.delivery_day, steps)
+    offered = (product, found.offer_id, found.delivery_day)
+    return Line(*sold, LineState.ORDERED, *offered, steps, minimum_steps=least_steps)
 
 
 def _with_promise(line: Line, before: Line | None) -> Line:

@@ -15,7 +15,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from services.orders.domain.command import Kind, OrderCommand
+from services.orders.domain.command import CommandLine, Kind, OrderCommand
 
 
 class LineState(StrEnum):
@@ -71,7 +71,10 @@ class Offer(Struct, frozen=True):
 
 
 class Line(Struct, frozen=True):
-    """`sold_quantity` is the partner's; `quantity_steps` ours. `promised_steps` is what is still coming."""
+    """`sold_quantity` is the partner's; `quantity_steps` ours. `promised_steps` is what is still coming.
+
+    `minimum_steps` is the least that is useful to the customer, as the command says that made the line so.
+    """
 
     line_no: int
     sku: str
@@ -85,6 +88,7 @@ class Line(Struct, frozen=True):
     promised_steps: int = 0
     short_steps: int = 0
     reason: str | None = None
+    minimum_steps: int = 1
 
     @property
     def is_decided(self) -> bool:
@@ -94,6 +98,14 @@ class Line(Struct, frozen=True):
     def cancelled(self) -> "Line":
         """The line as it is kept for the record."""
         return replace(self, state=LineState.CANCELLED, promised_steps=0, short_steps=0, reason=None)
+
+
+def minimum_steps(wanted: CommandLine, sold_quantity: Decimal, quantity_steps: int) -> int | None:
+    """The minimum of a line in steps, where so much of it makes so many; None where that is no whole number."""
+    if wanted.minimum is None:
+        return 1
+    steps = Fraction(wanted.minimum) * quantity_steps / Fraction(sold_quantity)
+    return steps.numerator if steps.denominator == 1 else None
 
 
 class Order(Struct, frozen=True):

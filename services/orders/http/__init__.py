@@ -1,6 +1,18 @@
-"""The routes: partners push and read orders; staff keep partners and SKU maps and look at orders."""
+"""The routes: partners push and read orders; staff keep partners, SKU maps and orders; the union pools offers."""
 
-from services.orders.http import amqp_accounts, customers, order_files, orders, partners, push, revenue, skus, uploads
+from services.orders.http import (
+    amqp_accounts,
+    api_credentials,
+    campaigns,
+    customers,
+    order_files,
+    orders,
+    partners,
+    push,
+    revenue,
+    skus,
+    uploads,
+)
 
 routers = (
     push.router,
@@ -12,4 +24,6 @@ routers = (
     skus.router,
     uploads.router,
     amqp_accounts.router,
+    api_credentials.router,
+    campaigns.router,
 )

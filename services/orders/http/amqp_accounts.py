@@ -11,7 +11,7 @@ from services.chassis.runtime import Runtime
 from services.orders.amqp import topology
 from services.orders.amqp.passwords import new_password, password_hash
 from services.orders.amqp.receiving import ADAPTER
-from services.orders.http.partners import OwnPartner
+from services.orders.http.partners import OwnShop
 from services.orders.settings import OrdersSettings
 from services.orders.store import accounts as store
 
@@ -34,7 +34,7 @@ class AmqpAccount(BaseModel):
     summary="Give a partner AMQP access, or a new password",
     responses={409: {"description": "The partner's adapter is another than `canonical`, or there is no AMQP here."}},
 )
-async def renew_amqp_account(partner: OwnPartner, request: Request) -> AmqpAccount:
+async def renew_amqp_account(partner: OwnShop, request: Request) -> AmqpAccount:
     """Valid within seconds; a password from before ends then, with the connections that were opened with it."""
     runtime: Runtime[OrdersSettings] = request.app.state.runtime
     vhost, now = runtime.settings.partners_vhost, datetime.now(UTC)
@@ -60,7 +60,7 @@ async def renew_amqp_account(partner: OwnPartner, request: Request) -> AmqpAccou
 @router.delete(
     "/v1/partners/{partner_id}/amqp-account", status_code=204, summary="Withdraw the AMQP access of a partner"
 )
-async def withdraw_amqp_account(partner: OwnPartner, request: Request) -> Response:
+async def withdraw_amqp_account(partner: OwnShop, request: Request) -> Response:
     """Within seconds the partner is disconnected and let in no more, and nothing that it publishes is taken."""
 
     async def work(tx: Transaction) -> None:

@@ -76,6 +76,25 @@ class OrderDetail(OrderAnswer):
     contact: Customer | None = None
 
 
+@dataclass(slots=True, kw_only=True)
+class PartAnswer(OrderAnswer):
+    """One cooperative's part: an order of its own, with its own id, which webhooks name."""
+
+    cooperative_id: UUID
+
+
+@dataclass(slots=True)
+class PooledOrderAnswer:
+    """`lines` are as pushed, over all cooperatives together; `parts` say who brings what."""
+
+    campaign_id: UUID
+    url: str
+    partner_ref: str
+    state: OrderState
+    lines: list[LineAnswer]
+    parts: list[PartAnswer]
+
+
 @dataclass(slots=True)
 class FieldFault:
     """What is wrong with one field."""
@@ -93,7 +112,7 @@ class ItemAnswer:
 
     id: str
     status: int
-    order: OrderAnswer | None = None
+    order: OrderAnswer | PooledOrderAnswer | None = None
     errors: list[FieldFault] | None = None
 
 
@@ -135,10 +154,11 @@ def of_order(order: Order, late_lines: frozenset[int] = frozenset()) -> OrderAns
 
 def of_lines(order: Order, late_lines: frozenset[int] = frozenset()) -> list[LineAnswer]:
     """The lines of an order in the order of their numbers."""
-    return [_of_line(line, line.line_no in late_lines) for line in order.lines]
+    return [of_line(line, line.line_no in late_lines) for line in order.lines]
 
 
-def _of_line(line: Line, late: bool) -> LineAnswer:
+def of_line(line: Line, late: bool = False) -> LineAnswer:
+    """One line; `late` where it could not follow the push."""
     product = line.product
     ordered = line.state is LineState.ORDERED
     reason = Reason.TOO_LATE if late else None if ordered else line.reason

@@ -1,9 +1,10 @@
 """Staff: partners, their secrets and their tiers."""
 
+from collections.abc import Mapping
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Body, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from services.chassis import problems, standard_webhooks
@@ -11,7 +12,7 @@ from services.chassis.access import Authenticated
 from services.chassis.ids import uuid7
 from services.chassis.ledger import Transaction
 from services.chassis.runtime import Runtime
-from services.orders.adapters import ADAPTERS
+from services.orders.adapters import ADAPTERS, canonical
 from services.orders.settings import OrdersSettings
 from services.orders.store import partners as store
 from services.orders.store.partners import OPEN_SALE, Partner
@@ -22,7 +23,7 @@ _TEXT = r"^[^\x00-\x1f\x7f]+$"
 Text = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_TEXT)]
 
 
-class _Body(BaseModel):
+class Input(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
@@ -32,36 +33,56 @@ Tier = Annotated[
 ]
 
 
-class NewPartner(_Body):
-    """A platform's shop of one cooperative, by its slug."""
+Secret = Annotated[
+    str,
+    StringConstraints(min_length=8, max_length=500, pattern=_TEXT),
+    Field(description="The one that the platform has given, or will be told; without it a fresh one is made."),
+]
+SettingName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+SettingText = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=_TEXT)]
 
-    cooperative: Text
+
+class NewPartner(Input):
+    """A platform's shop. `settings`: what its adapter needs beside the secret."""
+
+    cooperative: Annotated[
+        Text | None,
+        Field(description="The slug of whose shop it is. null: a campaign of the union, over cooperatives (operator)."),
+    ]
     name: Text
     adapter: Text = Field(examples=sorted(ADAPTERS))
     tier: Tier = OPEN_SALE
+    secret: Secret | None = None
+    settings: Annotated[dict[SettingName, SettingText], Field(max_length=20)] = {}
 
 
-class PartnerTier(_Body):
+class NewSecret(Input):
+    """The next secret of a partner."""
+
+    secret: Secret | None = None
+
+
+class PartnerTier(Input):
     """What is agreed with the partner, such as a supermarket's contract."""
 
     tier: Tier
 
 
 class PartnerRegistered(BaseModel):
-    """`secret` is shown this once."""
+    """`secret` is shown this once, and only where it was made here."""
 
     partner_id: UUID
     name: str
     adapter: str
     push_url: str
-    secret: str
+    secret: str | None
 
 
 class SecretRotated(BaseModel):
-    """`secret` is shown this once; the one before it is valid until it is deleted."""
+    """`secret` is shown this once, if it was made here; the one before it is valid until it is deleted."""
 
     partner_id: UUID
-    secret: str
+    secret: str | None
 
 
 async def _partner_of_principal(partner_id: UUID, request: Request, principal: Authenticated) -> Partner:
@@ -75,17 +96,34 @@ async def _partner_of_principal(partner_id: UUID, request: Request, principal: A
 OwnPartner = Annotated[Partner, Depends(_partner_of_principal)]
 
 
+def _no_seat(partner: OwnPartner) -> Partner:
+    if partner.campaign_id:
+        raise problems.conflict("This is a cooperative's seat in a campaign; the union sets what concerns it.")
+    return partner
+
+
+OwnShop = Annotated[Partner, Depends(_no_seat)]
+"""A partner that pushes itself: no seat in a campaign."""
+
+
 @router.post("/v1/partners", status_code=201, summary="Register a partner")
 async def register_partner(body: NewPartner, request: Request, principal: Authenticated) -> PartnerRegistered:
-    """Makes a partner with a fresh secret."""
+    """Makes a partner, with the secret that its platform has given or a fresh one."""
     runtime: Runtime[OrdersSettings] = request.app.state.runtime
     if body.adapter not in ADAPTERS:
         raise problems.invalid([("adapter", f"must be one of {', '.join(sorted(ADAPTERS))}")])
-    cooperative_id = await store.get_cooperative_id(runtime.pool, body.cooperative)
-    principal.must_see(cooperative_id, "cooperative")
-    assert cooperative_id is not None
-    secret = standard_webhooks.new_secret()
-    partner = Partner(uuid7(), cooperative_id, body.name, body.adapter, (secret,), body.tier)
+    if faults := [*_faulty_settings(body.adapter, body.settings), *_faulty_secret(body.adapter, body.secret)]:
+        raise problems.invalid(faults)
+    partner_id = cooperative_id = uuid7()
+    if body.cooperative is None:
+        principal.must_be("operator")
+    else:
+        found = await store.get_cooperative_id(runtime.pool, body.cooperative)
+        principal.must_see(found, "cooperative")
+        assert found is not None
+        cooperative_id = found
+    secret = body.secret or standard_webhooks.new_secret()
+    partner = Partner(partner_id, cooperative_id, body.name, body.adapter, (secret,), body.tier, body.settings)
 
     async def work(tx: Transaction) -> None:
         await store.insert_partner(tx.conn, partner)
@@ -96,12 +134,32 @@ async def register_partner(body: NewPartner, request: Request, principal: Authen
         name=partner.name,
         adapter=partner.adapter,
         push_url=f"/v1/partners/{partner.partner_id}/orders",
-        secret=secret,
+        secret=None if body.secret else secret,
     )
 
 
+def _faulty_settings(adapter: str, given: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What is missing, and what the adapter does not know."""
+    declaration = ADAPTERS[adapter].DECLARATION
+    known = {name.removesuffix("?"): not name.endswith("?") for name in declaration.settings}
+    missing = [(f"settings.{name}", "is missing") for name, needed in known.items() if needed and name not in given]
+    unknown = [(f"settings.{name}", f"is nothing that {adapter} needs") for name in given if name not in known]
+    return missing + unknown
+
+
+def _faulty_secret(adapter: str, secret: str | None) -> list[tuple[str, str]]:
+    """Partners that write their own integration sign as Standard Webhooks do; a platform's secret is any text."""
+    if secret is None or adapter != canonical.DECLARATION.name:
+        return []
+    try:
+        standard_webhooks.key_of(secret)
+    except ValueError as error:
+        return [("secret", str(error))]
+    return []
+
+
 @router.put("/v1/partners/{partner_id}/tier", status_code=204, summary="Say which tier a partner is of")
-async def set_tier(body: PartnerTier, partner: OwnPartner, request: Request) -> Response:
+async def set_tier(body: PartnerTier, partner: OwnShop, request: Request) -> Response:
     """Counts for what the partner orders from now on; orders that are there keep the tier that they came with."""
 
     async def work(tx: Transaction) -> None:
@@ -112,21 +170,26 @@ async def set_tier(body: PartnerTier, partner: OwnPartner, request: Request) -> 
 
 
 @router.post("/v1/partners/{partner_id}/secrets", status_code=201, summary="Rotate the secret of a partner")
-async def rotate_secret(partner: OwnPartner, request: Request) -> SecretRotated:
+async def rotate_secret(
+    partner: OwnShop, request: Request, body: Annotated[NewSecret | None, Body()] = None
+) -> SecretRotated:
     """The new secret is valid at once; the previous one until it is deleted; one before that no longer."""
-    secret = standard_webhooks.new_secret()
+    given = body.secret if body else None
+    if faults := _faulty_secret(partner.adapter, given):
+        raise problems.invalid(faults)
+    secret = given or standard_webhooks.new_secret()
 
     async def work(tx: Transaction) -> None:
         await store.save_secret(tx.conn, partner.partner_id, secret)
 
     await request.app.state.runtime.ledger.transact(work)
-    return SecretRotated(partner_id=partner.partner_id, secret=secret)
+    return SecretRotated(partner_id=partner.partner_id, secret=None if given else secret)
 
 
 @router.delete(
     "/v1/partners/{partner_id}/secrets/previous", status_code=204, summary="End the previous secret of a partner"
 )
-async def delete_previous_secret(partner: OwnPartner, request: Request) -> Response:
+async def delete_previous_secret(partner: OwnShop, request: Request) -> Response:
     """From now on only the newest secret is valid."""
 
     async def work(tx: Transaction) -> None:

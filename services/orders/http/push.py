@@ -5,41 +5,55 @@ that does not fit get the same answer, so that nobody can find out which partner
 """
 
 import logging
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
+from starlette.responses import PlainTextResponse
 
-from services.chassis import problems, trace
+from services.chassis import parking, problems, trace
 from services.chassis.direct import DirectRoute
-from services.chassis.faults import is_weather
-from services.chassis.ledger import EventTooLarge
+from services.chassis.ledger import Transaction
 from services.chassis.problems import Problem
 from services.orders.adapters import ADAPTERS, cloudevents
-from services.orders.adapters.base import BadSignature, Batch, Ignored, Malformed, Ping, Read
+from services.orders.adapters.base import (
+    BadSignature,
+    Batch,
+    Challenge,
+    Credentials,
+    Declaration,
+    Ignored,
+    Malformed,
+    Ping,
+    Read,
+    Thin,
+)
+from services.orders.adapters.base import Request as PlatformRequest
 from services.orders.adapters.canonical import CanonicalOrder, CanonicalPush
-from services.orders.desk import Desk, PartnerChanged
+from services.orders.desk import Desk, PartnerChanged, Taken
 from services.orders.domain.command import OrderCommand
 from services.orders.domain.intake import Outcome
-from services.orders.domain.order import OrderState
-from services.orders.http.answers import BatchAnswer, FieldFault, ItemAnswer, OrderAnswer, Passed, of_order, response
-from services.orders.intake import Answer, Push
+from services.orders.http import pushed
+from services.orders.http.answers import BatchAnswer, OrderAnswer, Passed, PooledOrderAnswer
+from services.orders.intake import Push
 from services.orders.limits import PushLimit
 from services.orders.metrics import OrderMetrics
 from services.orders.settings import OrdersSettings
-from services.orders.store.orders import get_order
 from services.orders.store.partners import Partner
-from services.orders.waiting import PromiseBoard
+from services.orders.told import ToldOrders
 
 log = logging.getLogger(__name__)
 
 router = APIRouter(tags=["partners"], route_class=DirectRoute)
 
-_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,6})\"?(?:$|[,;\s])", re.IGNORECASE)
+MOST_PARAMETERS = 50
+"""In the query of a request."""
+MOST_REASON = 500
+"""Characters of what is written beside a body that was set aside."""
 
 
 def _without_references(schema: Any, parts: dict[str, Any]) -> Any:
@@ -66,21 +80,27 @@ The body is what the partner's platform sends (the schema shown is that of the `
 platform signs. Several pushes of one order may come late, twice and in any order: the newest by the platform's own
 time of update counts. `Prefer: wait=N` (RFC 7240) holds the answer up to N seconds until the order is promised.
 
-A `canonical` partner may also push an order as one CloudEvent (`application/cloudevents+json`), and 1 to 500 orders at
-once as `application/cloudevents-batch+json`; each event of a batch is answered for itself, in its order, and
-`Prefer` has no effect.
+A `canonical` partner may also push an order as one CloudEvent (`application/cloudevents+json`, or `application/json`
+with the attributes in `ce-` headers), and 1 to 500 orders at once as `application/cloudevents-batch+json`; each event
+of a batch is answered for itself, in its order, and `Prefer` has no effect.
+
+A campaign of the union is pushed to in the same way. Its order is split over the cooperatives: the answer has the
+lines in all, and the part of each cooperative as an order of its own.
+
+Platforms are answered as they document it: some want 200 and no body, and some stop sending after a refusal, so that
+what they send in error is counted and answered 200 all the same.
 """
 
 
 @router.post(
     "/v1/partners/{partner_id}/orders",
     status_code=202,
-    response_model=OrderAnswer | BatchAnswer,
+    response_model=OrderAnswer | PooledOrderAnswer | BatchAnswer,
     summary="Push an order, or a batch of orders",
     description=_DESCRIPTION,
     responses={
         200: {
-            "model": OrderAnswer | BatchAnswer | Passed,
+            "model": OrderAnswer | PooledOrderAnswer | BatchAnswer | Passed,
             "description": "Known already, or promised while waiting (`Preference-Applied: wait`), or not for us.",
         },
         401: {"description": "The partner does not exist, the signature does not fit, or its time is too old."},
@@ -97,12 +117,22 @@ async def push(partner_id: str, request: Request) -> Response:
     received_at = datetime.now(UTC)
     metrics: OrderMetrics = request.app.state.order_metrics
     desk: Desk = request.app.state.desk
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]}
-    raw = await _counted_body(request, headers, metrics)
+    partner = await _partner(desk, partner_id, metrics)
+    asked = await _asked(request, partner, metrics)
     for anew in (False, True):
-        partner, read = await _read(desk, partner_id, anew, headers, raw, metrics)
-        if isinstance(read, Ping | Ignored):
-            return _passed(partner, read, metrics)
+        try:
+            partner, read = await _read(desk, partner, anew, asked, metrics)
+        except BadSignature:
+            return pushed.unproven(_declaration(partner))
+        except Malformed as error:
+            return await _answer_faulty(request, partner, asked.raw, error.fields)
+        if isinstance(read, Ping | Ignored | Challenge):
+            return _answer_passed(partner, read, metrics)
+        if isinstance(read, Thin):
+            try:
+                return await _take_thin(request, partner, read, received_at, metrics)
+            except PartnerChanged:
+                continue
         pushes = [Push(partner, command, received_at, trace.current.get()) for command in _commands(read)]
         _admit(request, partner, len(pushes), metrics)
         try:
@@ -112,31 +142,46 @@ async def push(partner_id: str, request: Request) -> Response:
         for result in results:
             outcome = "failed" if isinstance(result, Exception) else result.outcome
             metrics.pushes.labels(partner.adapter, outcome).inc()
-        return _answer_batch(read, results) if isinstance(read, Batch) else await _answer(request, results[0])
+        if isinstance(read, Batch):
+            return await _answer_batch(request, partner, asked.raw, read, results)
+        return await pushed.answer(request, _declaration(partner), results[0])
     raise problems.conflict("The partner's secret is changing just now. Send the same again.")
 
 
-async def _read(
-    desk: Desk, partner_id: str, anew: bool, headers: Mapping[str, str], raw: bytes, metrics: OrderMetrics
-) -> tuple[Partner, Read]:
-    """What the body says, and who proved to have said it. Raises the refusal."""
-    partner = await desk.partner(_id(partner_id), anew=anew)
+@router.get(
+    "/v1/partners/{partner_id}/orders",
+    response_class=PlainTextResponse,
+    summary="Answer a platform that tries the address",
+    description="Some platforms send a challenge with a token that was registered, and want the challenge back.",
+    responses={401: {"description": "The partner does not exist, its platform sends none, or the token is wrong."}},
+)
+async def challenge(partner_id: str, request: Request) -> Response:
+    """The challenge as plain text."""
+    metrics: OrderMetrics = request.app.state.order_metrics
+    desk: Desk = request.app.state.desk
+    partner = await _partner(desk, partner_id, metrics)
+    if not _declaration(partner).answers_get:
+        raise pushed.unauthorized()
+    try:
+        partner, read = await _read(desk, partner, False, _request(request, b""), metrics)
+    except (BadSignature, Malformed):
+        raise pushed.unauthorized() from None
+    if not isinstance(read, Ping | Challenge):
+        raise pushed.unauthorized()
+    return _answer_passed(partner, read, metrics)
+
+
+def _declaration(partner: Partner) -> Declaration:
+    return ADAPTERS[partner.adapter].DECLARATION
+
+
+async def _partner(desk: Desk, partner_id: str, metrics: OrderMetrics) -> Partner:
+    """The partner of the address. Raises 401."""
+    partner = await desk.partner(_id(partner_id), anew=False)
     if partner is None:
         metrics.pushes.labels("unknown", "bad_signature").inc()
-        raise unauthorized()
-    adapter = ADAPTERS[partner.adapter]
-    try:
-        adapter.verify(partner.secrets, headers, raw, datetime.now(UTC))
-        return partner, adapter.read(headers, raw)
-    except BadSignature as error:
-        if not anew:  # its secret may be newer than what is remembered
-            return await _read(desk, partner_id, True, headers, raw, metrics)
-        metrics.pushes.labels(partner.adapter, "bad_signature").inc()
-        log.warning("push refused", extra={"partner": str(partner.partner_id), "reason": str(error)})
-        raise unauthorized() from None
-    except Malformed as error:
-        metrics.pushes.labels(partner.adapter, "malformed").inc()
-        raise problems.invalid(error.fields) from None
+        raise pushed.unauthorized()
+    return partner
 
 
 def _admit(request: Request, partner: Partner, orders: int, metrics: OrderMetrics) -> None:
@@ -156,31 +201,16 @@ def _id(partner_id: str) -> UUID:
         return UUID(int=0)  # nobody's
 
 
-def _commands(read: OrderCommand | Batch) -> list[OrderCommand]:
-    if isinstance(read, Batch):
-        return [item.command for item in read.items if isinstance(item.command, OrderCommand)]
-    return [read]
-
-
-def _passed(partner: Partner, read: Ping | Ignored, metrics: OrderMetrics) -> Response:
-    passed = Passed(answer="pong") if isinstance(read, Ping) else Passed(answer="ignored", reason=read.reason)
-    metrics.pushes.labels(partner.adapter, passed.answer).inc()
-    return response(passed, 200)
-
-
-def unauthorized() -> Problem:
-    """401 that does not say which part was wrong."""
-    detail = "The partner, its signature or the time of signing is not valid."
-    return Problem(401, "unauthorized", "Unauthorized", detail, headers={"WWW-Authenticate": "Signature"})
-
-
-async def _counted_body(request: Request, headers: Mapping[str, str], metrics: OrderMetrics) -> bytes:
+async def _asked(request: Request, partner: Partner, metrics: OrderMetrics) -> PlatformRequest:
+    """The request with its whole body. Raises 400, 413, 422."""
     settings: OrdersSettings = request.app.state.runtime.settings
-    most_bytes = settings.http_max_body_bytes if cloudevents.is_batch(headers) else settings.max_order_bytes
+    batch = cloudevents.kind(request.headers.get("content-type", "")) == cloudevents.BATCH
+    large = batch or _declaration(partner).large
     try:
-        return await _body(request, most_bytes)
+        raw = await _body(request, settings.http_max_body_bytes if large else settings.max_order_bytes)
+        return _request(request, raw)
     except Problem as problem:
-        metrics.pushes.labels("unknown", problem.kind.replace("-", "_")).inc()
+        metrics.pushes.labels(partner.adapter, problem.kind.replace("-", "_")).inc()
         raise
 
 
@@ -201,60 +231,93 @@ async def _body(request: Request, most_bytes: int) -> bytes:
     return b"".join(parts)
 
 
-def _answer_batch(batch: Batch, results: Sequence[Answer | Exception]) -> Response:
-    """Each event's answer; the whole has the best status of them: 202 where anything is new. Raises the weather."""
-    if weather := next((it for it in results if isinstance(it, Exception) and is_weather(it)), None):
-        raise weather  # what was stored is known when the batch comes again
-    left = iter(results)
-    answers = [
-        _of_malformed(item.id, item.command) if isinstance(item.command, Malformed) else _of_result(item.id, next(left))
-        for item in batch.items
-    ]
-    statuses = {answer.status for answer in answers}
-    status = next(it for it in (202, 200, 422, 500) if it in statuses)
-    return response(BatchAnswer(answers), status)
-
-
-def _of_malformed(name: str, malformed: Malformed) -> ItemAnswer:
-    faults = [FieldFault(field=field, detail=detail) for field, detail in malformed.fields]
-    return ItemAnswer(id=name, status=422, errors=faults)
-
-
-def _of_result(name: str, result: Answer | Exception) -> ItemAnswer:
-    if not isinstance(result, Exception):
-        return ItemAnswer(id=name, status=_status(result), order=of_order(result.order, result.late_lines))
-    if isinstance(result, EventTooLarge):
-        return ItemAnswer(id=name, status=422, errors=[FieldFault(field="lines", detail=problems.too_much().detail)])
-    log.error("an order of a batch failed", exc_info=result)
-    return ItemAnswer(id=name, status=500, errors=[])
-
-
-def _status(answer: Answer) -> int:
-    return 200 if answer.outcome is Outcome.REPEATED else 202
-
-
-async def _answer(request: Request, answer: Answer | Exception) -> Response:
-    """202 for what is new, 200 for what was known; with `Prefer: wait`, 200 and the promise if it comes in time."""
-    if isinstance(answer, Exception):
-        raise answer
-    order = answer.order
-    headers = {}
-    status = _status(answer)
-    wait_s = _wait_s(request)
-    if wait_s:
-        board: PromiseBoard = request.app.state.promise_board
-        if order.state is OrderState.PLACED and await board.wait(order.order_id, wait_s):
-            filed = await get_order(request.app.state.runtime.pool, order.order_id)
-            order = filed.order if filed else order
-        if order.state is not OrderState.PLACED:
-            status, headers["Preference-Applied"] = 200, "wait"
-    body = of_order(order, answer.late_lines)
-    headers["Location"] = body.url
-    return response(body, status, headers)
-
-
-def _wait_s(request: Request) -> int:
-    """Seconds of `Prefer: wait=N` (RFC 7240), at most what the settings allow; 0 without it."""
-    found = _WAIT.search(", ".join(request.headers.getlist("prefer")))
+def _request(request: Request, raw: bytes) -> PlatformRequest:
+    """The request as adapters see it."""
     settings: OrdersSettings = request.app.state.runtime.settings
-    return min(int(found[1]), settings.longest_wait_s) if found else 0
+    scope = request.scope
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    url = (settings.public_url or f"{scope['scheme']}://{headers.get('host', '')}") + scope["path"]
+    written: str = scope["query_string"].decode("latin-1")
+    if not written:
+        return PlatformRequest(scope["method"], url, {}, headers, raw, datetime.now(UTC))
+    try:
+        query = dict(parse_qsl(written, keep_blank_values=True, max_num_fields=MOST_PARAMETERS))
+    except ValueError:
+        raise problems.invalid([("query", f"must have at most {MOST_PARAMETERS} parameters")]) from None
+    return PlatformRequest(scope["method"], f"{url}?{written}", query, headers, raw, datetime.now(UTC))
+
+
+async def _read(
+    desk: Desk, partner: Partner, anew: bool, asked: PlatformRequest, metrics: OrderMetrics
+) -> tuple[Partner, Read]:
+    """What the request says, and the partner as it proved to have said it. Raises BadSignature, Malformed, 401.
+
+    The secret may be newer than what is remembered, so the partner is read `anew` before a signature is refused.
+    """
+    if anew:
+        found = await desk.partner(partner.partner_id, anew=True)
+        if found is None:
+            raise pushed.unauthorized()
+        partner = found
+    adapter = ADAPTERS[partner.adapter]
+    credentials = Credentials(partner.secrets, partner.settings)
+    try:
+        adapter.verify(credentials, asked, datetime.now(UTC))
+        return partner, adapter.read(credentials, asked)
+    except BadSignature as error:
+        if not anew:
+            return await _read(desk, partner, True, asked, metrics)
+        metrics.pushes.labels(partner.adapter, "bad_signature").inc()
+        log.warning("push refused", extra={"partner": str(partner.partner_id), "reason": str(error)})
+        raise
+    except Malformed:
+        metrics.pushes.labels(partner.adapter, "malformed").inc()
+        raise
+
+
+async def _take_thin(
+    request: Request, partner: Partner, read: Thin, received_at: datetime, metrics: OrderMetrics
+) -> Response:
+    """What the push tells of is stored, to be pulled later. Raises PartnerChanged."""
+    told: ToldOrders = request.app.state.told
+    answer = "told" if await told.take(partner, read.pulls, received_at) else Outcome.REPEATED
+    metrics.pushes.labels(partner.adapter, answer).inc()
+    return pushed.short(_declaration(partner), answer)
+
+
+def _commands(read: OrderCommand | Batch) -> list[OrderCommand]:
+    if isinstance(read, Batch):
+        return [item.command for item in read.items if isinstance(item.command, OrderCommand)]
+    return [read]
+
+
+def _answer_passed(partner: Partner, read: Ping | Ignored | Challenge, metrics: OrderMetrics) -> Response:
+    answer, response = pushed.passed(_declaration(partner), read)
+    metrics.pushes.labels(partner.adapter, answer).inc()
+    return response
+
+
+async def _answer_faulty(request: Request, partner: Partner, raw: bytes, fields: Sequence[tuple[str, str]]) -> Response:
+    """The refusal. Where a platform must not see one, an operator does: the body is kept as rejected."""
+    if _declaration(partner).on_malformed != 200:
+        raise problems.invalid(fields)
+    reason = "; ".join(f"{name} {detail}" for name, detail in fields)[:MOST_REASON]
+
+    async def work(tx: Transaction) -> None:
+        await parking.save_rejected(tx.conn, f"pushes of {partner.partner_id}", reason, raw)
+
+    await request.app.state.runtime.ledger.transact(work)
+    log.error("a push that must not be refused is faulty", extra={"partner": str(partner.partner_id), "reason": reason})
+    return pushed.short(_declaration(partner), "set_aside")
+
+
+async def _answer_batch(
+    request: Request, partner: Partner, raw: bytes, batch: Batch, results: Sequence[Taken | Exception]
+) -> Response:
+    """Each order's answer where the platform reads it; else one for all, and what could not be taken is set aside."""
+    if _declaration(partner).answers_each:
+        return pushed.answer_each(batch, results)
+    faults = pushed.faults(batch, results)
+    return (
+        await _answer_faulty(request, partner, raw, faults) if faults else pushed.short(_declaration(partner), "taken")
+    )

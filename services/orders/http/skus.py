@@ -22,7 +22,7 @@ from services.orders.domain.suggestions import Known, Suggestion, suggest
 from services.orders.domain.tables import Fault, FaultyTable
 from services.orders.http.context import ROWS_PER_PAGE, Here
 from services.orders.http.files import read_file
-from services.orders.http.partners import OwnPartner, Text
+from services.orders.http.partners import OwnPartner, OwnShop, Text
 from services.orders.store import partners as store
 from services.orders.store.partners import Partner
 
@@ -93,7 +93,7 @@ _Meaning = tuple[str, str, Decimal]
 
 @router.put("/v1/partners/{partner_id}/skus", summary="Say what SKUs of a partner mean")
 async def map_skus(
-    body: Annotated[list[SkuMeaning], Field(min_length=1, max_length=MOST_SKUS)], partner: OwnPartner, here: Here
+    body: Annotated[list[SkuMeaning], Field(min_length=1, max_length=MOST_SKUS)], partner: OwnShop, here: Here
 ) -> SkusMapped:
     """Adds or replaces the SKUs named; others stay. Lines that waited for one are ordered, if offers are open."""
     meanings = [(one.sku, one.product_code, Decimal(one.factor)) for one in body]
@@ -106,7 +106,7 @@ async def map_skus(
     openapi_extra={"requestBody": {"required": True, "content": {CSV_TYPE: {"schema": {"type": "string"}}}}},
     responses={415: {"description": "The body is no `text/csv`."}},
 )
-async def upload_skus(partner: OwnPartner, request: Request, here: Here) -> SkusMapped:
+async def upload_skus(partner: OwnShop, request: Request, here: Here) -> SkusMapped:
     """The same with a CSV file: `sku` (mã hàng), `product_code` (mã sản phẩm) and `factor` (hệ số), UTF-8.
 
     All faults are named at once, by the rows of the spreadsheet, and then nothing was changed. Other columns are passed
@@ -147,6 +147,8 @@ async def _map(
     here: Here, partner: Partner, meanings: Sequence[_Meaning], name: Callable[[int, str], str]
 ) -> SkusMapped:
     """Stores all meanings, or raises 422 with all faults, each with the `name` of (position, column)."""
+    if partner.is_campaign:
+        raise problems.conflict("What the SKUs of a campaign mean is set with its pooled offers.")
     now = datetime.now(UTC)
     faults = [(name(i, "factor"), "must be above 0") for i, (_, _, factor) in enumerate(meanings) if not factor]
     first = {sku: i for i, (sku, _, _) in reversed(list(enumerate(meanings)))}

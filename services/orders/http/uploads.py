@@ -25,7 +25,7 @@ from services.orders.domain.uploads import UploadedOrder
 from services.orders.http import answers
 from services.orders.http.context import Here
 from services.orders.http.files import media_type, read_file
-from services.orders.http.partners import OwnPartner
+from services.orders.http.partners import OwnShop
 from services.orders.intake import Answer
 from services.orders.metrics import OrderMetrics
 from services.orders.store.partners import get_timezone
@@ -89,7 +89,7 @@ class UploadAnswer(BaseModel):
         422: {"description": "The file is faulty; every fault is named."},
     },
 )
-async def upload_orders(partner: OwnPartner, request: Request, response: Response, here: Here) -> UploadAnswer:
+async def upload_orders(partner: OwnShop, request: Request, response: Response, here: Here) -> UploadAnswer:
     """Takes the orders in and answers for each row."""
     now = datetime.now(UTC)
     raw = await read_file(request, (CSV, XLSX_TYPE))

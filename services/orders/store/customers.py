@@ -210,6 +210,13 @@ async def erase_contacts(conn: Connection, digests: Sequence[tuple[UUID, str]]) 
         [order_id for order_id, _ in digests],
         [digest for _, digest in digests],
     )
+    await conn.execute(
+        "update campaign_order c set contact_name = null, contact_phone = null, contact_address = null, "
+        "  contact_email = null, contact_platform_id = null "
+        "from customer_order o join partner p using (partner_id) where o.order_id = any($1) "
+        "and c.campaign_id = p.campaign_id and c.partner_ref = o.partner_ref",
+        [order_id for order_id, _ in digests],
+    )
 
 
 async def erase_customer(conn: Connection, customer_id: UUID, now: datetime) -> None:
@@ -236,6 +243,10 @@ async def insert_erasure(conn: Connection, erased: Erased) -> None:
 
 
 async def list_partner_ids(conn: Connection, cooperative_id: UUID) -> list[UUID]:
-    """The partners of a cooperative."""
-    rows = await conn.fetch("select partner_id from partner where cooperative_id = $1", cooperative_id)
+    """The partners of a cooperative, and the campaigns in which it has a seat."""
+    rows = await conn.fetch(
+        "select partner_id from partner where cooperative_id = $1 "
+        "union select campaign_id from partner where cooperative_id = $1 and campaign_id is not null",
+        cooperative_id,
+    )
     return [row["partner_id"] for row in rows]

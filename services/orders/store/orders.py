@@ -9,11 +9,12 @@ from uuid import UUID
 import asyncpg
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from services.chassis.ledger import Connection, DecideAgain
-from services.orders.domain.command import CommandLine, Contact, Kind, OrderCommand, Revision, decimal_text
+from services.orders.domain.command import CommandLine, Contact, Kind, OrderCommand, Revision
 from services.orders.domain.customers import may_identify
-from services.orders.domain.order import Line, LineState, Order, Product
+from services.orders.domain.order import Line, LineState, Order, Product, minimum_steps
 
 _ORDER = (
     "select order_id, cooperative_id, partner_id, partner_ref, revised_at, status_rank, digest, kind, delivery_day, "
@@ -91,6 +92,13 @@ async def get_order(pool: "asyncpg.Pool[asyncpg.Record]", order_id: UUID) -> Fil
     async with pool.acquire(timeout=5) as conn, conn.transaction(isolation="repeatable_read", readonly=True):
         found = await _with_lines(conn, await conn.fetch(_ORDER + "where order_id = $1", order_id))
     return found[0] if found else None
+
+
+async def list_orders_by_reference(conn: Connection, references: Sequence[Reference]) -> list[Filed]:
+    """Those of the orders that are known, to be shown. The caller looks as of one moment."""
+    where = "where (partner_id, partner_ref) in (select * from unnest($1::uuid[], $2::text[]))"
+    partner_ids, partner_refs = [one for one, _ in references], [ref for _, ref in references]
+    return await _with_lines(conn, await conn.fetch(_ORDER + where, partner_ids, partner_refs))
 
 
 async def list_orders(
@@ -218,14 +226,24 @@ def _command_values(command: OrderCommand) -> tuple[Any, ...]:
     due = may_identify(command.contact)
     return (
         revision.updated_at, revision.status_rank, revision.digest, command.kind, command.delivery_day,
-        _wanted_json(command.lines), contact.name, contact.phone, contact.address, contact.email, contact.platform_id,
+        wanted_json(command.lines), contact.name, contact.phone, contact.address, contact.email, contact.platform_id,
         due,
     )  # fmt: skip
 
 
-def _wanted_json(lines: Sequence[CommandLine]) -> str:
-    wanted = [(one.line_no, one.sku, decimal_text(one.quantity), one.price_vnd) for one in lines]
-    return msgspec.json.encode(wanted).decode()
+def wanted_json(lines: Sequence[CommandLine]) -> str:
+    """Lines as pushed, for a column `wanted`."""
+    return msgspec.json.encode([one.content() for one in lines]).decode()
+
+
+def wanted_lines(text: str) -> tuple[CommandLine, ...]:
+    """The lines of such a column."""
+    return tuple(wanted_line(*said) for said in msgspec.json.decode(text))
+
+
+def wanted_line(line_no: int, sku: str, quantity: str, price_vnd: int | None, *minimum: str) -> CommandLine:
+    """A line as its `content` says it."""
+    return CommandLine(line_no, sku, Decimal(quantity), price_vnd, Decimal(minimum[0]) if minimum else None)
 
 
 def _line_values(order_id: UUID, line: Line) -> tuple[Any, ...]:
@@ -240,15 +258,16 @@ def _line_values(order_id: UUID, line: Line) -> tuple[Any, ...]:
 async def _with_lines(conn: Connection, rows: Sequence[asyncpg.Record]) -> list[Filed]:
     if not rows:
         return []
-    lines: dict[UUID, list[Line]] = {row["order_id"]: [] for row in rows}
+    commands = {row["order_id"]: _stored_command(row) for row in rows}
+    lines: dict[UUID, list[Line]] = {order_id: [] for order_id in commands}
     for row in await conn.fetch(_LINES, list(lines)):
         lines[row["order_id"]].append(_line(row))
     return [
         Filed(
-            Order(
+            _order(
                 row["order_id"],
-                _stored_command(row),
-                tuple(lines[row["order_id"]]),
+                commands[row["order_id"]],
+                lines[row["order_id"]],
                 row["announced"],
                 row["contact_erased"],
             ),
@@ -262,10 +281,7 @@ async def _with_lines(conn: Connection, rows: Sequence[asyncpg.Record]) -> list[
 
 
 def _stored_command(row: asyncpg.Record) -> OrderCommand:
-    wanted = tuple(
-        CommandLine(line_no, sku, Decimal(quantity), price_vnd)
-        for line_no, sku, quantity, price_vnd in msgspec.json.decode(row["wanted"])
-    )
+    wanted = wanted_lines(row["wanted"])
     told = (
         row["contact_name"], row["contact_phone"], row["contact_address"], row["contact_email"],
         row["contact_platform_id"],
@@ -278,6 +294,22 @@ def _stored_command(row: asyncpg.Record) -> OrderCommand:
         wanted,
         Contact(*told) if any(told) else None,
     )
+
+
+def _order(
+    order_id: UUID, command: OrderCommand, lines: Sequence[Line], announced: bool, contact_erased: bool
+) -> Order:
+    """The minimum of a line is in what was pushed, under the line's own number."""
+    with_minimum = {(one.line_no, one.sku): one for one in command.lines if one.minimum is not None}
+    if with_minimum:
+        lines = [_with_minimum(line, with_minimum.get((line.line_no, line.sku))) for line in lines]
+    return Order(order_id, command, tuple(lines), announced, contact_erased)
+
+
+def _with_minimum(line: Line, wanted: CommandLine | None) -> Line:
+    if wanted is None or line.state is not LineState.ORDERED:
+        return line
+    return replace(line, minimum_steps=minimum_steps(wanted, line.sold_quantity, line.quantity_steps) or 1)
 
 
 def _line(row: asyncpg.Record) -> Line:

@@ -1,6 +1,7 @@
 """Partners, their secrets and what their SKUs mean."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -19,9 +20,12 @@ OPEN_SALE = 5
 
 @dataclass(frozen=True, slots=True)
 class Partner:
-    """A platform's shop of one cooperative. `secrets`: the current one, then the previous one while it is valid.
+    """A platform's shop of one cooperative, or a campaign of the union, which belongs to itself.
 
+    `secrets`: the current one, then the previous one while it is valid.
+    `settings`: what else it registered, by the names that its adapter declares.
     `tier`: whose orders are served first when quantity comes free, and lose last: 1 before all others, 5 is open sale.
+    `campaign_id`: the partner is the cooperative's seat in this campaign: nobody pushes to it but the campaign.
     """
 
     partner_id: UUID
@@ -30,49 +34,77 @@ class Partner:
     adapter: str
     secrets: tuple[str, ...] = field(repr=False)
     tier: int = OPEN_SALE
+    settings: Mapping[str, str] = field(default_factory=dict, hash=False)
+    campaign_id: UUID | None = None
+
+    @property
+    def is_campaign(self) -> bool:
+        """Whether its orders are split over the cooperatives that have a seat in it."""
+        return self.cooperative_id == self.partner_id
+
+
+_COLUMNS = "partner_id, cooperative_id, name, adapter, secret, previous_secret, tier, settings, campaign_id"
 
 
 async def get_partner(conn: "Connection | asyncpg.Pool[asyncpg.Record]", partner_id: UUID) -> Partner | None:
     """The partner, if there is one."""
-    row = await conn.fetchrow(
-        "select partner_id, cooperative_id, name, adapter, secret, previous_secret, tier from partner "
-        "where partner_id = $1",
-        partner_id,
-    )
-    return _partner(row) if row else None
+    row = await conn.fetchrow(f"select {_COLUMNS} from partner where partner_id = $1", partner_id)  # noqa: S608
+    return partner_of(row) if row else None
 
 
 async def list_partners(conn: Connection, partner_ids: Sequence[UUID]) -> dict[UUID, Partner]:
     """Those of the partners that there are."""
-    rows = await conn.fetch(
-        "select partner_id, cooperative_id, name, adapter, secret, previous_secret, tier from partner "
-        "where partner_id = any($1)",
-        partner_ids,
-    )
-    return {row["partner_id"]: _partner(row) for row in rows}
+    rows = await conn.fetch(f"select {_COLUMNS} from partner where partner_id = any($1)", partner_ids)  # noqa: S608
+    return {row["partner_id"]: partner_of(row) for row in rows}
 
 
-def _partner(row: asyncpg.Record) -> Partner:
+def partner_of(row: asyncpg.Record) -> Partner:
+    """A row of the table."""
     secrets = tuple(secret for secret in (row["secret"], row["previous_secret"]) if secret)
-    return Partner(row["partner_id"], row["cooperative_id"], row["name"], row["adapter"], secrets, row["tier"])
+    written: str = row["settings"]
+    return Partner(
+        row["partner_id"],
+        row["cooperative_id"],
+        row["name"],
+        row["adapter"],
+        secrets,
+        row["tier"],
+        json.loads(written) if written != "{}" else {},
+        row["campaign_id"],
+    )
+
+
+async def lock_partners(conn: Connection, partner_ids: Sequence[UUID]) -> dict[UUID, Partner]:
+    """Those of the partners that there are; nobody else locks them until the transaction ends."""
+    query = f"select {_COLUMNS} from partner where partner_id = any($1) order by partner_id for no key update"  # noqa: S608
+    return {row["partner_id"]: partner_of(row) for row in await conn.fetch(query, partner_ids)}
+
+
+async def list_seats(conn: Connection, campaign_id: UUID) -> list[Partner]:
+    """The partners under which cooperatives get their parts, in the order in which they came."""
+    query = f"select {_COLUMNS} from partner where campaign_id = $1 order by partner_id"  # noqa: S608
+    return [partner_of(row) for row in await conn.fetch(query, campaign_id)]
 
 
 async def insert_partner(conn: Connection, partner: Partner) -> None:
     """A new partner with its first secret."""
     await conn.execute(
-        "insert into partner (partner_id, cooperative_id, name, adapter, secret, tier) values ($1, $2, $3, $4, $5, $6)",
+        "insert into partner (partner_id, cooperative_id, name, adapter, secret, tier, settings, campaign_id) "
+        "values ($1, $2, $3, $4, $5, $6, $7, $8)",
         partner.partner_id,
         partner.cooperative_id,
         partner.name,
         partner.adapter,
         partner.secrets[0],
         partner.tier,
+        json.dumps(dict(partner.settings)),
+        partner.campaign_id,
     )
 
 
 async def save_tier(conn: Connection, partner_id: UUID, tier: int) -> None:
-    """The tier of what the partner orders from now on."""
-    await conn.execute("update partner set tier = $2 where partner_id = $1", partner_id, tier)
+    """The tier of what the partner orders from now on; of a campaign, in each of its seats."""
+    await conn.execute("update partner set tier = $2 where partner_id = $1 or campaign_id = $1", partner_id, tier)
 
 
 async def save_secret(conn: Connection, partner_id: UUID, secret: str) -> None:
@@ -167,18 +199,18 @@ async def list_mapped(
     return [Mapped(sku, code, unit, Fraction(parts, whole)) for sku, code, unit, parts, whole in rows]
 
 
-async def save_mappings(conn: Connection, partner_id: UUID, mappings: Sequence[tuple[str, UUID, Fraction]]) -> None:
-    """(SKU, product, factor): adds or replaces; other SKUs stay as they are."""
+async def save_mappings(conn: Connection, mappings: Sequence[tuple[UUID, str, UUID, Fraction]]) -> None:
+    """(partner, SKU, product, factor): adds or replaces; other SKUs stay as they are."""
     await conn.execute(
         "insert into sku_map (partner_id, sku, product_id, factor_numerator, factor_denominator) "
-        "select $1, * from unnest($2::text[], $3::uuid[], $4::bigint[], $5::bigint[]) "
+        "select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::bigint[]) "
         "on conflict (partner_id, sku) do update set product_id = excluded.product_id, "
         "factor_numerator = excluded.factor_numerator, factor_denominator = excluded.factor_denominator",
-        partner_id,
-        [sku for sku, _, _ in mappings],
-        [product_id for _, product_id, _ in mappings],
-        [factor.numerator for _, _, factor in mappings],
-        [factor.denominator for _, _, factor in mappings],
+        [partner_id for partner_id, _, _, _ in mappings],
+        [sku for _, sku, _, _ in mappings],
+        [product_id for _, _, product_id, _ in mappings],
+        [factor.numerator for _, _, _, factor in mappings],
+        [factor.denominator for _, _, _, factor in mappings],
     )
 
 

@@ -94,7 +94,10 @@ async def changed_again_and_again(arena: Arena) -> None:
     """Each push replaces all lines by others; what was cancelled before must not make its promise ever larger."""
     await arena.load.until(0.2)
     member = arena.world.members[0]
-    growing = Growing(arena, member, "DH-DOI", [next(iter(member.cooperative.shops[0].skus))])
+    product = Product("rau-den", "Rau dền", "rau dền", "kg", 1000, 10_000, 100)
+    growing = Growing(arena, member, "DH-DOI", ["RAU-DEN-1KG"])
+    await _list_product(arena, member, product, growing.skus)
+    offer_id = await _publish(arena, member, product)  # one that the load's staff do not withdraw meanwhile
     for _ in range(10):
         answer = await growing.push(MOST_LINES)
         assert answer.status_code == 202, f"{answer.status_code} {answer.text[:300]}"
@@ -108,6 +111,7 @@ async def changed_again_and_again(arena: Arena) -> None:
         "allocation", "select count(*) from order_line where order_id = $1", UUID(growing.order_id)
     )
     assert lines * 160 > MAX_EVENT_BYTES, f"only {lines} lines: not enough to fill an event"
+    await _withdraw(arena, member, offer_id)
 
 
 # -- What staff do ---------------------------------------------------------------------------------------------

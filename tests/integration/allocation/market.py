@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from services.chassis.inbox import Received
 from services.contracts.base import Event
 from services.contracts.catalog import (
@@ -21,7 +23,7 @@ from services.contracts.catalog import (
     Policies,
     ProductListed,
 )
-from services.contracts.notify import HouseholdReplied, RepliedItem
+from services.contracts.notify import HouseholdReplied, NoticeDelivered, NoticeUndeliverable, RepliedItem
 from services.contracts.orders import IntakeClosed, OrderCancelled, OrderChanged, OrderLine, OrderPlaced
 
 DAY = date(2025, 11, 20)
@@ -144,6 +146,21 @@ class Stream:
     def closed(self, number: int, closes_day: bool = True, day: date = DAY) -> Received[Any]:
         """The offer's cut-off."""
         return self.received(IntakeClosed(offer_id=self.id_of(number), delivery_day=day, closes_day=closes_day))
+
+    def told(self, household: int, version: int = 1, at: datetime = NOON, day: date = DAY) -> Received[Any]:
+        """The receipt for a basket's notice."""
+        about: dict[str, Any] = {"household_id": self.households[household], "delivery_day": day, "version": version}
+        return self.received(
+            NoticeDelivered(notice_id=self.id_of(900), kind="basket", channel="email", told_at=at, **about)
+        )
+
+    def untold(self, household: int, version: int = 1, at: datetime = NOON, day: date = DAY) -> Received[Any]:
+        """No channel can tell a household of its basket, as is known since then."""
+        about: dict[str, Any] = {"household_id": self.households[household], "delivery_day": day, "version": version}
+        event = NoticeUndeliverable(
+            notice_id=self.id_of(900), kind="basket", channel="none", reason="no_contact", **about
+        )
+        return replace(self.received(event), time=at)
 
     def replied(
         self, household: int, answer: str, version: int = 1, less: Mapping[int, int] | None = None, day: date = DAY

@@ -162,6 +162,16 @@ async def test_a_household_that_pledged_in_vain_is_told_so_once(allocation: Allo
     assert len(await said(allocation, s, "basket_assigned", "basket_changed")) == 2
 
 
+async def test_who_is_not_asked_because_it_is_not_worth_the_way_is_told_so(allocation: Allocation) -> None:
+    s = Stream()
+    await allocation.take_in(*s.registered(minimum_delivery_vnd=60_000), s.published(1, {0: 9, 1: 9}))
+    await allocation.take_in(s.published(2, {2: 9}, SU_SU), s.placed(11, (1, 4)), s.closed(1, closes_day=False))
+    await allocation.take_in(s.closed(2))
+    told = await said(allocation, s, "basket_assigned")
+    assert sorted((len(e["items"]), e["empty_reason"]) for e in told[:2]) == [(0, "not_worthwhile"), (1, None)]
+    assert [(e["household_id"], e["items"], e["empty_reason"]) for e in told[2:]] == [(str(s.households[2]), [], None)]
+
+
 async def test_a_late_offer_of_the_same_day_changes_only_the_baskets_that_it_touches(allocation: Allocation) -> None:
     s = Stream()
     await allocation.take_in(*s.registered(), s.published(1, {0: 5, 1: 5}), s.placed(11, (1, 6)), s.closed(1))

@@ -1,6 +1,6 @@
 """What households answer, and what follows: freed quantity moves, nobody else is disturbed, orders hear the truth."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,12 +11,19 @@ from tests.integration.allocation.test_market_day import baskets, promised, said
 RE_OFFER: dict[str, Any] = {"silence": "re_offer"}
 
 
-async def asked(allocation: Allocation, pledges: dict[int, int], *orders: int, **policies: Any) -> Stream:
-    """A day of one offer that has closed: pledges by household, and what was ordered. Its truck leaves far from now."""
+async def asked(
+    allocation: Allocation, pledges: dict[int, int], *orders: int, told_at: datetime | None = NOON, **policies: Any
+) -> Stream:
+    """A day of one offer that has closed: pledges by household, and what was ordered. Its truck leaves far from now.
+
+    All households are told at once, unless it is said when; None: not yet.
+    """
     s = Stream()
     await allocation.take_in(*s.registered(**policies), s.published(1, pledges))
     await allocation.running.runtime.pool.execute("update offer set arrive_by_at = '2100-01-01T00:00:00Z'")
     await allocation.take_in(*(s.placed(11 + n, (1, steps)) for n, steps in enumerate(orders)), s.closed(1))
+    if told_at is not None:
+        await allocation.take_in(*(s.told(household, at=told_at) for household in pledges))
     return s
 
 
@@ -107,6 +114,9 @@ async def test_who_is_silent_may_lose_its_part_to_others(allocation: Allocation)
     await allocation.take_in(s.replied(1, "confirm"))
     await close_rounds(allocation, 120)
     assert await baskets(allocation, s) == {0: {1: 0}, 1: {1: 6}}
+    await close_rounds(allocation, 50 * 365 * 24 * 60)
+    assert await baskets(allocation, s) == {0: {1: 0}, 1: {1: 6}}  # it has not been told yet
+    await allocation.take_in(s.told(1, version=2))
     await close_rounds(allocation, 50 * 365 * 24 * 60)
     assert await baskets(allocation, s) == {0: {1: 0}, 1: {1: 3}}
     assert await promised(allocation, s) == [(11, 6, 0, 3, 0)]
@@ -222,3 +232,77 @@ async def test_once_the_goods_must_be_there_nobody_else_is_asked(allocation: All
     assert await baskets(allocation, s) == {0: {1: 0}, 1: {1: 3}}
     assert await promised(allocation, s) == [(11, 6, 0, 3, 0)]
     assert await allocation.fetch("select from market_day where open") == []
+
+
+# -- How long there is to answer -----------------------------------------------------------------------------
+
+
+async def test_nobody_counts_as_silent_before_it_was_told_and_had_its_time_to_answer(allocation: Allocation) -> None:
+    s = await asked(allocation, {0: 6, 1: 6}, 6, told_at=None, **RE_OFFER)
+    for minutes in (120, 500):
+        await close_rounds(allocation, minutes)
+    await allocation.take_in(s.told(0, at=NOON + timedelta(minutes=500)))
+    await close_rounds(allocation, 700)  # the other one has not been told yet
+    assert await baskets(allocation, s) == {0: {1: 3}, 1: {1: 3}}
+    await allocation.take_in(s.untold(1, at=NOON + timedelta(minutes=600)), s.replied(1, "confirm"))
+    await close_rounds(allocation, 619)
+    assert len(await said(allocation, s, "replies_closed")) == 0
+    await close_rounds(allocation, 620)
+    assert await baskets(allocation, s) == {0: {1: 0}, 1: {1: 6}}
+
+
+async def test_whoever_no_channel_can_tell_has_its_time_from_when_that_is_known(allocation: Allocation) -> None:
+    s = await asked(allocation, {0: 6, 1: 6}, 6, told_at=None)
+    await allocation.take_in(s.told(0), s.untold(1, at=NOON + timedelta(minutes=300)))
+    await close_rounds(allocation, 419)
+    assert await said(allocation, s, "replies_closed") == []
+    await close_rounds(allocation, 420)
+    assert [body["by"] for body in await said(allocation, s, "basket_confirmed")] == ["silence"] * 2
+
+
+async def test_a_round_that_waits_for_a_notice_ends_when_the_goods_must_be_there(allocation: Allocation) -> None:
+    s = await asked(allocation, {0: 6, 1: 6}, 6, told_at=None)
+    await allocation.running.runtime.pool.execute("update offer set arrive_by_at = $1", NOON + timedelta(minutes=600))
+    await close_rounds(allocation, 599)
+    assert await said(allocation, s, "replies_closed") == []
+    await close_rounds(allocation, 600)
+    assert [body["by"] for body in await said(allocation, s, "basket_confirmed")] == ["silence"] * 2
+
+
+async def test_the_notice_carries_how_long_there_is_to_answer_it(allocation: Allocation) -> None:
+    s = await asked(allocation, {0: 6, 1: 6, 2: 6}, 2, reply_minutes=45)
+    told = await said(allocation, s, "basket_assigned")
+    assert sorted((len(e["items"]), e["reply_by_at"], e["reply_minutes"]) for e in told) == [
+        (0, None, None),
+        (1, "2025-11-19T05:45:00Z", 45),
+        (1, "2025-11-19T05:45:00Z", 45),
+    ]
+
+
+async def test_a_round_that_was_prolonged_is_rebuilt_row_by_row(allocation: Allocation) -> None:
+    def played(s: Stream) -> list[Any]:
+        late = NOON + timedelta(minutes=400)
+        return [
+            *s.registered(**RE_OFFER), s.published(1, {0: 6, 1: 6, 2: 6}), s.placed(11, (1, 12)), s.closed(1),
+            s.told(0, at=late), s.untold(1, at=late), s.replied(2, "confirm"),
+        ]  # fmt: skip
+
+    async def commands() -> list[Any]:
+        """As a rebuild reads them from the log."""
+        stream, runtime = Stream().cooperative_id, allocation.running.runtime
+        rows = await allocation.fetch("select sequence from event_log where type like '%replies_closed.v1'")
+        given: Any = allocation.running.parts.commands
+        return [await given.get(runtime.pool, stream, row["sequence"]) for row in rows]
+
+    events = played(Stream())
+    await allocation.take_in(*events)
+    await close_rounds(allocation, 519)
+    assert await commands() == []
+    await close_rounds(allocation, 520)
+    given, before = await commands(), await allocation.state()
+    assert [command.event.round for command in given] == [1]
+    await allocation.forget()
+    await allocation.take_in_cut(events, [1] * len(events))
+    for command in given:
+        await allocation.running.parts.commands.repeat(command)  # type: ignore[union-attr]  # allocation has some
+    assert await allocation.state() == before

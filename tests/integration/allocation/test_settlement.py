@@ -270,3 +270,74 @@ async def test_an_offer_to_which_nobody_pledged_is_settled_with_its_day(allocati
     await staff.bring("VH-01", 4)
     assert (await staff.post("departure")).status_code == 200
     assert await allocation.fetch("select from offer where not settled") == []
+
+
+# -- A product that is offered twice on a day ----------------------------------------------------------------
+
+
+async def offered_twice(allocation: Allocation) -> Stream:
+    """Two offers of the same product: both households are asked 3 steps of the first, one 2 of the second."""
+    s = await asked(allocation, {0: 6, 1: 6}, 6)
+    await allocation.take_in(s.published(2, {0: 4}), s.placed(14, (2, 2)), s.closed(2))
+    return s
+
+
+async def test_each_of_two_offers_of_a_product_is_weighed_in_by_its_id(allocation: Allocation) -> None:
+    s = await offered_twice(allocation)
+    staff = await Staff.of(allocation, s)
+    first, second = str(s.id_of(1)), str(s.id_of(2))
+    expected = (await staff.get(f"days/{DAY}/arrivals")).json()["expected"]
+    assert [(x["household_code"], x["offer_id"], x["asked_steps"]) for x in expected] == [
+        ("VH-01", first, 3),
+        ("VH-02", first, 3),
+        ("VH-01", second, 2),
+    ]
+    assert (await staff.bring("VH-02", 3)).status_code == 200  # only one offer can be meant
+    assert (await staff.bring("VH-01", 3, offer_id=first)).status_code == 200
+    brought = await staff.bring("VH-01", 2, product_code=None, offer_id=second)
+    assert sorted((x["household_code"], x["offer_id"], x["accepted_steps"]) for x in brought.json()["arrivals"]) == [
+        ("VH-01", first, 3),
+        ("VH-01", second, 2),
+        ("VH-02", first, 3),
+    ]
+    assert (await staff.post("departure")).json()["net_vnd"] == 8 * STEP_VALUES_VND["cai-meo"]
+
+
+async def test_a_code_that_could_mean_two_offers_is_refused_and_the_offers_are_listed(allocation: Allocation) -> None:
+    s = await offered_twice(allocation)
+    staff = await Staff.of(allocation, s)
+    (error,) = (await staff.bring("VH-01", 1)).json()["errors"]
+    assert error["field"] == "arrivals[0].product_code"
+    assert f"{s.id_of(1)} (3 steps asked), {s.id_of(2)} (2 steps asked)" in error["detail"]
+    for wrong, field in (
+        ({"product_code": None}, "product_code"),
+        ({"offer_id": str(s.id_of(9))}, "household_code"),
+        ({"offer_id": str(s.id_of(1)), "product_code": "su-su"}, "household_code"),
+    ):
+        refused = await staff.bring("VH-01", 1, **wrong)
+        assert (refused.status_code, [e["field"] for e in refused.json()["errors"]]) == (422, [f"arrivals[0].{field}"])
+    assert await allocation.fetch("select from arrival") == []
+
+
+async def test_a_reply_to_two_offers_of_a_product_names_them_by_id(allocation: Allocation) -> None:
+    s = await offered_twice(allocation)
+    staff = await Staff.of(allocation, s)
+    less = {"household_code": "VH-01", "version": 2, "answer": "less"}
+    refused = await staff.post("replies", less | {"items": [{"product_code": "cai-meo", "quantity_steps": 1}]})
+    assert [error["field"] for error in refused.json()["errors"]] == ["items[0].product_code"]
+    assert str(s.id_of(2)) in refused.json()["errors"][0]["detail"]
+    items = [{"offer_id": str(s.id_of(2)), "quantity_steps": 0}, {"offer_id": str(s.id_of(1)), "quantity_steps": 2}]
+    assert (await staff.post("replies", less | {"items": items})).status_code == 200
+    (reply,) = await said(allocation, s, "reply_recorded")
+    assert reply["items"] == items
+
+
+async def test_what_has_left_with_a_truck_does_not_make_a_code_ambiguous(allocation: Allocation) -> None:
+    s = await asked(allocation, {0: 6}, 3)
+    staff = await Staff.of(allocation, s)
+    await staff.bring("VH-01", 3)
+    assert (await staff.post("departure")).status_code == 200
+    await allocation.take_in(s.published(2, {0: 4}), s.placed(14, (2, 2)), s.closed(2))
+    assert (await staff.bring("VH-01", 2)).status_code == 200
+    left = await staff.bring("VH-01", 1, offer_id=str(s.id_of(1)))
+    assert (left.status_code, "settled" in left.json()["detail"]) == (409, True)

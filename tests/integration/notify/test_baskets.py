@@ -4,6 +4,8 @@ import asyncio
 import json
 from datetime import UTC, date, datetime, timedelta
 
+from msgspec.structs import replace
+
 from services.chassis.ids import uuid7
 from services.chassis.inbox import Received
 from services.chassis.ledger import Transaction
@@ -85,6 +87,18 @@ async def test_a_change_comes_as_a_notice_that_replaces_the_one_before(world: Wo
     assert "- Cải mèo: 5 kg\n" in content(second)
     assert third["Subject"] == "Thay đổi: Không phải mang hàng thứ Ba, 24/11/2099"
     assert "bà con không phải mang hàng" in content(third)
+
+
+async def test_a_household_that_is_spared_a_small_delivery_is_told_why_in_its_one_notice(
+    world: World, mail: Mailbox
+) -> None:
+    await world.reach()
+    await world.apply(replace(world.basket(cabbage_steps=0), empty_reason="not_worthwhile"))
+    await world.run("send_email")
+    await world.run("send_email")
+    (letter,) = mail.letters
+    assert letter["Subject"] == "Không phải mang hàng thứ Ba, 24/11/2099"
+    assert "không đáng một chuyến đi, nên các hộ khác mang thay.\n" in content(letter)
 
 
 async def test_an_old_basket_is_not_sent_after_the_books_have_changed(world: World, mail: Mailbox) -> None:

@@ -54,6 +54,8 @@ async def test_a_partner_receives_the_promise_signed(world: World, shop: Receive
                     "short_steps": 5,
                     "cancelled_steps": 0,
                     "reason": "sold_out",
+                    "why_vi": "Đã hết hàng: số khách đặt nhiều hơn số chào bán.",
+                    "why_en": "Sold out: more was ordered than was on offer.",
                 }
             ],
             "refused_lines": [{"line_no": 2, "sku": "LA", "reason": "unknown_sku"}],
@@ -74,18 +76,82 @@ async def test_a_partner_is_told_of_a_shortage(world: World, shop: Receiver) -> 
     first, second = (verified(secret, pushed) for pushed in shop.pushed)
     assert second["type"] == "order.shorted"
     assert second["data"]["sequence"] > first["data"]["sequence"]
-    assert (second["data"]["lines"][0]["before"], second["data"]["lines"][0]["after"]) == ("12.5", "7.5")
+    (line,) = second["data"]["lines"]
+    assert (line["before"], line["after"], line["reason"]) == ("12.5", "7.5", "pledges_reduced")
+    assert line["why_vi"].startswith("Sau khi hứa với khách, số các hộ đăng ký giảm xuống")
+    assert line["why_en"].startswith("After the promise the households' pledges were lowered")
 
 
 async def test_messages_about_one_order_leave_in_its_order(world: World, shop: Receiver) -> None:
     secret = await world.listen(shop.url)
-    await world.apply(world.promised(), world.shorted(25, 15), world.promised(15))
+    await world.apply(world.promised(), world.shorted(25, 15), world.shorted(15, 10))
     for sent in (1, 2, 3):
         await world.run("send_webhooks")
         assert len(shop.pushed) == sent
-    sequences = [verified(secret, pushed)["data"]["sequence"] for pushed in shop.pushed]
-    assert len(sequences) == 3
+    said = [verified(secret, pushed) for pushed in shop.pushed]
+    assert [body["type"] for body in said] == ["order.promised", "order.shorted", "order.shorted"]
+    sequences = [body["data"]["sequence"] for body in said]
     assert sequences == sorted(sequences)
+
+
+async def test_what_is_overtaken_before_it_got_through_is_not_sent(world: World, shop: Receiver) -> None:
+    secret = await world.listen(shop.url)
+    await world.apply(world.promised(), world.shorted(25, 15), world.promised(15))
+    for _ in range(4):
+        await world.run("send_webhooks")
+    (pushed,) = shop.pushed
+    said = verified(secret, pushed)
+    assert (said["type"], said["data"]["lines"][0]["promised_steps"]) == ("order.changed", 15)
+    assert await world.states() == [("superseded", 0, None), ("superseded", 0, None), ("told", 1, None)]
+    assert [json.loads(e["data"])["kind"] for e in await world.events()] == ["order_changed"]
+
+
+async def test_what_failed_is_overtaken_too(world: World, shop: Receiver) -> None:
+    await world.listen(shop.url)
+    await world.apply(world.promised())
+    shop.say("500 Broken")
+    await world.run("send_webhooks")
+    shop.say("200 OK")
+    await world.apply(world.promised(15))
+    await world.run("send_webhooks")
+    await world.run("send_webhooks", after=AFTER_5_S)
+    assert len(shop.pushed) == 2
+    assert await world.states() == [("superseded", 1, None), ("told", 1, None)]
+
+
+async def test_a_partner_is_told_of_a_cancellation_once(world: World, shop: Receiver) -> None:
+    secret = await world.listen(shop.url)
+    await world.apply(world.promised())
+    await world.run("send_webhooks")
+    cancelled, _ = await world.apply(world.cancelled(), world.cancelled())
+    await world.run("send_webhooks")
+    await world.run("send_webhooks")
+    said = [verified(secret, pushed) for pushed in shop.pushed]
+    assert [body["type"] for body in said] == ["order.promised", "order.cancelled"]
+    assert said[1]["data"] == {"order_id": str(world.order), "partner_ref": "DH-1"}
+    assert said[1]["timestamp"] == cancelled.time.isoformat()
+    assert shop.pushed[1].headers["webhook-id"] == str(cancelled.id)
+
+
+async def test_a_cancellation_overtakes_what_waits_and_a_promise_from_before_it_is_not_told(
+    world: World, shop: Receiver
+) -> None:
+    secret = await world.listen(shop.url)
+    await world.apply(world.promised(), world.cancelled(), world.promised(20))
+    for _ in range(3):
+        await world.run("send_webhooks")
+    assert [verified(secret, pushed)["type"] for pushed in shop.pushed] == ["order.cancelled"]
+    assert await world.states() == [("superseded", 0, None), ("told", 1, None)]
+
+
+async def test_an_order_that_its_partner_takes_up_again_is_told_again(world: World, shop: Receiver) -> None:
+    secret = await world.listen(shop.url)
+    await world.apply(world.promised(), world.cancelled(), world.placed("CAI"), world.promised(20))
+    for _ in range(4):
+        await world.run("send_webhooks")
+    (pushed,) = shop.pushed
+    assert verified(secret, pushed)["type"] == "order.changed"
+    assert [state for state, _, _ in await world.states()] == ["superseded", "superseded", "told"]
 
 
 async def test_a_partner_without_an_endpoint_is_left_in_peace(world: World, shop: Receiver) -> None:
@@ -150,6 +216,14 @@ async def test_after_the_last_try_the_partner_counts_as_not_told(world: World, s
     assert [json.loads(e["data"])["reason"] for e in await world.events()] == ["gave_up"]
 
 
+async def test_an_address_that_leads_inward_fails_and_is_tried_again_like_any_other(world: World) -> None:
+    await world.listen("https://x.vn/hooks")
+    await world.service.runtime.pool.execute("update partner_endpoint set url = 'http://10.0.0.1:8080/hooks'")
+    await world.apply(world.promised())
+    await world.run("send_webhooks")
+    assert await world.states() == [("queued", 1, "address_not_public")]
+
+
 async def test_redirects_are_not_followed(world: World, shop: Receiver) -> None:
     await world.listen(shop.url)
     await world.apply(world.promised())
@@ -167,9 +241,8 @@ async def test_an_endpoint_that_is_gone_is_left_alone(world: World, shop: Receiv
     await world.apply(world.promised(20))
     await world.run("send_webhooks")
     assert len(shop.pushed) == 1
-    assert await world.states() == [("undeliverable", 1, "endpoint_gone")]
-    path = f"/v1/partners/{world.partner}/webhook"
-    assert (await world.service.client.get(path, headers=await world.staff())).json()["disabled"] is True
+    assert [m["reason"] for m in await world.messages()] == ["endpoint_gone"]
+    assert ((await world.webhook())["disabled"], (await world.webhook())["disabled_reason"]) == (True, "endpoint_gone")
     shop.say("200 OK")
     await world.listen(shop.url)
     await world.apply(world.promised(15))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -34,7 +35,9 @@ def changed(world: World, version: int = 2) -> BasketChanged:
 
 def confirmed(basket: BasketAssigned, by: str, steps: int) -> BasketConfirmed:
     items = tuple(replace(item, quantity_steps=steps, confirmed_steps=steps) for item in basket.items)
-    return BasketConfirmed(basket.household_id, basket.delivery_day, basket.version + 1, items, basket.reply_by_at, by)
+    return BasketConfirmed(
+        basket.household_id, basket.delivery_day, basket.version + 1, items, basket.reply_by_at, by=by
+    )
 
 
 def path(world: World) -> str:
@@ -307,3 +310,21 @@ async def test_a_basket_that_asks_for_no_answer_has_no_link(world: World, mail: 
     assert page.status_code == 200
     assert "<form" not in page.text
     assert (await post(world, path(world), {"version": "1", "answer": "confirm"})).status_code == 409
+
+
+async def test_a_household_that_is_told_late_has_its_whole_time_to_answer(world: World, mail: Mailbox) -> None:
+    await world.reach()
+    now = datetime.now(UTC)
+    await world.apply(replace(asked(world, now - timedelta(hours=3)), reply_minutes=120))
+    link = LINKS.url(world.household, DAY, now).removeprefix(LINKS.public_url)
+    assert "Đã hết giờ trả lời" in (await get(world, link)).text
+    await world.run("send_email")
+    (letter,) = mail.letters
+    body = str(letter.get_content())
+    in_the_letter = re.search("Xin trả lời trước ([0-9]{2}:[0-9]{2}) ", body)
+    until = (now + timedelta(minutes=120)).astimezone(ZoneInfo("Asia/Ho_Chi_Minh"))
+    assert in_the_letter is not None
+    assert in_the_letter[1] in (f"{until:%H:%M}", f"{until + timedelta(minutes=1):%H:%M}")
+    assert (await get(world, link)).text.count("<form") == 3
+    assert (await post(world, link, {"version": "1", "answer": "confirm"})).status_code == 303
+    assert [reply["answer"] for reply in await replies(world)] == ["confirm"]

@@ -25,7 +25,7 @@ from services.contracts.allocation import (
 )
 from services.contracts.base import Event
 from services.contracts.catalog import CollectionPoint, CooperativeRegistered, HouseholdRegistered, ProductListed
-from services.contracts.orders import OrderLine, OrderPlaced, RefusedLine
+from services.contracts.orders import OrderCancelled, OrderLine, OrderPlaced, RefusedLine
 from services.notify.domain.links import Links
 from services.notify.settings import NotifySettings
 from tests.support.service import Running
@@ -34,8 +34,12 @@ DAY = date(2099, 11, 24)
 ARRIVE_BY = datetime(2099, 11, 23, 22, 30, tzinfo=UTC)
 REPLY_BY = datetime(2099, 11, 23, 13, 0, tzinfo=UTC)
 LINKS = Links("https://cho.example", ("the secret of this test that signs", "another secret that signed before it"))
-REACHED: dict[str, Any] = {"public_url": LINKS.public_url, "link_secrets": SecretStr(",".join(LINKS.secrets))}
-"""The settings of notify that have no default, besides those of mail."""
+REACHED: dict[str, Any] = {
+    "public_url": LINKS.public_url,
+    "link_secrets": SecretStr(",".join(LINKS.secrets)),
+    "webhook_private_networks": "127.0.0.0/8",
+}
+"""The settings of notify that have no default, besides those of mail; and receivers of webhooks may be on loopback."""
 TRACE = "00-" + "ab" * 16 + "-" + "cd" * 8 + "-01"
 
 _sequences = count(1)
@@ -108,6 +112,9 @@ class World:
         )  # fmt: skip
         return OrderPromised(order_id=self.order, lines=(line,))
 
+    def cancelled(self) -> OrderCancelled:
+        return OrderCancelled(order_id=self.order)
+
     def shorted(self, before_steps: int, after_steps: int) -> OrderShorted:
         line = ShortedLine(
             line_no=1, offer_id=self.offer, before_steps=before_steps, after_steps=after_steps, reason="pledges_reduced"
@@ -170,3 +177,16 @@ class World:
         return await self.service.runtime.pool.fetch(
             "select stream, type, traceparent, data::jsonb as data from event_log order by stream, sequence"
         )
+
+    async def webhook(self) -> dict[str, Any]:
+        """The partner's endpoint as staff see it."""
+        answer = await self.service.client.get(f"/v1/partners/{self.partner}/webhook", headers=await self.staff())
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    async def messages(self, **wanted: str) -> list[dict[str, Any]]:
+        """What was meant for the partner, oldest first."""
+        path = f"/v1/partners/{self.partner}/webhook/messages"
+        answer = await self.service.client.get(path, params=wanted, headers=await self.staff())
+        assert answer.status_code == 200, answer.text
+        return list(reversed(answer.json()["messages"]))

@@ -126,11 +126,11 @@ class Orders:
         assert answer.is_success, answer.text
         return answer.json() if answer.content else None
 
-    async def register(self, adapter: str = "canonical", name: str = "Sạp rau online") -> Shop:
-        """A new partner of Vân Hồ."""
+    async def register(self, adapter: str = "canonical", name: str = "Sạp rau online", **other: object) -> Shop:
+        """A new partner of Vân Hồ; `other`: the `secret` that its platform gave, and `settings`."""
         body = {"cooperative": "van-ho", "name": name, "adapter": adapter}
-        made = await self.ask("POST", "/v1/partners", body)
-        return Shop(UUID(made["partner_id"]), made["secret"], made["push_url"])
+        made = await self.ask("POST", "/v1/partners", body | other)
+        return Shop(UUID(made["partner_id"]), made["secret"] or str(other["secret"]), made["push_url"])
 
     async def register_elsewhere(self) -> Shop:
         """A partner of another cooperative."""
@@ -184,11 +184,15 @@ class Orders:
 
     async def close(self, now: datetime) -> None:
         """Runs the closing job until nothing is due."""
-        (job,) = [one for one in self.running.parts.jobs if one.name == "close_intake"]
-        while await job.run(now):
+        while await self.run("close_intake", now):
             pass
 
-    async def promise(self, order_id: UUID | str, **promised_steps: int) -> None:
+    async def run(self, job: str, now: datetime) -> bool:
+        """Runs a job once; whether it has more to do."""
+        found = next(one for one in self.running.parts.jobs if one.name == job)
+        return await found.run(now)
+
+    async def promise(self, order_id: UUID | str, stream: UUID | None = None, /, **promised_steps: int) -> None:
         """Lets allocation promise so many steps of each line (`line_1=3`), all of it where not told."""
         lines = await self.fetch(
             "select line_no, offer_id, quantity_steps from order_line where order_id = $1 and state = 'ordered'",
@@ -207,7 +211,7 @@ class Orders:
                     reason="sold_out" if steps < line["quantity_steps"] else None,
                 )
             )
-        await self.hear(allocation.OrderPromised(order_id=UUID(str(order_id)), lines=tuple(told)))
+        await self.hear(allocation.OrderPromised(order_id=UUID(str(order_id)), lines=tuple(told)), stream=stream)
 
     async def promise_when_placed(self, ref: str, **promised_steps: int) -> None:
         """Lets allocation promise an order as soon as it is here."""

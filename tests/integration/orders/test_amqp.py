@@ -11,12 +11,14 @@ import pytest
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelClosed
 from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed
+from prometheus_client import CollectorRegistry
 
 from infra.local.rabbitmq import MAX_MESSAGE_BYTES
 from infra.local.stack import Stack
 from services.orders.adapters import cloudevents
 from services.orders.amqp import door as door_module
 from services.orders.amqp import topology
+from services.orders.metrics import OrderMetrics
 from tests.integration.orders.conftest import Shop, cloud_event, line, order
 from tests.integration.orders.partners import Login, Partners, partners_of, push, send
 from tests.support.node import until
@@ -285,13 +287,15 @@ async def test_messages_of_several_partners_go_to_their_own_orders(partners: Par
 
 async def test_two_processes_share_what_comes(partners: Partners, login: Login, stack: Stack) -> None:
     first = partners.door
-    second = door_module.AmqpDoor(first._broker, first._receiver, 5)
+    metrics = OrderMetrics(CollectorRegistry())
+    second = door_module.AmqpDoor(first._broker, first._receiver, 5, metrics)
     running = asyncio.create_task(second.run())
 
     async def both() -> bool:
         return not second.waits_for
 
     await until(both)
+    assert metrics.amqp_door_open.labels(topology.INTAKE)._value.get() == 1
     async with partners.channel(login) as channel:
         await asyncio.gather(*(send(channel, login, push(f"A-{number}")) for number in range(200)))
     await partners.until_stored(*(f"A-{number}" for number in range(200)))

@@ -13,6 +13,7 @@ from services.chassis.ledger import Transaction
 from services.chassis.parking import save_rejected
 from services.orders.desk import Desk
 from services.orders.domain.command import CommandLine, Contact, Kind, OrderCommand
+from services.orders.domain.intake import Decision
 from services.orders.intake import Push
 from services.orders.store.partners import get_partner
 from tests.integration.orders.conftest import Orders, Shop, line, order
@@ -48,7 +49,7 @@ async def tell(orders: Orders, ref: str, told: Contact, shop: Shop | None = None
     desk = orders.running.parts.state["desk"]
     assert isinstance(desk, Desk)
     (answer,) = await desk.take(partner, [Push(partner, command, datetime.now(UTC))])
-    assert not isinstance(answer, Exception)
+    assert isinstance(answer, Decision)
     return answer.order.order_id
 
 

@@ -104,6 +104,40 @@ async def test_after_the_cut_off_a_line_stays_and_says_that_it_is_too_late(order
     assert [name for name in names if name.startswith("order")] == ["order_placed"]
 
 
+# -- The least that is useful --------------------------------------------------------------------------------
+
+
+async def test_the_least_that_is_useful_is_announced_and_changed_like_the_quantity(orders: Orders) -> None:
+    await orders.push(order("A-1", line("CAI-KG", "5", minimum_quantity="1.5"), line("SU-SU", "3")))
+    same = await orders.push(order("A-1", line("CAI-KG", "5.0", minimum_quantity="1.50"), line("SU-SU", "3"), minute=1))
+    assert same.status_code == 202
+    await orders.push(order("A-1", line("CAI-KG", "5", minimum_quantity="5"), line("SU-SU", "3"), minute=2))
+    await orders.push(order("A-1", line("CAI-KG", "5"), line("SU-SU", "3"), minute=3))
+    assert [[one["minimum_steps"] for one in event["lines"]] for _, event in await orders.events()] == [
+        [3, 1],
+        [10, 1],
+        [1, 1],
+    ]
+
+
+async def test_a_minimum_above_the_quantity_is_malformed_and_one_that_is_not_in_steps_refuses_its_line(
+    orders: Orders,
+) -> None:
+    above = await orders.push(order("A-1", line("SU-SU", "3", minimum_quantity="4")))
+    assert fields(above) == ["order.lines[0].minimum_quantity"]
+    assert await orders.names() == []
+    between = await orders.push(order("A-1", line("CAI-KG", "5", minimum_quantity="0.7"), line("SU-SU")))
+    assert [one["reason"] for one in between.json()["lines"]] == ["not_in_steps", None]
+
+
+async def test_another_minimum_after_the_cut_off_is_too_late(orders: Orders) -> None:
+    await orders.push(order("A-1", line("SU-SU", 4, minimum_quantity=2)))
+    await orders.close(datetime.now(UTC) + timedelta(days=1))
+    later = await orders.push(order("A-1", line("SU-SU", 4, minimum_quantity=3), minute=1))
+    assert later.json()["lines"][0]["reason"] == "too_late"
+    assert [name for name in await orders.names() if name.startswith("order")] == ["order_placed"]
+
+
 # -- Who may push --------------------------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""What changes when days close: versions of baskets, and entries that memory reads."""
+"""What changes when days close: what is added to baskets, and entries that memory reads."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -7,13 +7,13 @@ from uuid import UUID
 import pytest
 
 from services.allocation.domain.baskets import DayOffer
-from services.allocation.domain.cut_off import BasketState, ClosedDay, Closing, close_days
+from services.allocation.domain.cut_off import ClosedDay, Closing, Means, close_days
 from services.allocation.domain.sharing import FairnessEntry
 from services.allocation.domain.terms import step_value_vnd
 
 COOPERATIVE, OTHER = UUID(int=1), UUID(int=2)
 ONE, TWO = UUID(int=11), UUID(int=12)
-WEIGHTS = {ONE: 1, TWO: 1}
+MEANS = {ONE: Means(1), TWO: Means(1)}
 DAY = date(2025, 11, 20)
 
 
@@ -27,19 +27,16 @@ def offer(number: int, promised_steps: int, **pledges: int) -> DayOffer:
 def close(
     *closings: Closing, entries: dict[UUID, dict[tuple[date, UUID], FairnessEntry]] | None = None
 ) -> list[ClosedDay]:
-    return close_days(closings, WEIGHTS, entries or {}, {})
+    return close_days(closings, MEANS, entries or {}, {})
 
 
 def steps(day: ClosedDay) -> dict[UUID, list[int]]:
-    return {basket.household_id: [item.quantity_steps for item in basket.items] for basket in day.versions}
+    return {basket.household_id: [item.quantity_steps for item in basket.items] for basket in day.baskets}
 
 
-def test_everyone_who_pledged_has_a_first_version_and_an_entry() -> None:
+def test_everyone_who_pledged_has_a_first_basket_and_an_entry() -> None:
     [day] = close(Closing(COOPERATIVE, DAY, (offer(1, 3, one=3, two=0), offer(2, 0, two=5))))
-    assert [(basket.household_id, basket.version, len(basket.items)) for basket in day.versions] == [
-        (ONE, 1, 1),
-        (TWO, 1, 0),
-    ]
+    assert steps(day) == {ONE: [3], TWO: []}
     # The capped equal share would have been 15 000 each.
     assert day.entries == (FairnessEntry(ONE, 30_000, 15_000), FairnessEntry(TWO, 0, 15_000))
 
@@ -50,15 +47,14 @@ def test_a_second_closing_of_the_day_adds_to_baskets_and_entries() -> None:
         Closing(COOPERATIVE, DAY, (offer(3, 2, one=2, two=2),)),
     )
     assert steps(first) == {ONE: [1], TWO: [1]}
-    [one, two] = second.versions
-    assert [(x.version, len(x.items), len(x.added)) for x in (one, two)] == [(2, 2, 1), (2, 2, 1)]
+    assert [(len(basket.items), len(basket.added)) for basket in second.baskets] == [(2, 1), (2, 1)]
     assert second.entries == (FairnessEntry(ONE, 20_000, 20_000), FairnessEntry(TWO, 20_000, 20_000))
 
 
 def test_a_household_that_gets_nothing_more_is_not_told_again() -> None:
-    before = {(ONE, DAY): BasketState(4, ()), (TWO, DAY): BasketState(1, ())}
-    [day] = close_days([Closing(COOPERATIVE, DAY, (offer(1, 1, one=1), offer(2, 0, two=3)))], WEIGHTS, {}, before)
-    assert [(basket.household_id, basket.version) for basket in day.versions] == [(ONE, 5)]
+    before = {(ONE, DAY): (), (TWO, DAY): ()}
+    [day] = close_days([Closing(COOPERATIVE, DAY, (offer(1, 1, one=1), offer(2, 0, two=3)))], MEANS, {}, before)
+    assert steps(day) == {ONE: [1]}
 
 
 def weighed(number: int, promised_steps: int, **pledges: int) -> DayOffer:
@@ -71,7 +67,7 @@ def test_what_was_asked_before_that_day_takes_its_part_of_the_load_and_other_day
         Closing(COOPERATIVE, DAY, (weighed(2, 4, one=4),)),
         Closing(COOPERATIVE, DAY + timedelta(days=1), (weighed(3, 5, one=5),)),
     ]
-    first, second, other_day = close_days(closings, WEIGHTS, {}, {}, {ONE: 5_000})
+    first, second, other_day = close_days(closings, MEANS | {ONE: Means(1, 5_000)}, {}, {})
     assert (first.missing, second.missing, other_day.missing) == ((), ((UUID(int=102), 2),), ())
     assert (steps(second), steps(other_day)) == ({ONE: [3, 2]}, {ONE: [5]})
 
@@ -82,7 +78,7 @@ def test_a_household_that_comes_anyway_is_asked_for_more_and_one_that_was_spared
         Closing(COOPERATIVE, DAY, (offer(2, 2, one=9, two=9),), least_vnd=60_000),
     )
     assert steps(first) == {ONE: [8]}
-    assert [(x.household_id, len(x.items), x.not_worthwhile) for x in second.versions] == [
+    assert [(x.household_id, len(x.items), x.not_worthwhile) for x in second.baskets] == [
         (ONE, 2, False),
         (TWO, 0, True),
     ]

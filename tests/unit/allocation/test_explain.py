@@ -16,8 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.allocation.domain.baskets import DayOffer, Item, ShareLevel, assign_day
-from services.allocation.domain.books import Reason
-from services.allocation.domain.explain import Goods, Language, explain_item, explain_shortfall
+from services.allocation.domain.explain import Goods, Language, explain_item
 
 rule = settings(max_examples=400, deadline=None, derandomize=True)
 
@@ -287,22 +286,6 @@ def item_of(pledges: list[int], promised_steps: int, memory_vnd: int = 0, weight
 def test_every_level_has_a_sentence_in_every_language(level: ShareLevel, language: Language) -> None:
     item = item_of([30, 30], 40)
     assert_one_plain_line(explain_item(replace(item, why=replace(item.why, level=level)), TOMATOES, language))
-
-
-SHORTFALLS = [*Reason, "below_minimum", "decided_at_cut_off", "not_delivered"]
-
-
-@pytest.mark.parametrize("language", Language)
-def test_every_shortfall_has_a_sentence_of_its_own_in_every_language(language: Language) -> None:
-    sentences = [explain_shortfall(reason, language) for reason in dict.fromkeys([*map(str, SHORTFALLS), "other"])]
-    assert len(set(sentences)) == len(sentences)
-    for sentence in sentences:
-        assert_one_plain_line(sentence)
-
-
-def test_of_an_unknown_reason_it_is_only_said_that_less_is_promised_than_was_ordered() -> None:
-    assert explain_shortfall("frost", Language.EN) == "Less is promised at present than was ordered."
-    assert explain_shortfall("", Language.VI) == "Số hứa giao hiện ít hơn số khách đặt."
 
 
 # -- Word by word --------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from services.allocation.domain.books import Line, OfferBook, Reason, Shorted
 from services.allocation.domain.shortening import Coming, shorten
@@ -97,6 +98,20 @@ def test_the_newest_place_of_a_line_loses_first() -> None:
     book = OfferBook(OFFERS[0], 7, 7, open=False)
     decision = shorten([Coming(OFFERS[0], 3, SharingRule.EQUAL)], {OFFERS[0]: book}, lines)
     assert [(line.position, line.net_steps) for line in decision.lines] == [(2, 0), (1, 3)]
+
+
+def test_a_line_that_would_get_less_than_is_useful_to_it_is_told_so() -> None:
+    kitchen = replace(place(OFFERS[0], 1, ORDERS[0], 1, 4), minimum_steps=4)
+    shop, other = place(OFFERS[0], 2, ORDERS[1], 1, 4), place(OFFERS[1], 1, ORDERS[0], 2, 3)
+    books = {OFFERS[0]: OfferBook(OFFERS[0], 8, 8, open=False), OFFERS[1]: OfferBook(OFFERS[1], 3, 3, open=False)}
+    coming = [Coming(offer_id, 2, SharingRule.EQUAL) for offer_id in OFFERS]
+    decision = shorten(coming, books, [kitchen, shop, other])
+    shorted = [effect for effect in decision.effects if isinstance(effect, Shorted)]
+    assert [(x.order_id, [(y.after_net_steps, y.reason) for y in x.lines]) for x in shorted] == [
+        (ORDERS[0], [(0, "below_minimum"), (2, "not_delivered")]),
+        (ORDERS[1], [(2, "not_delivered")]),
+    ]
+    assert [line.reason for line in decision.lines] == ["below_minimum", "not_delivered", "not_delivered"]
 
 
 def test_nothing_is_missing_of_an_offer_that_still_takes_orders() -> None:

@@ -132,6 +132,22 @@ def test_a_line_has_nothing_or_what_is_of_use_and_what_is_left_is_of_no_use_to_i
     assert all(line.least_steps > left_steps for line in losing if line.tier == first)
 
 
+@rule
+@given(line_lists(tiers=2, minimums=True), rules, st.data())
+def test_a_line_is_below_its_minimum_when_its_tier_had_something_and_it_gets_nothing_of_it(
+    lines: list[NetPromise], how: SharingRule, data: st.DataObject
+) -> None:
+    available_steps = quantity(data, lines)
+    cuts = share_shortfall(OFFER, available_steps, lines, how).cuts
+    named = {(line.order_id, line.line_no): line for line in lines}
+    cut_tiers = [named[cut.order_id, cut.line_no].tier for cut in cuts]
+    first = min(cut_tiers, default=0)
+    had_steps = available_steps - sum(line.net_steps for line in lines if line.tier < first)
+    for cut, tier in zip(cuts, cut_tiers, strict=True):
+        least_steps = named[cut.order_id, cut.line_no].least_steps
+        assert cut.below_minimum == (cut.after_net_steps == 0 and least_steps > 1 and tier == first and had_steps > 0)
+
+
 # -- Equal ---------------------------------------------------------------------------------------------------
 
 

@@ -95,3 +95,12 @@ def test_a_stale_or_future_timestamp_is_refused(minutes: int) -> None:
     given = standard_webhooks.headers(SECRET, "msg_1", NOW + timedelta(minutes=minutes), BODY)
     with pytest.raises(BadSignature, match="five minutes"):
         standard_webhooks.verify([SECRET], given, BODY, NOW)
+
+
+def test_two_secrets_sign_side_by_side_and_each_verifies_alone() -> None:
+    old, now = standard_webhooks.new_secret(), datetime.now(UTC)
+    headers = standard_webhooks.headers(SECRET, "msg_1", now, BODY, [old])
+    assert headers["webhook-signature"].count(" ") == 1
+    for secret in (SECRET, old):
+        assert Webhook(secret).verify(BODY, headers) == {"test": 2432232314}
+        assert standard_webhooks.verify([secret], headers, BODY, now) == "msg_1"

@@ -10,7 +10,9 @@ from services.notify.domain.delivery import (
     Accepted,
     Failed,
     NotBegun,
+    Overtaken,
     Refused,
+    Throttled,
     Unknown,
     decide,
     email_plan,
@@ -71,3 +73,24 @@ def test_a_webhook_whose_outcome_is_unknown_is_sent_again() -> None:
 def test_an_attempt_that_was_not_begun_does_not_count() -> None:
     verdict = decide(NotBegun(), 3, QUEUED, EMAIL_PLAN, QUEUED)
     assert (verdict.notice_state, verdict.attempts, verdict.next_at) == ("queued", 2, QUEUED)
+
+
+@given(st.integers(min_value=1, max_value=100), st.integers(min_value=5, max_value=86_400))
+def test_a_message_that_was_asked_to_wait_loses_no_attempt_by_it(attempts: int, pause_s: int) -> None:
+    pause = timedelta(seconds=pause_s)
+    verdict = decide(Throttled("http_429", pause, asked=True), attempts, QUEUED, WEBHOOK_PLAN, QUEUED)
+    assert (verdict.notice_state, verdict.attempts, verdict.next_at) == ("queued", attempts - 1, QUEUED + pause)
+    assert (verdict.reason, verdict.detail) == (None, "http_429")
+
+
+def test_an_overloaded_receiver_that_asks_for_nothing_gets_the_schedule() -> None:
+    throttled = Throttled("http_502", timedelta(seconds=30), asked=False)
+    verdict = decide(throttled, 1, QUEUED, WEBHOOK_PLAN, QUEUED)
+    assert (verdict.attempts, verdict.next_at) == (1, QUEUED + timedelta(seconds=5))
+    assert decide(throttled, 10, QUEUED, WEBHOOK_PLAN, QUEUED).reason == "gave_up"
+
+
+def test_an_overtaken_message_is_let_go_without_an_attempt() -> None:
+    verdict = decide(Overtaken(), 1, QUEUED, WEBHOOK_PLAN, QUEUED)
+    assert (verdict.delivery_state, verdict.notice_state, verdict.attempts) == ("superseded", "superseded", 0)
+    assert (verdict.told_at, verdict.reason) == (None, None)

@@ -112,11 +112,27 @@ def test_a_basket_that_changed_since_the_answer_asks_again() -> None:
     assert 'value="12.5"' in page
 
 
+def test_whoever_was_told_late_has_its_whole_time_to_answer() -> None:
+    told_late = replace(BASKET, facts=replace(FACTS, reply_minutes=120), told_at=REPLY_BY + timedelta(hours=1))
+    page = reply_page.basket(replace(NEW, basket=told_late), "vi", REPLY_BY + timedelta(hours=2))
+    assert "Xin trả lời trước 23:00 đêm thứ Hai, 23/11/2026." in page
+    assert "<form" in page
+    assert "<form" not in reply_page.basket(replace(NEW, basket=told_late), "vi", REPLY_BY + timedelta(hours=3))
+
+
 def test_nothing_to_bring_asks_nothing() -> None:
     page = reply_page.basket(replace(NEW, basket=replace(BASKET, facts=replace(FACTS, items=()))), "vi", BEFORE)
     assert "bà con không phải mang hàng" in page
     assert "<form" not in page
     assert "Xin trả lời" not in page
+
+
+@pytest.mark.parametrize(("reason", "is_explained"), [("not_worthwhile", True), ("frost", False), (None, False)])
+def test_a_household_that_is_spared_a_small_delivery_sees_why(reason: str | None, is_explained: bool) -> None:
+    empty = replace(FACTS, items=(), reply_by_at=None, empty_reason=reason)
+    page = reply_page.basket(replace(NEW, basket=replace(BASKET, facts=empty)), "vi", BEFORE)
+    assert "bà con không phải mang hàng" in page
+    assert ("không đáng một chuyến đi" in page) == is_explained
 
 
 def test_an_answer_that_was_not_taken_says_why() -> None:

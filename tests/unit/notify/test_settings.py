@@ -1,5 +1,7 @@
 """Wrong settings are named, and a password never leaves in clear."""
 
+from ipaddress import ip_network
+
 import pytest
 
 from services.chassis.settings import WrongSettings, load
@@ -31,6 +33,8 @@ def test_mail_goes_out_over_tls_unless_said_otherwise(environment: pytest.Monkey
         ({"UNKNOWN_AFTER_S": "60"}, "NOTIFY_UNKNOWN_AFTER_S is wrong"),
         ({"PUBLIC_URL": "cho.example"}, "NOTIFY_PUBLIC_URL is wrong"),
         ({"PUBLIC_URL": "https://cho.example/?a=1"}, "NOTIFY_PUBLIC_URL is wrong"),
+        ({"WEBHOOK_PRIVATE_NETWORKS": "0.0.0.0/0"}, "NOTIFY_WEBHOOK_PRIVATE_NETWORKS is wrong"),
+        ({"WEBHOOK_PRIVATE_NETWORKS": "127.0.0.0/8,shop"}, "NOTIFY_WEBHOOK_PRIVATE_NETWORKS is wrong"),
         ({"LINK_SECRETS": "geheim"}, "NOTIFY_LINK_SECRETS is wrong"),
         ({"LINK_SECRETS": "s" * 32 + ","}, "NOTIFY_LINK_SECRETS is wrong"),
     ],
@@ -59,3 +63,9 @@ def test_of_two_secrets_the_first_one_signs_and_none_is_ever_shown(environment: 
     assert settings.link_keys == ("n" * 32, "o" * 32)
     assert settings.public_url == "https://cho.example"
     assert "nnn" not in repr(settings)
+
+
+def test_webhooks_reach_no_private_network_unless_it_is_named(environment: pytest.MonkeyPatch) -> None:
+    assert load(NotifySettings).private_networks == ()
+    environment.setenv("NOTIFY_WEBHOOK_PRIVATE_NETWORKS", "127.0.0.0/8, fd00::/8")
+    assert load(NotifySettings).private_networks == (ip_network("127.0.0.0/8"), ip_network("fd00::/8"))

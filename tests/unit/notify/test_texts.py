@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from services.notify import texts
-from services.notify.domain.facts import BasketFacts, BasketItem, Goods
+from services.notify.domain.facts import BasketFacts, BasketItem, EndpointFacts, Goods
 from services.notify.domain.vietnamese import moment
 
 DAY = date(2026, 11, 24)
@@ -101,6 +101,22 @@ def test_an_empty_basket_says_that_there_is_nothing_to_bring() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        ("vi", "Phần của gia đình lần này quá ít, không đáng một chuyến đi, nên các hộ khác mang thay."),
+        ("en", "Your part would have been too small to be worth the way, so others bring it."),
+    ],
+)
+def test_a_household_that_is_spared_a_small_delivery_reads_why(language: str, sentence: str) -> None:
+    spared = replace(basket(), empty_reason="not_worthwhile")
+    with_why = texts.basket(spared, "bà Dợ", language, False, None)
+    without = texts.basket(basket(), "bà Dợ", language, False, None)
+    assert with_why.subject == without.subject
+    assert [line for line in with_why.body.splitlines() if line not in without.body.splitlines()] == [sentence]
+    assert texts.basket(replace(basket(), empty_reason="frost"), "bà Dợ", language, False, None) == without
+
+
 def test_a_product_that_stands_in_two_offers_is_added_up() -> None:
     text = texts.basket(basket(item(1, CABBAGE, 3), item(1, CABBAGE, 4)), "bà Dợ", "vi", False, None)
     assert "- Cải mèo: 3,5 kg\n" in text.body
@@ -146,3 +162,31 @@ def test_every_language_has_its_templates_and_its_speech() -> None:
         assert texts.basket(
             replace(basket(item(1, CABBAGE, 1)), reply_by_at=REPLY_BY), "bà Dợ", language, True, LINK
         ).body
+
+
+GIVEN_UP = EndpointFacts(
+    "Hợp tác xã Rau Vân Hồ", "Asia/Ho_Chi_Minh", UUID(int=9), "shop.example", "lasting_failure", "http_500", 12,
+    datetime(2026, 11, 18, 22, 30, tzinfo=UTC), AT_HALF_PAST_FIVE,
+)  # fmt: skip
+
+
+def test_staff_read_in_vietnamese_that_a_partner_is_told_nothing_any_more() -> None:
+    text = texts.endpoint_disabled(GIVEN_UP, "chị Hà", "vi")
+    assert text.subject == "Đã ngừng gửi thông báo đơn hàng đến shop.example"
+    assert text.body.startswith(
+        "Kính gửi chị Hà,\n"
+        "\n"
+        "Từ 05:30 sáng thứ Năm, 19/11/2026, máy chủ shop.example của một đối tác của Hợp tác xã Rau Vân Hồ không nhận "
+        "được thông báo đơn hàng nào: đã thử liên tiếp 12 lần, lỗi lần cuối là http_500.\n"
+        "\n"
+        "Vì vậy lúc 05:30 sáng thứ Ba, 24/11/2026 chúng tôi đã ngừng gửi"
+    )
+    assert unicodedata.is_normalized("NFC", text.body)
+
+
+def test_staff_read_in_english_that_a_partner_wants_nothing_more() -> None:
+    text = texts.endpoint_disabled(replace(GIVEN_UP, reason="endpoint_gone"), "Hà", "en")
+    assert text.subject == "Messages about orders are no longer sent to shop.example"
+    assert "(410 Gone)" in text.body
+    assert "attempts in a row" not in text.body
+    assert "So at 05:30 on Tuesday, 24 November 2026 we stopped" in text.body

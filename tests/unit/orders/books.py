@@ -75,7 +75,10 @@ def live(order: Order) -> list[tuple[object, ...]]:
 
 
 def _told(line: Line) -> tuple[object, ...]:
-    return (line.line_no, line.sku, line.sold_quantity, line.state, line.offer_id, line.quantity_steps, line.reason)
+    return (
+        line.line_no, line.sku, line.sold_quantity, line.state, line.offer_id, line.quantity_steps, line.minimum_steps,
+        line.reason,
+    )  # fmt: skip
 
 
 def promise_of(order: Order) -> OrderPromise:

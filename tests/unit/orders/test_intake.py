@@ -123,9 +123,16 @@ def test_an_unknown_sku_holds_up_only_its_own_line() -> None:
 # -- The newest push wins ------------------------------------------------------------------------------------
 
 SKU = st.sampled_from([*SKUS, "???"])
-LINES = st.lists(st.builds(line, st.integers(1, 4), SKU, st.sampled_from(["1", "2", "0.5", "5"])), max_size=4).map(
-    lambda lines: tuple({one.line_no: one for one in lines}.values())
+LINE = st.builds(
+    lambda line_no, sku, quantity, all_or_nothing: CommandLine(
+        line_no, sku, Decimal(quantity), None, Decimal(quantity) if all_or_nothing else None
+    ),
+    st.integers(1, 4),
+    SKU,
+    st.sampled_from(["1", "2", "0.5", "5"]),
+    st.booleans(),
 )
+LINES = st.lists(LINE, max_size=4).map(lambda lines: tuple({one.line_no: one for one in lines}.values()))
 PUSH = st.builds(
     lambda minute, lines, day, cancel: push(minute, *lines, day=day, cancel=cancel),
     st.integers(0, 3),
@@ -288,6 +295,46 @@ def test_an_open_line_stays_with_its_offer_when_an_earlier_day_appears() -> None
     placed = after(new(), push(0, line(1, "CAI-KG")), in_books=later_only)
     more = after(placed.order, push(1, line(1, "CAI-KG", "2")))
     assert more.order.ordered[0].offer_id == CAI_MEO_NEXT_DAY
+
+
+# -- The least that is useful --------------------------------------------------------------------------------
+
+
+def with_minimum(sku: str, quantity: str, minimum: str | None) -> CommandLine:
+    return CommandLine(1, sku, Decimal(quantity), None, Decimal(minimum) if minimum else None)
+
+
+@pytest.mark.parametrize(
+    ("sku", "quantity", "minimum", "expected"),
+    [("CAI-KG", "5", "1.5", 3), ("CAI-300G", "10", "5", 3), ("SU-SU", "12", "12", 12), ("SU-SU", "12", None, 1)],
+)
+def test_a_minimum_becomes_whole_steps_like_the_quantity(
+    sku: str, quantity: str, minimum: str | None, expected: int
+) -> None:
+    (ordered,) = after(new(), push(0, with_minimum(sku, quantity, minimum))).order.ordered
+    assert ordered.minimum_steps == expected
+
+
+@pytest.mark.parametrize(("sku", "quantity", "minimum"), [("CAI-KG", "5", "0.7"), ("CAI-300G", "5", "1")])
+def test_a_minimum_that_is_not_in_whole_steps_refuses_its_line(sku: str, quantity: str, minimum: str) -> None:
+    decision = after(new(), push(0, with_minimum(sku, quantity, minimum)))
+    assert (reasons(decision), decision.order.ordered) == (["not_in_steps"], ())
+
+
+def test_another_minimum_is_a_change_and_the_same_one_is_not() -> None:
+    placed = after(new(), push(0, with_minimum("SU-SU", "4", None)))
+    restated = after(placed.order, push(1, with_minimum("SU-SU", "4", "3")))
+    assert restated.outcome is Outcome.CHANGED
+    assert after(restated.order, push(2, with_minimum("SU-SU", "4", "3.0"))).outcome is Outcome.UNCHANGED
+    assert after(restated.order, push(2, with_minimum("SU-SU", "4", None))).outcome is Outcome.CHANGED
+
+
+def test_a_minimum_is_too_late_after_the_cut_off() -> None:
+    placed = after(new(), push(0, with_minimum("SU-SU", "4", "2")))
+    late = after(placed.order, push(1, with_minimum("SU-SU", "4", "3")), in_books=books(SU_SU_TOMORROW))
+    assert (set(late.late_lines), late.order.ordered[0].minimum_steps) == ({1}, 2)
+    same = after(placed.order, push(1, with_minimum("SU-SU", "4", "2")), in_books=books(SU_SU_TOMORROW))
+    assert same.late_lines == frozenset()
 
 
 # -- Erased customers ----------------------------------------------------------------------------------------

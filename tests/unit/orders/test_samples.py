@@ -7,6 +7,7 @@ import pytest
 
 from services.chassis import standard_webhooks
 from services.orders.adapters import ADAPTERS
+from services.orders.adapters.base import Credentials, Request
 from services.orders.domain.command import Kind, OrderCommand
 from services.orders.samples import SAMPLES, NoSample, SampleOrder, sample
 
@@ -17,8 +18,10 @@ SECRET = standard_webhooks.new_secret()
 def read(adapter: str, order: SampleOrder, secret: str = SECRET) -> OrderCommand:
     """What the adapter makes of the sample, once it is sure who sent it."""
     request = sample(adapter, (secret, "whsec_old"), {}, NOW, order)
-    ADAPTERS[adapter].verify((secret,), request.headers, request.raw, NOW)
-    command = ADAPTERS[adapter].read(request.headers, request.raw)
+    credentials = Credentials((secret,), {})
+    asked = Request("POST", "https://orders.example.vn/", {}, request.headers, request.raw)
+    ADAPTERS[adapter].verify(credentials, asked, NOW)
+    command = ADAPTERS[adapter].read(credentials, asked)
     assert isinstance(command, OrderCommand)
     assert command.partner_ref == request.ref
     return command

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from services.orders.adapters import woocommerce
-from services.orders.adapters.base import BadSignature, Ignored, Malformed, Ping
+from services.orders.adapters.base import BadSignature, Credentials, Ignored, Malformed, Ping
 from services.orders.domain.command import UNTIMED, CommandLine, Contact, Kind, OrderCommand
+from tests.support.platforms import asked
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
+NOBODY = Credentials((), {})
 
 # Computed with: printf '%s' "$BODY" | openssl dgst -sha256 -hmac "$KEY" -binary | base64
 SIGNED = (
@@ -33,16 +35,19 @@ def signed(signature: str, **other: str) -> dict[str, str]:
     } | other
 
 
+def verify(secrets: tuple[str, ...], headers: dict[str, str], raw: bytes) -> None:
+    woocommerce.verify(Credentials(secrets, {}), asked(raw, headers), NOW)
+
+
 def test_the_signature_is_over_the_raw_body() -> None:
-    key = woocommerce.verify((PLAIN_SECRET,), signed(PLAIN_SIGNATURE), SIGNED, NOW)
-    assert key == "7516fc0970a9289c8cec3ec950ff0c28"
+    verify((PLAIN_SECRET,), signed(PLAIN_SIGNATURE), SIGNED)
     with pytest.raises(BadSignature):
-        woocommerce.verify((PLAIN_SECRET,), signed(PLAIN_SIGNATURE), SIGNED + b"\n", NOW)
+        verify((PLAIN_SECRET,), signed(PLAIN_SIGNATURE), SIGNED + b"\n")
 
 
 def test_the_key_is_the_secret_with_its_html_entities_decoded() -> None:
-    assert woocommerce.verify((PLAIN_SECRET, ENCODED_SECRET), signed(DECODED_SIGNATURE), SIGNED, NOW)
-    assert woocommerce.verify(("chợ & phiên <1>",), signed(DECODED_SIGNATURE), SIGNED, NOW)
+    verify((PLAIN_SECRET, ENCODED_SECRET), signed(DECODED_SIGNATURE), SIGNED)
+    verify(("chợ & phiên <1>",), signed(DECODED_SIGNATURE), SIGNED)
 
 
 @pytest.mark.parametrize(
@@ -60,16 +65,16 @@ def test_only_what_wordpress_decodes_is_decoded_and_only_once(secret: str, key: 
 @pytest.mark.parametrize("signature", ["", "AAAA", "é", PLAIN_SIGNATURE.lower()])
 def test_any_other_signature_is_refused(signature: str) -> None:
     with pytest.raises(BadSignature):
-        woocommerce.verify((PLAIN_SECRET,), signed(signature), SIGNED, NOW)
+        verify((PLAIN_SECRET,), signed(signature), SIGNED)
 
 
 def test_the_unsigned_ping_is_let_through_and_is_nothing_but_a_ping() -> None:
     headers = {"content-type": "application/x-www-form-urlencoded"}
-    assert woocommerce.verify((PLAIN_SECRET,), headers, b"webhook_id=12", NOW) == ""
-    assert woocommerce.read(headers, b"webhook_id=12") == Ping()
+    verify((PLAIN_SECRET,), headers, b"webhook_id=12")
+    assert woocommerce.read(NOBODY, asked(b"webhook_id=12", headers)) == Ping()
     for raw in (SIGNED, b"webhook_id=12&x=1", b"webhook_id=", b""):
         with pytest.raises(BadSignature):
-            woocommerce.verify((PLAIN_SECRET,), headers, raw, NOW)
+            verify((PLAIN_SECRET,), headers, raw)
 
 
 # -- Bodies --------------------------------------------------------------------------------------------------
@@ -105,7 +110,7 @@ def body(**other: Any) -> dict[str, Any]:
 
 
 def read(order: dict[str, Any], topic: str = "order.updated") -> Any:
-    return woocommerce.read(signed("", **{"x-wc-webhook-topic": topic}), json.dumps(order).encode())
+    return woocommerce.read(NOBODY, asked(json.dumps(order).encode(), signed("", **{"x-wc-webhook-topic": topic})))
 
 
 def command(order: dict[str, Any], topic: str = "order.updated") -> OrderCommand:
@@ -187,6 +192,11 @@ def test_items_without_quantity_are_left_out_and_items_without_ids_are_counted()
     assert command(body(line_items=items)).lines == (CommandLine(2, "B", Decimal(3)),)
 
 
+def test_goods_sold_by_weight_keep_their_exact_quantity() -> None:
+    items = [{"id": 1, "sku": "A", "quantity": 1.1}, {"id": 2, "sku": "B", "quantity": "0.300"}]
+    assert [line.quantity for line in command(body(line_items=items)).lines] == [Decimal("1.1"), Decimal("0.3")]
+
+
 def test_the_address_is_found_where_vietnamese_shops_put_it() -> None:
     meta = [{"key": "_shipping_address", "value": "Bản Áng, Đông Sang"}]
     found = command(body(meta_data=meta)).contact
@@ -195,7 +205,7 @@ def test_the_address_is_found_where_vietnamese_shops_put_it() -> None:
 
 
 def test_all_faulty_fields_are_named_at_once() -> None:
-    faulty = body(status=None, line_items=[{"id": 1, "sku": "A", "quantity": 1.5}, {"id": 2, "quantity": "2"}])
+    faulty = body(status=None, line_items=[{"id": 1, "sku": "A", "quantity": -1}, {"id": 2, "quantity": "hai"}])
     del faulty["date_modified_gmt"]
     assert faulty_fields(faulty) == [
         "status",
@@ -210,5 +220,5 @@ def test_all_faulty_fields_are_named_at_once() -> None:
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"\xff"])
 def test_a_body_that_is_no_order_is_malformed(raw: bytes) -> None:
     with pytest.raises(Malformed) as caught:
-        woocommerce.read(signed(""), raw)
+        woocommerce.read(NOBODY, asked(raw, signed("")))
     assert [name for name, _ in caught.value.fields] == ["body"]

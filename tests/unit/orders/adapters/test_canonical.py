@@ -9,8 +9,9 @@ import pytest
 from standardwebhooks import Webhook
 
 from services.orders.adapters import canonical
-from services.orders.adapters.base import BadSignature, Malformed
+from services.orders.adapters.base import BadSignature, Credentials, Malformed
 from services.orders.domain.command import CommandLine, Contact, Kind, OrderCommand
+from tests.support.platforms import asked
 
 PUBLISHED_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PUBLISHED_BODY = b'{"test": 2432232314}'
@@ -23,26 +24,30 @@ THEN = datetime.fromtimestamp(1614265330, UTC)
 OTHER_SECRET = "whsec_c29tZSBvdGhlciBzZWNyZXQgb2YgMzIgYnl0ZXMuLi4="
 
 
+def verify(secrets: tuple[str, ...], headers: dict[str, str], raw: bytes, now: datetime) -> None:
+    canonical.verify(Credentials(secrets, {}), asked(raw, headers), now)
+
+
 def test_the_published_vector_of_standard_webhooks_verifies() -> None:
-    assert canonical.verify((PUBLISHED_SECRET,), PUBLISHED, PUBLISHED_BODY, THEN) == PUBLISHED["webhook-id"]
+    verify((PUBLISHED_SECRET,), PUBLISHED, PUBLISHED_BODY, THEN)
 
 
 def test_two_secrets_are_valid_while_a_partner_rotates() -> None:
-    assert canonical.verify((OTHER_SECRET, PUBLISHED_SECRET), PUBLISHED, PUBLISHED_BODY, THEN)
+    verify((OTHER_SECRET, PUBLISHED_SECRET), PUBLISHED, PUBLISHED_BODY, THEN)
     with pytest.raises(BadSignature):
-        canonical.verify((OTHER_SECRET,), PUBLISHED, PUBLISHED_BODY, THEN)
+        verify((OTHER_SECRET,), PUBLISHED, PUBLISHED_BODY, THEN)
 
 
 def test_what_the_reference_library_signs_is_accepted() -> None:
     signature = Webhook(OTHER_SECRET).sign("msg_1", THEN, "{}")
     headers = {"webhook-id": "msg_1", "webhook-timestamp": "1614265330", "webhook-signature": f"v1,AAAA {signature}"}
-    assert canonical.verify((OTHER_SECRET,), headers, b"{}", THEN) == "msg_1"
+    verify((OTHER_SECRET,), headers, b"{}", THEN)
 
 
 @pytest.mark.parametrize("away", [timedelta(seconds=301), timedelta(seconds=-301), timedelta(days=400)])
 def test_a_stale_timestamp_is_refused(away: timedelta) -> None:
     with pytest.raises(BadSignature):
-        canonical.verify((PUBLISHED_SECRET,), PUBLISHED, PUBLISHED_BODY, THEN + away)
+        verify((PUBLISHED_SECRET,), PUBLISHED, PUBLISHED_BODY, THEN + away)
 
 
 @pytest.mark.parametrize(
@@ -59,12 +64,12 @@ def test_a_stale_timestamp_is_refused(away: timedelta) -> None:
 )
 def test_anything_else_is_a_bad_signature(headers: dict[str, str]) -> None:
     with pytest.raises(BadSignature):
-        canonical.verify((PUBLISHED_SECRET,), headers, PUBLISHED_BODY, THEN)
+        verify((PUBLISHED_SECRET,), headers, PUBLISHED_BODY, THEN)
 
 
 def test_a_changed_body_is_a_bad_signature() -> None:
     with pytest.raises(BadSignature):
-        canonical.verify((PUBLISHED_SECRET,), PUBLISHED, PUBLISHED_BODY.replace(b" ", b""), THEN)
+        verify((PUBLISHED_SECRET,), PUBLISHED, PUBLISHED_BODY.replace(b" ", b""), THEN)
 
 
 # -- Bodies --------------------------------------------------------------------------------------------------
@@ -82,7 +87,7 @@ def body(**other: Any) -> dict[str, Any]:
 
 
 def read(order: dict[str, Any]) -> OrderCommand:
-    found = canonical.read({}, json.dumps({"order": order}).encode())
+    found = canonical.read_content("application/json", json.dumps({"order": order}).encode())
     assert isinstance(found, OrderCommand)
     return found
 
@@ -167,9 +172,44 @@ def test_an_order_that_is_placed_has_lines() -> None:
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"order": {"ref": "\\ud800"}}'])
 def test_a_body_that_is_no_order_is_malformed(raw: bytes) -> None:
     with pytest.raises(Malformed) as caught:
-        canonical.read({}, raw)
+        canonical.read_content("application/json", raw)
     assert [name for name, _ in caught.value.fields] == ["body"]
 
 
 def test_the_digest_of_a_push_is_the_same_for_ever() -> None:
     assert read(body()).revision.digest == "dcd3a4752b4d6bfe00a13b46d918f13e20018cf04675b119ab81715282e2c1e9"
+
+
+# -- The least that is useful --------------------------------------------------------------------------------
+
+
+def test_a_line_may_state_the_least_that_is_useful() -> None:
+    command = read(body(lines=[{"sku": "A", "quantity": "2.5", "minimum_quantity": "1.50"}]))
+    assert command.lines == (CommandLine(1, "A", Decimal("2.5"), None, Decimal("1.5")),)
+    assert read(body(lines=[{"sku": "A", "quantity": 2, "minimum_quantity": "2.0"}])).lines[0].minimum == 2
+
+
+@pytest.mark.parametrize("minimum", ["2.000001", 3, 0, -1, 1.5, "1,5", True])
+def test_a_minimum_that_is_no_quantity_up_to_that_of_its_line_is_refused(minimum: object) -> None:
+    faults = faulty_fields(body(lines=[{"sku": "A", "quantity": 2, "minimum_quantity": minimum}]))
+    assert faults == ["order.lines[0].minimum_quantity"]
+
+
+def test_a_minimum_is_not_blamed_for_a_faulty_quantity() -> None:
+    faults = faulty_fields(body(lines=[{"sku": "A", "quantity": 1.5, "minimum_quantity": 9}]))
+    assert faults == ["order.lines[0].quantity"]
+
+
+def test_no_minimum_leaves_the_digest_as_it_was_and_every_minimum_has_its_own() -> None:
+    without = [{"sku": "CAI-MEO-300G", "quantity": "1.5", "price_vnd": 15000}, {"sku": "SU-SU", "quantity": 2}]
+    written_out = [line | {"minimum_quantity": None} for line in without]
+    assert read(body(lines=written_out)).revision == read(body()).revision
+    digests = {
+        read(body(lines=[without[0], without[1] | {"minimum_quantity": minimum}])).revision.digest
+        for minimum in (None, 1, "1.0", 2)
+    }
+    assert digests == {
+        "dcd3a4752b4d6bfe00a13b46d918f13e20018cf04675b119ab81715282e2c1e9",
+        "3acfef89cf0c109a73672db1fbb67fdae67b59cbaaecacf6348ddaefa994efa2",
+        "b2c28a2706b3cc477b52b5258ab0e7621ab82764c14f2aff536392cbe49c4698",
+    }

@@ -1,0 +1,74 @@
+"""What became of notices, to be looked at: by staff, and by whoever watches the numbers."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+import asyncpg
+
+from services.chassis.ledger import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Deliveries of one channel that are not settled: how many, and since when the oldest of them waits."""
+
+    channel: str
+    state: str
+    count: int
+    oldest: datetime
+
+
+async def count_open(conn: Connection) -> list[Open]:
+    """By channel and state, `queued` or `sending`."""
+    rows = await conn.fetch(
+        "select channel, 'queued' as state, count(*), min(queued_at) as oldest from delivery "
+        "where state = 'queued' group by channel union all "
+        "select channel, 'sending', count(*), min(queued_at) from delivery where state = 'sending' group by channel"
+    )
+    return [Open(r["channel"], r["state"], r["count"], r["oldest"]) for r in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A notice for staff to look at; never with contact details."""
+
+    notice_id: UUID
+    kind: str
+    household_id: UUID | None
+    delivery_day: date | None
+    version: int | None
+    order_id: UUID | None
+    state: str
+    channel: str | None
+    attempts: int
+    happened_at: datetime
+    told_at: datetime | None
+    reason: str | None
+
+
+async def list_notices(
+    pool: "asyncpg.Pool[asyncpg.Record]",
+    cooperative_id: UUID,
+    delivery_day: date | None,
+    state: str | None,
+    before: UUID | None,
+    limit: int,
+) -> list[Listed]:
+    """A cooperative's notices, newest first, those made before `before`."""
+    wanted: list[tuple[str, object]] = [("n.cooperative_id = ", cooperative_id)]
+    wanted += [("n.delivery_day = ", delivery_day)] if delivery_day else []
+    wanted += [("n.state = ", state)] if state else []
+    wanted += [("n.notice_id < ", before)] if before else []
+    conditions = " and ".join(f"{condition}${place}" for place, (condition, _) in enumerate(wanted, 2))
+    rows = await pool.fetch(
+        "select n.notice_id, n.kind, n.household_id, n.delivery_day, n.version, n.order_id, n.state, d.channel, "  # noqa: S608 - only fixed text and placeholders
+        "coalesce(d.attempts, 0) as attempts, n.happened_at, n.told_at, "
+        "coalesce(n.reason, case when n.state = 'queued' then d.reason end) as reason "
+        "from notice n left join lateral (select channel, attempts, reason from delivery "
+        "  where notice_id = n.notice_id order by queued_at desc limit 1) d on true "
+        f"where {conditions} order by n.notice_id desc limit $1",
+        limit,
+        *(value for _, value in wanted),
+    )
+    return [Listed(**dict(r)) for r in rows]

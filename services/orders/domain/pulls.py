@@ -1,0 +1,59 @@
+"""When an order is asked for again that could not be pulled, and when what was pulled is believed.
+
+A pull is never given up: the platform has been told that its push was taken.
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from random import Random
+
+FIRST_WAIT_S = 4.0
+LONGEST_WAIT_S = 900.0
+STALE_ASKED = 4
+"""How often an order is asked for that is older at the platform than its push says; then it is taken as it is."""
+MISSING_FOR = timedelta(days=3)
+"""How long an order is looked for of which the platform says that there is none."""
+
+
+class Outcome(StrEnum):
+    """What became of asking for one order."""
+
+    PULLED = "pulled"
+    STALE = "stale"
+    """Taken, but older than the push that told of it: the platform's copies are not in step yet."""
+    MISSING = "missing"
+    """The platform knows no such order."""
+    MALFORMED = "malformed"
+    """Not what the platform documents."""
+    FAILED = "failed"
+    """It could not be taken into the books."""
+    UNWELL = "unwell"
+    """The platform did not answer, or not in its own words."""
+    LIMITED = "limited"
+    """Asked too often."""
+    REFUSED = "refused"
+    """The platform does not let us ask; somebody has to look after it."""
+    UNAUTHORISED = "unauthorised"
+    """The seller has to authorise the app again."""
+
+
+def again_at(attempts: int, now: datetime, chance: Random) -> datetime:
+    """When to ask again after so many attempts: any time up to a span that doubles ("full jitter").
+
+    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+    """
+    span_s = min(FIRST_WAIT_S * 2.0 ** min(attempts - 1, 20), LONGEST_WAIT_S)
+    return now + timedelta(seconds=chance.uniform(0, span_s))
+
+
+def is_settled(outcome: Outcome, attempts: int, waited: timedelta) -> bool:
+    """Whether nothing more is to be asked, after `attempts` since the newest push and `waited` since the oldest."""
+    match outcome:
+        case Outcome.PULLED:
+            return True
+        case Outcome.STALE:
+            return attempts >= STALE_ASKED
+        case Outcome.MISSING:
+            return waited >= MISSING_FOR
+        case _:
+            return False

@@ -1,0 +1,246 @@
+"""Pulls what thin pushes told of: claim in one short transaction, ask the platform outside of any, take the orders in
+as if they had been pushed, and settle.
+
+Orders come to the desk before their pulls are settled, so a process that dies in between leaves them to be pulled
+again, which changes nothing. Nothing is given up; what waits, and for how long, is in the metrics.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from random import Random
+
+from msgspec import Struct
+
+from services.chassis.faults import is_weather
+from services.chassis.group import Overloaded
+from services.chassis.ledger import Ledger, Transaction
+from services.orders.adapters.base import Malformed
+from services.orders.desk import Desk, PartnerChanged
+from services.orders.domain.command import Kind, OrderCommand
+from services.orders.domain.pulls import Outcome, again_at, is_settled
+from services.orders.intake import Push
+from services.orders.metrics import PullMetrics
+from services.orders.platforms.base import (
+    Expired,
+    Found,
+    Limited,
+    NoSuchOrder,
+    Platform,
+    Refused,
+    Trouble,
+    Unauthorised,
+    Unwell,
+)
+from services.orders.store import pulls as store
+from services.orders.store import tokens as token_store
+from services.orders.store.partners import Partner
+from services.orders.store.pulls import Claim, Claimed, Settled
+from services.orders.tokens import Tokens
+
+log = logging.getLogger(__name__)
+
+BATCH_S = 45.0
+"""The longest that one batch may take at the platform."""
+LEASE = timedelta(seconds=90)
+"""After this, what a process that died had in hand is pulled by another one. Longer than BATCH_S."""
+REFUSED_WAIT = timedelta(minutes=10)
+"""How long a platform is left alone that will not answer before somebody changes something."""
+LIMITED_WAIT = timedelta(seconds=30)
+"""The same where it says that it was asked too often, and not for how long to wait."""
+NOT_FOUND = "not_found"
+
+_KINDS: tuple[tuple[type[Trouble], Outcome], ...] = (
+    (Limited, Outcome.LIMITED),
+    (Unauthorised, Outcome.UNAUTHORISED),
+    (NoSuchOrder, Outcome.MISSING),
+    (Unwell, Outcome.UNWELL),
+    (Refused, Outcome.REFUSED),
+    (Expired, Outcome.REFUSED),
+)
+
+
+class _Result(Struct, frozen=True):
+    """What asking for one order came to."""
+
+    outcome: Outcome
+    error: str | None = None
+
+
+class Puller:
+    """The jobs of pulling, for one process. `calls_per_s`: how often a platform may be asked for one partner."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        desk: Desk,
+        platforms: Mapping[str, Platform],
+        metrics: PullMetrics,
+        clock: Callable[[], datetime],
+        chance: Random,
+        calls_per_s: float,
+    ) -> None:
+        self._ledger, self._desk, self._platforms = ledger, desk, platforms
+        self._metrics, self._clock, self._chance = metrics, clock, chance
+        self._call_s = 1 / calls_per_s
+        self._tokens = Tokens(ledger, clock)
+
+    async def pull_due(self, now: datetime) -> bool:
+        """Pulls a batch of one partner; returns whether there may be more. Several may run at once."""
+        claim = await self._claim(now)
+        if claim is None:
+            return False
+        partner = await self._desk.partner(claim.partner_id, anew=True)
+        if partner is not None:  # partners stay for ever
+            await self._settle(partner, claim, await self._pull(partner, claim))
+        return True
+
+    async def count(self, now: datetime) -> bool:
+        """Says in the metrics how much waits, and how long."""
+        async with self._ledger.pool.acquire(timeout=5) as conn:
+            waiting = await store.list_waiting(conn, NOT_FOUND)
+        for adapter in self._platforms:
+            found = waiting.get(adapter)
+            self._metrics.waiting.labels(adapter).set(found.orders if found else 0)
+            age_s = max((now - found.told_at).total_seconds(), 0) if found and found.told_at else 0
+            self._metrics.oldest_due_s.labels(adapter).set(age_s)
+        return False
+
+    async def _claim(self, now: datetime) -> Claim | None:
+        async def work(tx: Transaction) -> Claim | None:
+            ready = await store.find_ready(tx.conn, [*self._platforms], now)
+            if ready is None:
+                return None
+            partner_id, platform = ready[0], self._platforms[ready[1]]
+            claim = await store.claim_due(tx.conn, partner_id, now, platform.most, now + LEASE)
+            if not claim.orders:
+                return None
+            calls = platform.calls(len(claim.orders))
+            await token_store.save_next_call(tx.conn, partner_id, now + timedelta(seconds=calls * self._call_s))
+            return claim
+
+        return await self._ledger.transact(work)
+
+    async def _pull(self, partner: Partner, claim: Claim) -> dict[str, _Result]:
+        """What became of each order of the claim, after those that were found are in the books."""
+        platform = self._platforms[partner.adapter]
+        results: dict[str, _Result] = {}
+        found: dict[str, OrderCommand | Malformed] = {}
+        refs = [order.partner_ref for order in claim.orders]
+        try:
+            async with asyncio.timeout(BATCH_S):
+                found = dict(await self._ask(partner, platform, refs))
+        except TimeoutError:
+            results = dict.fromkeys(refs, _Result(Outcome.UNWELL, "timed_out"))
+        except Trouble as trouble:
+            results = dict.fromkeys(refs, _result_of(trouble))
+            await self._leave_alone(claim, trouble)
+        else:
+            results = {ref: _Result(Outcome.MISSING, NOT_FOUND) for ref in refs if ref not in found}
+        return results | await self._take(partner, claim, found)
+
+    async def _ask(self, partner: Partner, platform: Platform, refs: Sequence[str]) -> Found:
+        """Asks again where the token was over. Where one order is not known, the others are asked for without it."""
+        access = await self._tokens.access(partner, platform)
+        try:
+            try:
+                return await platform.pull(access, refs, self._clock())
+            except Expired:
+                access = await self._tokens.access(partner, platform, refused=access.token)
+                return await platform.pull(access, refs, self._clock())
+        except NoSuchOrder:
+            if len(refs) == 1:
+                return {}
+            half = len(refs) // 2
+            first = await self._ask(partner, platform, refs[:half])
+            return {**first, **await self._ask(partner, platform, refs[half:])}
+
+    async def _take(
+        self, partner: Partner, claim: Claim, found: Mapping[str, OrderCommand | Malformed]
+    ) -> dict[str, _Result]:
+        """Brings what was found into the books. Raises the weather: what was claimed comes again then."""
+        results = {
+            ref: _Result(Outcome.MALFORMED, str(command))
+            for ref, command in found.items()
+            if isinstance(command, Malformed)
+        }
+        told = {order.partner_ref: order for order in claim.orders}
+        commands = {ref: command for ref, command in found.items() if isinstance(command, OrderCommand)}
+        for (ref, command), failure in zip(
+            commands.items(), await self._push(partner, list(commands.values())), strict=True
+        ):
+            results[ref] = failure or _Result(_freshness(command, told[ref]))
+        return results
+
+    async def _push(self, partner: Partner, commands: Sequence[OrderCommand]) -> list[_Result | None]:
+        """What kept each out of the books, None where nothing did. Raises the weather."""
+        now = self._clock()
+        for anew in (False, True):
+            known = await self._desk.partner(partner.partner_id, anew=True) if anew else partner
+            if known is None:
+                break
+            try:
+                taken = await self._desk.take(known, [Push(known, command, now) for command in commands])
+            except PartnerChanged:
+                continue
+            except Overloaded:
+                return [_Result(Outcome.FAILED, "overloaded")] * len(commands)
+            return [_failure(result) if isinstance(result, Exception) else None for result in taken]
+        return [_Result(Outcome.FAILED, "partner_changed")] * len(commands)
+
+    async def _leave_alone(self, claim: Claim, trouble: Trouble) -> None:
+        """The platform is not asked for the partner's other orders before it may help.
+
+        What it refuses of an order that was asked for by itself is that order's business.
+        """
+        if isinstance(trouble, Limited):
+            wait = timedelta(seconds=trouble.wait_s) if trouble.wait_s is not None else LIMITED_WAIT
+        elif isinstance(trouble, Unauthorised) or (isinstance(trouble, Refused) and not claim.is_last_resort):
+            wait = REFUSED_WAIT
+        else:
+            return
+        not_before = self._clock() + wait
+        log.warning(
+            "a platform is left alone",
+            extra={"partner": str(claim.partner_id), "until": not_before.isoformat(), "reason": str(trouble)},
+        )
+
+        async def work(tx: Transaction) -> None:
+            await token_store.save_next_call(tx.conn, claim.partner_id, not_before)
+
+        await self._ledger.transact(work)
+
+    async def _settle(self, partner: Partner, claim: Claim, results: Mapping[str, _Result]) -> None:
+        now = self._clock()
+        settled = [self._settled(order, results[order.partner_ref], now) for order in claim.orders]
+
+        async def work(tx: Transaction) -> None:
+            await store.settle(tx.conn, claim, settled)
+
+        await self._ledger.transact(work)
+        for result in results.values():
+            self._metrics.pulls.labels(partner.adapter, result.outcome).inc()
+
+    def _settled(self, order: Claimed, result: _Result, now: datetime) -> Settled:
+        if is_settled(result.outcome, order.attempts, now - order.told_at):
+            return Settled(order.partner_ref, None, result.error)
+        return Settled(order.partner_ref, again_at(order.attempts, now, self._chance), result.error)
+
+
+def _result_of(trouble: Trouble) -> _Result:
+    outcome = next(outcome for kind, outcome in _KINDS if isinstance(trouble, kind))
+    return _Result(outcome, str(trouble))
+
+
+def _freshness(command: OrderCommand, told: Claimed) -> Outcome:
+    """A platform may tell of a change before all of its copies know it."""
+    is_stale = command.kind is not Kind.CANCEL and command.revision.updated_at < told.updated_at
+    return Outcome.STALE if is_stale else Outcome.PULLED
+
+
+def _failure(error: Exception) -> _Result:
+    if is_weather(error):
+        raise error
+    log.error("a pulled order could not be taken", exc_info=error)
+    return _Result(Outcome.FAILED, type(error).__name__)

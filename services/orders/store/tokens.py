@@ -1,0 +1,95 @@
+"""What opens the platforms' APIs. It is given to who makes the requests, and to nobody else."""
+
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+from msgspec import Struct
+
+from services.chassis.ledger import Connection
+from services.orders.domain.token import Token
+
+_COLUMNS = "app_secret, access_token, refresh_token, expires_at, refused_at"
+
+
+class Stored(Struct, frozen=True):
+    """A partner's token, and the app's secret where it is another than the partner's own."""
+
+    app_secret: str | None
+    token: Token
+    refused_at: datetime | None = None
+
+    def __repr__(self) -> str:  # no log may repeat it
+        return f"Stored({self.token})"
+
+
+async def save_credentials(conn: Connection, partner_id: UUID, stored: Stored, now: datetime) -> None:
+    """These and no others, from now on."""
+    await conn.execute(
+        "insert into platform_token (partner_id, app_secret, access_token, refresh_token, expires_at, next_call_at) "
+        "values ($1, $2, $3, $4, $5, $6) on conflict (partner_id) do update set app_secret = excluded.app_secret, "
+        "access_token = excluded.access_token, refresh_token = excluded.refresh_token, "
+        "expires_at = excluded.expires_at, next_call_at = excluded.next_call_at, refused_at = null",
+        partner_id,
+        stored.app_secret,
+        stored.token.access,
+        stored.token.refresh,
+        stored.token.expires_at,
+        now,
+    )
+
+
+async def get_credentials(conn: "Connection | asyncpg.Pool[asyncpg.Record]", partner_id: UUID) -> Stored | None:
+    """The partner's, if it has any."""
+    row = await conn.fetchrow(f"select {_COLUMNS} from platform_token where partner_id = $1", partner_id)  # noqa: S608
+    return _stored(row) if row else None
+
+
+async def lock_credentials(conn: Connection, partner_id: UUID) -> Stored | None:
+    """As `get_credentials`; nobody else gets the next token before the transaction ends."""
+    row = await conn.fetchrow(
+        f"select {_COLUMNS} from platform_token where partner_id = $1 for no key update",  # noqa: S608
+        partner_id,
+    )
+    return _stored(row) if row else None
+
+
+def _stored(row: asyncpg.Record) -> Stored:
+    token = Token(row["access_token"], row["refresh_token"], row["expires_at"])
+    return Stored(row["app_secret"], token, row["refused_at"])
+
+
+async def save_token(conn: Connection, partner_id: UUID, token: Token) -> None:
+    """The next token takes the place of the one before it, with its refresh token."""
+    await conn.execute(
+        "update platform_token set access_token = $2, refresh_token = $3, expires_at = $4, refused_at = null "
+        "where partner_id = $1",
+        partner_id,
+        token.access,
+        token.refresh,
+        token.expires_at,
+    )
+
+
+async def save_refusal(conn: Connection, partner_id: UUID, refused: Token, now: datetime) -> None:
+    """The seller has to authorise the app again, unless there is another token meanwhile."""
+    await conn.execute(
+        "update platform_token set refused_at = coalesce(refused_at, $3) where partner_id = $1 and refresh_token = $2",
+        partner_id,
+        refused.refresh,
+        now,
+    )
+
+
+async def save_next_call(conn: Connection, partner_id: UUID, not_before: datetime) -> None:
+    """The platform is not asked for this partner before then."""
+    await conn.execute(
+        "update platform_token set next_call_at = greatest(next_call_at, $2) where partner_id = $1",
+        partner_id,
+        not_before,
+    )
+
+
+async def delete_credentials(conn: Connection, partner_id: UUID) -> None:
+    """Nothing is asked of the platform for this partner any more."""
+    await conn.execute("delete from platform_token where partner_id = $1", partner_id)

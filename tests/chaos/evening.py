@@ -1,0 +1,96 @@
+"""The evening of a chaos day: households answer by their links, goods are weighed in, trucks leave, days are settled.
+
+All of them are patient, as phones and staff are: what was not answered for certain is sent again, and has one effect.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+
+from infra.demo.evening import answer_to, arrival_of, links_in, version_asked
+from tests.chaos import settled
+from tests.chaos.arena import Arena
+from tests.chaos.load import Unanswered, patiently
+from tests.chaos.world import Member
+
+_BROWSER = {"accept": "text/html"}
+
+
+class Evening:
+    """What is left of the day once everything is closed and every household has been told."""
+
+    def __init__(self, arena: Arena) -> None:
+        self._arena, self._random = arena, arena.random
+        self._answered: set[tuple[str, int]] = set()
+        """Pages with the version of the basket that was answered."""
+
+    @classmethod
+    async def of(cls, arena: Arena) -> "Evening":
+        """Ends the load and closes the day first."""
+        await arena.load.finished()
+        await settled.until_settled(arena)
+        await arena.load.close_day()
+        await settled.until_closed(arena)
+        await settled.until_settled(arena)
+        return cls(arena)
+
+    async def answer(self) -> int:
+        """Everybody whose page asks for an answer gives one, side by side; returns how many did."""
+        links = links_in(self._arena.received)
+        paths = [
+            links[address]
+            for member in self._arena.world.members
+            for code in sorted(member.seeded.households)
+            if (address := f"{code.lower()}@bancon.example") in links
+        ]
+        choices = [self._random.choice(["confirm", "less", "cannot"]) for _ in paths]
+        return sum(await asyncio.gather(*map(self._answer_one, paths, choices)))
+
+    async def _answer_one(self, path: str, choice: str) -> bool:
+        url, http = self._arena.client.stack.base_url("notify") + path, self._arena.client.http
+        page = await self._certain(f"GET {path}", lambda: http.get(url, headers=_BROWSER), 200)
+        version = version_asked(page.text) if page is not None else None
+        if page is None or version is None or (path, version) in self._answered:
+            return False
+        self._answered.add((path, version))
+        form = answer_to(page.text, choice if version == 1 else "confirm")
+        await self._certain(f"POST {path}", lambda: http.post(url, data=form, headers=_BROWSER), 303)
+        return True
+
+    async def weigh_in(self) -> None:
+        """Most of what is asked arrives."""
+        await asyncio.gather(*map(self._weigh_in, self._arena.world.members))
+
+    async def _weigh_in(self, member: Member) -> None:
+        shown = await self._ask(member, "GET", "arrivals")
+        expected = [one for one in shown["expected"] if one["asked_steps"]] if shown else []
+        arrivals = [arrival_of(one, is_short=self._random.random() < 0.2) for one in expected]  # their ids are kept
+        if arrivals:
+            await self._ask(member, "POST", "arrivals", {"arrivals": arrivals})
+
+    async def depart(self) -> None:
+        """The trucks leave."""
+        await asyncio.gather(*(self._ask(member, "POST", "departure") for member in self._arena.world.members))
+
+    async def _ask(self, member: Member, method: str, what: str, body: Any = None) -> Any:
+        day = self._arena.world.delivery_day
+        path = f"/v1/cooperatives/{member.seeded.cooperative_id}/days/{day}/{what}"
+        staff = self._arena.client.speaking_as(member.seeded.staff_key)
+        answer = await self._certain(f"{method} {path}", lambda: staff.try_to("allocation", method, path, body), 200)
+        return answer.json() if answer is not None else None
+
+    async def _certain(
+        self, what: str, send: Callable[[], Awaitable[httpx.Response]], right: int
+    ) -> httpx.Response | None:
+        load = self._arena.load
+        try:
+            certain = await patiently(send, self._random, load.answers)
+        except Unanswered as error:
+            load.faults.append(f"{what}: no certain answer, last {error}")
+            return None
+        if certain.answer.status_code != right:
+            load.faults.append(f"{what}: {certain.answer.status_code} {certain.answer.text[:300]}")
+            return None
+        return certain.answer

@@ -1,0 +1,293 @@
+"""How an endpoint fares: pauses, being given up, the notice to staff, enabling."""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from services.chassis.ids import uuid7
+from services.chassis.outbound import OutboundClient, Resolve, resolve
+from services.notify import sending
+from services.notify.channels.webhook import Push, WebhookChannel
+from services.notify.domain.delivery import WEBHOOK_PLAN
+from services.notify.metrics import NoticeMetrics
+from services.notify.sending import Sender
+from tests.integration.notify.peers import Mailbox, Receiver
+from tests.integration.notify.world import World
+
+CONTACT = {"email": "van-phong@example.vn", "display_name": "chị Hà", "language": "vi"}
+
+
+class Clock:
+    """Goes on when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@asynccontextmanager
+async def sender(world: World, clock: Clock, resolve: Resolve = resolve) -> AsyncIterator[Sender[Push]]:
+    """What sends webhooks, by a clock and with names of its own."""
+    client = OutboundClient((ip_network("127.0.0.1/32"),), 60, 50, 0, resolve)
+    channel = WebhookChannel(clock, client)
+    try:
+        yield Sender(
+            world.service.runtime.ledger, channel, WEBHOOK_PLAN, sending.push, clock,
+            NoticeMetrics(CollectorRegistry()), 120, 60,
+        )  # fmt: skip
+    finally:
+        await client.close()
+
+
+async def due(world: World) -> datetime | None:
+    at = await world.service.runtime.pool.fetchval(
+        "select min(next_at) from delivery where state = 'queued' and channel = 'webhook'"
+    )
+    assert at is None or isinstance(at, datetime)
+    return at
+
+
+async def staff_notices(world: World) -> list[dict[str, Any]]:
+    return [notice for notice in await world.notices() if notice["kind"] == "endpoint_disabled"]
+
+
+async def put(world: World, path: str, body: dict[str, Any]) -> int:
+    answer = await world.service.client.put(path, json=body, headers=await world.staff())
+    return answer.status_code
+
+
+async def test_an_endpoint_that_fails_for_five_days_is_given_up_and_staff_are_told_once(
+    world: World, shop: Receiver, mail: Mailbox
+) -> None:
+    assert await put(world, f"/v1/cooperatives/{world.cooperative}/contact", CONTACT) == 200
+    await world.listen(shop.url)
+    shop.say("500 Broken")
+    clock = Clock()
+    began = clock.now
+    async with sender(world, clock) as pushes:
+        await world.apply(world.promised(), at=clock.now)
+        while (at := await due(world)) is not None:
+            clock.now = max(clock.now, at)
+            await pushes.send_due(clock.now)
+        assert clock.now - began < timedelta(days=4)
+        assert [(m["state"], m["attempts"], m["reason"]) for m in await world.messages()] == [
+            ("undeliverable", 10, "gave_up")
+        ]
+        assert not (await world.webhook())["disabled"], "one message that fails is not five days"
+        clock.now = began + timedelta(days=4, hours=23)
+        await world.apply(world.shorted(25, 20), world.shorted(20, 15))
+        await pushes.send_due(clock.now)
+        assert not (await world.webhook())["disabled"]
+        clock.now = began + timedelta(days=5, seconds=1)
+        for _ in range(4):
+            await pushes.send_due(clock.now)
+    shown = await world.webhook()
+    assert (shown["disabled"], shown["disabled_reason"], shown["last_failure"]) == (True, "lasting_failure", "http_500")
+    first, *later = await world.messages()
+    assert first["reason"] == "gave_up"
+    assert {(m["state"], m["reason"]) for m in later} == {("undeliverable", "endpoint_disabled")}
+    (notice,) = await staff_notices(world)
+    assert notice["state"] == "queued"
+    for _ in range(2):
+        await world.run("send_email", after=timedelta(days=6))
+    (letter,) = mail.letters
+    assert letter["To"].addresses[0].addr_spec == "van-phong@example.vn"
+    assert letter["Subject"] == "Đã ngừng gửi thông báo đơn hàng đến 127.0.0.1"
+    assert str(world.partner) in letter.get_content()
+    assert [n["state"] for n in await staff_notices(world)] == ["told"]
+
+
+async def test_one_success_in_between_keeps_an_endpoint(world: World, shop: Receiver) -> None:
+    await world.listen(shop.url)
+    clock = Clock()
+    began = clock.now
+    async with sender(world, clock) as pushes:
+        for day in range(8):
+            clock.now = began + timedelta(days=day)
+            shop.say("200 OK" if day == 4 else "500 Broken")
+            await world.apply(world.shorted(25, 24 - day), world.shorted(24, 23 - day))
+            for _ in range(6):
+                await pushes.send_due(clock.now)
+    shown = await world.webhook()
+    assert not shown["disabled"]
+    assert datetime.fromisoformat(shown["failing_since"]) == began + timedelta(days=5)
+
+
+async def test_where_staff_have_no_address_the_notice_stands_among_the_undelivered(
+    world: World, shop: Receiver
+) -> None:
+    await world.listen(shop.url)
+    await world.apply(world.promised())
+    shop.say("410 Gone")
+    await world.run("send_webhooks")
+    (notice,) = await staff_notices(world)
+    assert (notice["state"], notice["reason"], notice["channel"]) == ("undeliverable", "no_contact", None)
+    said = [json.loads(event["data"]) for event in await world.events()]
+    assert ("endpoint_disabled", "none", "no_contact") in [(e["kind"], e["channel"], e["reason"]) for e in said]
+
+
+async def test_several_answers_of_gone_make_one_notice(world: World, shop: Receiver) -> None:
+    await world.listen(shop.url)
+    for _ in range(5):
+        other = World(world.service, cooperative=world.cooperative, cabbage=world.cabbage, partner=world.partner)
+        await other.apply(other.placed("CAI"), other.promised())
+    shop.say("410 Gone")
+    for _ in range(3):
+        await world.run("send_webhooks")
+    assert len(await staff_notices(world)) == 1
+
+
+async def test_an_endpoint_is_enabled_again_and_what_it_missed_can_be_resent(world: World, shop: Receiver) -> None:
+    await world.listen(shop.url)
+    await world.apply(world.promised())
+    shop.say("410 Gone")
+    await world.run("send_webhooks")
+    shop.say("200 OK")
+    client, staff, path = world.service.client, await world.staff(), f"/v1/partners/{world.partner}/webhook"
+    (missed,) = await world.messages()
+    refused = await client.post(f"{path}/messages/{missed['notice_id']}/resend", headers=staff)
+    assert (refused.status_code, "enable it" in refused.json()["detail"]) == (409, True)
+    enabled = await client.post(f"{path}/enable", headers=staff)
+    assert (enabled.status_code, enabled.json()["disabled"]) == (200, False)
+    assert (await client.post(f"{path}/messages/{missed['notice_id']}/resend", headers=staff)).status_code == 202
+    await world.run("send_webhooks")
+    first, second = shop.pushed
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    assert first.body == second.body
+    assert [m["state"] for m in await world.messages()] == ["told"]
+
+
+async def test_enabling_is_for_the_own_staff(world: World) -> None:
+    client, path = world.service.client, f"/v1/partners/{world.partner}/webhook/enable"
+    assert (await client.post(path, headers=await world.staff())).status_code == 404
+    await world.listen("https://x.vn/h")
+    stranger = await world.service.key("staff", uuid7())
+    assert (await client.post(path)).status_code == 401
+    assert (await client.post(path, headers=stranger)).status_code == 404
+    of = {"cooperative": str(world.cooperative)}
+    assert (await client.post(path, headers=stranger, params=of)).status_code == 404
+    assert (await client.post(path, headers=await world.service.key("operator"), params=of)).status_code == 200
+
+
+async def test_staff_see_the_endpoints_of_all_partners(world: World, shop: Receiver) -> None:
+    await world.listen("https://x.vn/h")
+    broken = World(world.service, cooperative=world.cooperative, cabbage=world.cabbage)
+    await broken.listen(shop.url)
+    await broken.apply(broken.placed("CAI"), broken.promised())
+    shop.say("500 Broken")
+    await world.run("send_webhooks")
+    path = f"/v1/cooperatives/{world.cooperative}/webhooks"
+    shown = (await world.service.client.get(path, headers=await world.staff())).json()["webhooks"]
+    assert [(w["partner_id"], w["failures"], w["last_failure"]) for w in shown] == [
+        (str(broken.partner), 1, "http_500"), (str(world.partner), 0, None),
+    ]  # fmt: skip
+    assert "secret" not in json.dumps(shown).replace("old_secret_until", "")
+    stranger = await world.service.key("staff", uuid7())
+    assert (await world.service.client.get(path, headers=stranger)).status_code == 404
+
+
+@pytest.mark.parametrize("status", ["429 Too Many", "502 Bad", "503 Busy", "504 Late"])
+async def test_an_endpoint_that_asks_for_a_pause_has_it_for_all_its_messages(
+    world: World, shop: Receiver, status: str
+) -> None:
+    await world.listen(shop.url)
+    await world.apply(world.promised())
+    shop.say(f"{status}\r\nretry-after: 600")
+    await world.run("send_webhooks")
+    again = World(world.service, cooperative=world.cooperative, cabbage=world.cabbage, partner=world.partner)
+    await again.apply(again.placed("CAI"), again.promised())
+    for after_s in (0, 6, 300, 590):
+        await world.run("send_webhooks", after=timedelta(seconds=after_s))
+    assert len(shop.pushed) == 1
+    assert (await world.webhook())["throttled_until"] is not None
+    waiting = await world.messages()
+    assert [m["attempts"] for m in waiting] == [0, 0]
+    until = datetime.fromisoformat((await world.webhook())["throttled_until"])
+    assert all(datetime.fromisoformat(m["next_attempt_at"]) >= until for m in waiting)
+    shop.say("200 OK")
+    await world.run("send_webhooks", after=timedelta(seconds=610))
+    assert [m["state"] for m in await world.messages()] == ["told", "told"]
+
+
+async def test_a_pause_of_one_endpoint_is_nobody_elses(world: World, shop: Receiver) -> None:
+    await world.listen(shop.url)
+    await world.apply(world.promised())
+    shop.say("429 Too Many\r\nretry-after: 600")
+    await world.run("send_webhooks")
+    shop.say("200 OK")
+    other = World(world.service, cooperative=world.cooperative, cabbage=world.cabbage)
+    await other.listen(shop.url)
+    await other.apply(other.placed("CAI"), other.promised())
+    await world.run("send_webhooks")
+    assert [m["state"] for m in await other.messages()] == ["told"]
+    assert [m["state"] for m in await world.messages()] == ["queued"]
+
+
+async def test_no_pause_is_longer_than_a_day_and_enabling_ends_it(world: World, shop: Receiver) -> None:
+    await world.listen(shop.url)
+    await world.apply(world.promised())
+    shop.say("429 Too Many\r\nretry-after: 99999999")
+    await world.run("send_webhooks")
+    until = datetime.fromisoformat((await world.webhook())["throttled_until"])
+    assert until <= datetime.now(UTC) + timedelta(days=1)
+    shop.say("200 OK")
+    path = f"/v1/partners/{world.partner}/webhook"
+    staff, (waiting,) = await world.staff(), await world.messages()
+    assert (await world.service.client.post(f"{path}/enable", headers=staff)).json()["throttled_until"] is None
+    again = f"{path}/messages/{waiting['notice_id']}/resend"
+    assert (await world.service.client.post(again, headers=staff)).status_code == 202
+    await world.run("send_webhooks")
+    assert [m["state"] for m in await world.messages()] == ["told"]
+
+
+async def test_a_name_that_leads_inward_the_next_time_is_not_followed(world: World, shop: Receiver) -> None:
+    answers = [["127.0.0.1"], ["127.0.0.2"], ["169.254.169.254"]]
+
+    async def rebinding(host: str, port: int) -> Sequence[str]:
+        assert host == "shop.test"
+        return answers.pop(0)
+
+    await world.listen(f"http://shop.test:{shop.port}/hooks")
+    clock = Clock()
+    async with sender(world, clock, rebinding) as pushes:
+        for wanted in (1, 1, 1):
+            other = World(world.service, cooperative=world.cooperative, cabbage=world.cabbage, partner=world.partner)
+            await other.apply(other.placed("CAI"), other.promised())
+            clock.now = datetime.now(UTC)
+            await pushes.send_due(clock.now)
+            assert len(shop.pushed) == wanted
+    assert shop.pushed[0].headers["host"] == f"shop.test:{shop.port}"
+    assert [(m["state"], m["last_status"]) for m in await world.messages()] == [
+        ("told", "http_204"),
+        ("queued", "address_not_public"),
+        ("queued", "address_not_public"),
+    ]
+
+
+# -- The staff's own contact -----------------------------------------------------------------------------------
+
+
+async def test_staff_write_down_read_and_forget_their_own_contact(world: World) -> None:
+    client, staff, path = world.service.client, await world.staff(), f"/v1/cooperatives/{world.cooperative}/contact"
+    assert (await client.get(path, headers=staff)).status_code == 404
+    for _ in range(2):
+        answer = await client.put(path, json=CONTACT, headers=staff)
+        assert (answer.status_code, answer.json()) == (200, CONTACT | {"cooperative_id": str(world.cooperative)})
+    assert (await client.get(path, headers=staff)).json() == answer.json()
+    stranger = await world.service.key("staff", uuid7())
+    for method in ("PUT", "GET", "DELETE"):
+        assert (await client.request(method, path, json=CONTACT, headers=stranger)).status_code == 404
+    assert (await client.put(path, json=CONTACT | {"email": "a@b@c"}, headers=staff)).status_code == 422
+    assert (await client.delete(path, headers=staff)).status_code == 204
+    assert (await client.delete(path, headers=staff)).status_code == 404
+    unknown = path.replace(str(world.cooperative), str(uuid4()))
+    assert (await client.put(unknown, json=CONTACT, headers=await world.service.key("operator"))).status_code == 404

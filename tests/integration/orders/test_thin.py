@@ -1,0 +1,390 @@
+"""Pushes without lines: stored and answered at once, pulled from platforms that check our signatures, never lost."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from starlette.responses import JSONResponse
+
+from infra.local.stack import Stack
+from services.orders.adapters import ADAPTERS as BY_NAME
+from services.orders.domain.pulls import STALE_ASKED
+from services.orders.platforms.calls import Caller, open_client
+from services.orders.platforms.shopee import Shopee
+from services.orders.store.partners import get_partner
+from services.orders.tokens import Tokens
+from tests.integration.orders.thin import ADAPTERS, AT, Thin, partner_id, thin_market
+from tests.support.platform_apis import Item, Order, broken, limited
+
+each_platform = pytest.mark.parametrize("adapter", ADAPTERS)
+
+
+@pytest.fixture
+async def thin(stack: Stack) -> AsyncIterator[Thin]:
+    async with thin_market(stack) as found:
+        yield found
+
+
+def an_order(ref: str = "5764", quantity: int = 3, minute: int = 0, cancelled: bool = False) -> Order:
+    return Order(ref, AT + 60 * minute, [Item("SU-SU", quantity)], cancelled=cancelled)
+
+
+# -- From a push to the books --------------------------------------------------------------------------------
+
+
+@each_platform
+async def test_a_push_is_stored_answered_with_nothing_and_pulled_later(thin: Thin, adapter: str) -> None:
+    order = Order("5764", AT, [Item("CAI-300G", 5), Item("SU-SU", 2, 9000)])
+    await thin.tell(adapter, order)
+    assert await thin.books(adapter) == {}
+    assert await thin.waiting() == {"5764": None}
+    await thin.pull_once()
+    assert await thin.books(adapter) == {"5764": ("upsert", {"CAI-300G": 3, "SU-SU": 2})}
+    assert await thin.waiting() == {}
+    ((name, event),) = await thin.orders.events()
+    assert (name, event["partner_ref"]) == ("order_placed", "5764")
+    stored = await thin.orders.fetch("select contact_name, contact_phone, contact_address, wanted from customer_order")
+    assert all(stored[0][name] for name in ("contact_name", "contact_phone", "contact_address"))
+    assert "9000" in stored[0]["wanted"]
+    assert thin.platform(adapter).refused == []
+    assert thin.counted("orders_pulls_total", adapter=adapter, outcome="pulled") == 1
+
+
+@each_platform
+async def test_the_same_push_again_changes_nothing_before_and_after_the_pull(thin: Thin, adapter: str) -> None:
+    order = an_order()
+    await thin.tell(adapter, order, order)
+    await thin.pull_once()
+    await thin.tell(adapter, order)
+    assert await thin.waiting() == {}
+    assert not await thin.pull_once()
+    assert thin.platform(adapter).asked == [["5764"]]
+    assert await thin.orders.names() == ["order_placed"]
+    assert thin.counted("orders_pushed_total", adapter=adapter, outcome="told") == 1
+    assert thin.counted("orders_pushed_total", adapter=adapter, outcome="repeated") == 2
+
+
+@each_platform
+async def test_a_newer_push_makes_the_order_due_again_and_an_older_one_does_not(thin: Thin, adapter: str) -> None:
+    await thin.tell(adapter, an_order(minute=1))
+    await thin.pull_once()
+    await thin.push(adapter, an_order(minute=0))
+    assert await thin.waiting() == {}
+    await thin.tell(adapter, an_order(quantity=7, minute=2))
+    await thin.pull_all()
+    assert await thin.books(adapter) == {"5764": ("upsert", {"SU-SU": 7})}
+    assert await thin.orders.names() == ["order_placed", "order_changed"]
+
+
+@each_platform
+async def test_another_push_of_the_same_second_is_pulled_as_well(thin: Thin, adapter: str) -> None:
+    await thin.tell(adapter, an_order())
+    await thin.pull_once()
+    thin.platform(adapter).put(an_order(quantity=4))
+    other = Order("5764", AT, [Item("SU-SU", 4)], status="IN_TRANSIT")
+    await thin.push(adapter, other)
+    assert await thin.waiting() == {"5764": None}
+
+
+@each_platform
+async def test_a_cancellation_reaches_the_books_whatever_was_pulled_before(thin: Thin, adapter: str) -> None:
+    await thin.tell(adapter, an_order("1"), an_order("2", cancelled=True), an_order("3"))
+    await thin.pull_all()
+    await thin.tell(adapter, an_order("3", minute=1, cancelled=True))
+    await thin.pull_all()
+    assert await thin.books(adapter) == {
+        "1": ("upsert", {"SU-SU": 3}),
+        "2": ("cancel", {}),
+        "3": ("cancel", {}),
+    }
+
+
+@pytest.mark.parametrize("adapter", ["tiktok", "shopee"])
+async def test_a_cancellation_that_says_all_is_taken_at_once(thin: Thin, adapter: str) -> None:
+    await thin.tell(adapter, an_order())
+    await thin.pull_all()
+    await thin.tell(adapter, an_order(minute=1, cancelled=True))
+    assert await thin.waiting() == {}
+    assert await thin.books(adapter) == {"5764": ("cancel", {})}
+
+
+@each_platform
+async def test_what_nobody_signed_is_refused_and_leaves_nothing(thin: Thin, adapter: str) -> None:
+    answer = await thin.push(adapter, an_order(), secret="another secret")
+    assert answer.status_code == BY_NAME[adapter].DECLARATION.on_bad_signature
+    assert await thin.orders.fetch("select from pull") == []
+
+
+@each_platform
+async def test_a_burst_is_pulled_in_few_requests(thin: Thin, adapter: str) -> None:
+    orders = [an_order(str(1000 + number)) for number in range(60)]
+    for order in orders:
+        thin.platform(adapter).put(order)
+    answers = await asyncio.gather(*(thin.push(adapter, order) for order in orders))
+    assert {answer.status_code for answer in answers} == {200}
+    await thin.pull_all()
+    assert len(await thin.books(adapter)) == 60
+    most = 20 if adapter == "lazada" else 50
+    assert sorted(map(len, thin.platform(adapter).asked), reverse=True) == [most] * (60 // most) + [60 % most] * (
+        60 % most > 0
+    )
+
+
+# -- Trouble -------------------------------------------------------------------------------------------------
+
+
+@each_platform
+async def test_an_expired_token_is_renewed_once_and_its_refresh_token_replaced(thin: Thin, adapter: str) -> None:
+    thin.platform(adapter).access = "another-than-ours"
+    await thin.tell(adapter, an_order())
+    await thin.pull_once()
+    assert await thin.books(adapter) != {}
+    await thin.tell(adapter, an_order(minute=1))
+    await thin.pull_all()
+    assert (thin.platform(adapter).refreshed, thin.platform(adapter).refused) == (1, [])
+    ((row),) = await thin.orders.fetch(
+        "select access_token, refresh_token from platform_token where partner_id = $1", partner_id(thin, adapter)
+    )
+    assert tuple(row) == ("access-1", "refresh-1")
+
+
+@each_platform
+async def test_a_token_that_is_about_to_end_is_renewed_before_it_is_used(thin: Thin, adapter: str) -> None:
+    await thin.authorise(adapter, expires_at=(datetime.now(UTC) + timedelta(minutes=1)).isoformat())
+    await thin.tell(adapter, an_order())
+    await thin.pull_once()
+    assert thin.platform(adapter).refreshed == 1
+    told = await thin.orders.ask("GET", thin.credentials(adapter))
+    assert datetime.fromisoformat(told["valid_until"]) > datetime.now(UTC) + timedelta(hours=3)
+
+
+async def test_of_many_who_find_the_token_over_one_renews_it(thin: Thin) -> None:
+    partner = await get_partner(thin.orders.running.runtime.pool, partner_id(thin, "shopee"))
+    assert partner is not None
+    async with open_client(5) as client:
+        platform = Shopee(Caller(client, 5), f"{thin.platforms.url}/shopee")
+        tokens = Tokens(thin.orders.running.runtime.ledger, lambda: datetime.now(UTC))
+        refused = (await tokens.access(partner, platform)).token
+        found = await asyncio.gather(*(tokens.access(partner, platform, refused) for _ in range(6)))
+    assert {one.token.access for one in found} == {"access-1"}
+    assert (thin.platforms.shopee.refreshed, thin.platforms.shopee.refused) == (1, [])
+
+
+@each_platform
+async def test_too_many_requests_a_broken_server_and_then_a_good_one(thin: Thin, adapter: str) -> None:
+    thin.platform(adapter).troubles += [limited(7), broken(), broken()]
+    await thin.tell(adapter, an_order())
+    await thin.pull_once()
+    assert await thin.waiting() == {"5764": "http_429"}
+    (not_before,) = (await thin.orders.fetch(
+        "select next_call_at from platform_token where partner_id = $1", partner_id(thin, adapter)
+    ))[0]  # fmt: skip
+    assert timedelta(seconds=1) < not_before - datetime.now(UTC)
+    assert not await thin.orders.run("pull_orders", datetime.now(UTC))
+    await thin.pull_all()
+    assert await thin.books(adapter) == {"5764": ("upsert", {"SU-SU": 3})}
+    assert thin.counted("orders_pulls_total", adapter=adapter, outcome="limited") == 1
+    assert thin.counted("orders_pulls_total", adapter=adapter, outcome="unwell") == 2
+    assert thin.counted("orders_pulls_total", adapter=adapter, outcome="pulled") == 1
+
+
+@each_platform
+async def test_an_order_that_is_not_there_holds_up_no_other(thin: Thin, adapter: str) -> None:
+    for ref in ("1", "2", "3", "4", "5"):
+        if ref != "3":
+            thin.platform(adapter).put(an_order(ref))
+        await thin.push(adapter, an_order(ref))
+    await thin.pull_once()
+    assert set(await thin.books(adapter)) == {"1", "2", "4", "5"}
+    assert await thin.waiting() == {"3": "not_found"}
+    await thin.orders.run("count_pulls", datetime.now(UTC) + timedelta(hours=1))
+    assert thin.counted("orders_pulls_waiting", adapter=adapter) == 1
+    assert thin.counted("orders_pull_oldest_due_seconds", adapter=adapter) == 0
+    thin.platform(adapter).put(an_order("3"))
+    await thin.pull_all()
+    assert len(await thin.books(adapter)) == 5
+
+
+async def test_an_order_at_which_the_platform_fails_holds_up_no_other(thin: Thin) -> None:
+    for ref in ("1", "2", "3"):
+        await thin.tell("tiktok", an_order(ref))
+    thin.platforms.tiktok.poison = "2"
+    for _ in range(12):
+        await thin.pull_once()
+    assert set(await thin.books("tiktok")) == {"1", "3"}
+    assert await thin.waiting() == {"2": "http_500"}
+
+
+async def test_an_order_that_the_platform_refuses_does_not_keep_it_from_the_others_for_long(thin: Thin) -> None:
+    tiktok = thin.platforms.tiktok
+    tiktok.poison, tiktok.poison_answer = "2", JSONResponse({"code": 105005, "data": None}, 403)
+    await thin.tell("tiktok", an_order("1"), an_order("2"))
+    for _ in range(5):
+        thin.ahead += timedelta(hours=1)
+        await thin.pull_once()
+    assert await thin.waiting() == {"2": "105005"}
+    await thin.orders.fetch("update pull set due_at = now() where due_at is not null")
+    await thin.orders.fetch("update platform_token set next_call_at = '-infinity'")
+    thin.ahead = timedelta(0)
+    await thin.pull_once()
+    (next_call_at,) = (await thin.orders.fetch("select max(next_call_at) from platform_token"))[0]
+    assert next_call_at < datetime.now(UTC) + timedelta(minutes=5)
+    assert (await thin.orders.fetch("select attempts from pull where due_at is not null"))[0]["attempts"] > 4
+
+
+@each_platform
+async def test_an_order_that_is_older_than_its_push_is_asked_for_again(thin: Thin, adapter: str) -> None:
+    thin.platform(adapter).put(an_order())
+    await thin.push(adapter, an_order(minute=1))
+    await thin.pull_once()
+    assert await thin.books(adapter) == {"5764": ("upsert", {"SU-SU": 3})}
+    assert await thin.waiting() == {"5764": None}
+    thin.platform(adapter).put(an_order(quantity=4, minute=1))
+    await thin.pull_all()
+    assert await thin.books(adapter) == {"5764": ("upsert", {"SU-SU": 4})}
+    await thin.push(adapter, an_order(minute=3))
+    await thin.pull_all()
+    assert thin.counted("orders_pulls_total", adapter=adapter, outcome="stale") == 1 + STALE_ASKED
+
+
+@each_platform
+async def test_a_seller_who_takes_the_authorisation_back_is_seen_and_nothing_is_lost(thin: Thin, adapter: str) -> None:
+    platform = thin.platform(adapter)
+    platform.access, platform.authorised = "another-than-ours", False
+    await thin.tell(adapter, an_order())
+    await thin.pull_once()
+    told = await thin.orders.ask("GET", thin.credentials(adapter))
+    assert (told["is_set"], told["needs_authorisation"]) == (True, True)
+    assert thin.counted("orders_pulls_total", adapter=adapter, outcome="unauthorised") == 1
+    platform.authorised = True
+    await thin.authorise(adapter)
+    assert not (await thin.orders.ask("GET", thin.credentials(adapter)))["needs_authorisation"]
+    assert await thin.orders.run("pull_orders", datetime.now(UTC))
+    assert await thin.books(adapter) != {}
+
+
+@each_platform
+async def test_a_process_that_dies_after_the_books_leaves_the_order_to_be_pulled_again(
+    thin: Thin, adapter: str
+) -> None:
+    await thin.tell(adapter, an_order())
+    await thin.pull_once()
+    await thin.orders.fetch("update pull set due_at = now(), attempts = 1")  # as its lease would have left it
+    await thin.pull_all()
+    assert len(thin.platform(adapter).asked) == 2
+    assert await thin.orders.names() == ["order_placed"]
+
+
+async def test_a_push_that_comes_while_the_order_is_pulled_is_not_lost(thin: Thin) -> None:
+    tiktok = thin.platforms.tiktok
+    await thin.tell("tiktok", an_order())
+    tiktok.hold = asyncio.Event()
+    pulling = asyncio.create_task(thin.pull_once())
+    await tiktok.holding.wait()
+    await thin.push("tiktok", an_order(quantity=9, minute=1))
+    tiktok.hold.set()
+    await pulling
+    assert await thin.books("tiktok") == {"5764": ("upsert", {"SU-SU": 3})}
+    assert await thin.waiting() == {"5764": None}
+    tiktok.put(an_order(quantity=9, minute=1))
+    await thin.pull_all()
+    assert await thin.books("tiktok") == {"5764": ("upsert", {"SU-SU": 9})}
+
+
+async def test_nothing_secret_gets_into_logs_and_errors(thin: Thin, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="services")
+    for adapter in ADAPTERS:
+        platform = thin.platform(adapter)
+        platform.access, platform.authorised = "another-than-ours", False
+        await thin.tell(adapter, an_order())
+    for _ in range(6):
+        await thin.pull_once()
+    errors = " ".join(str(error) for error in (await thin.waiting()).values())
+    for secret in ("access-0", "refresh-0", "app-secret-of-a-test", "partner-key-of-a-test"):
+        assert secret not in caplog.text + errors
+    assert "left alone" in caplog.text
+
+
+# -- What staff do and see -----------------------------------------------------------------------------------
+
+
+async def test_without_credentials_orders_wait_and_the_metrics_say_how_long(stack: Stack) -> None:
+    async with thin_market(stack, authorised=False) as thin:
+        await thin.tell("tiktok", an_order())
+        assert not await thin.pull_once()
+        assert (await thin.orders.ask("GET", thin.credentials("tiktok"))) == {
+            "is_set": False,
+            "valid_until": None,
+            "needs_authorisation": False,
+        }
+        await thin.orders.run("count_pulls", datetime.now(UTC) + timedelta(minutes=10))
+        assert thin.counted("orders_pulls_waiting", adapter="tiktok") == 1
+        assert 600 <= thin.counted("orders_pull_oldest_due_seconds", adapter="tiktok") < 700
+        await thin.authorise("tiktok")
+        assert await thin.orders.run("pull_orders", datetime.now(UTC))
+        await thin.orders.run("count_pulls", datetime.now(UTC))
+        assert thin.counted("orders_pull_oldest_due_seconds", adapter="tiktok") == 0
+
+
+async def test_a_refresh_token_alone_gets_the_first_token(stack: Stack) -> None:
+    async with thin_market(stack, authorised=False) as thin:
+        await thin.orders.ask("PUT", thin.credentials("lazada"), {"refresh_token": "refresh-0"})
+        await thin.tell("lazada", an_order())
+        await thin.pull_once()
+        assert await thin.books("lazada") != {}
+
+
+async def test_an_app_secret_of_its_own_signs_the_requests(stack: Stack) -> None:
+    async with thin_market(stack, authorised=False) as thin:
+        path = f"/v1/partners/{partner_id(thin, 'shopee')}/secrets"
+        await thin.orders.ask("POST", path, {"secret": "push-key-of-its-own"})
+        await thin.authorise("shopee", app_secret="partner-key-of-a-test")
+        thin.platforms.shopee.put(an_order())
+        assert (await thin.push("shopee", an_order(), secret="push-key-of-its-own")).status_code == 200
+        await thin.pull_once()
+        assert (await thin.books("shopee"), thin.platforms.shopee.refused) != ({}, [])
+        assert thin.platforms.shopee.refused == []
+
+
+async def test_credentials_are_checked_and_never_shown(thin: Thin) -> None:
+    async def refused(path: str, body: object) -> int:
+        answer = await thin.orders.running.client.put(path, json=body, headers=thin.orders.staff)
+        assert "secret-in-the-body" not in answer.text
+        return answer.status_code
+
+    path = thin.credentials("tiktok")
+    for body in (
+        {},
+        {"refresh_token": ""},
+        {"refresh_token": "a b"},
+        {"refresh_token": "secret-in-the-body", "expires_at": "2026-11-23T00:00:00"},
+        {"refresh_token": "secret-in-the-body", "scope": "x"},
+        {"consumer_key": "ck_secret-in-the-body", "consumer_secret": "cs_x"},
+    ):
+        assert await refused(path, body) == 422
+    canonical = f"/v1/partners/{thin.orders.shop.partner_id}/api-credentials"
+    assert await refused(canonical, {"refresh_token": "secret-in-the-body"}) == 409
+    stranger = await thin.orders.running.key("staff", partner_id(thin, "tiktok"))
+    for method in ("GET", "PUT", "DELETE"):
+        answer = await thin.orders.running.client.request(method, path, json={"refresh_token": "x"}, headers=stranger)
+        assert answer.status_code == 404
+    told = (await thin.orders.running.client.get(path, headers=thin.orders.staff)).text
+    assert "access-0" not in told
+    assert "refresh-0" not in told
+
+
+async def test_credentials_can_be_taken_back(thin: Thin) -> None:
+    await thin.orders.ask("DELETE", thin.credentials("tiktok"))
+    await thin.tell("tiktok", an_order())
+    assert not await thin.pull_once()
+    assert await thin.waiting() == {"5764": None}
+
+
+async def test_a_shop_whose_number_is_none_cannot_be_asked(thin: Thin) -> None:
+    settings = {"partner_id": "1000639", "shop_id": "mine"}
+    shop = await thin.orders.register("shopee", secret="a-partner-key", settings=settings)
+    path = f"/v1/partners/{shop.partner_id}/api-credentials"
+    answer = await thin.orders.running.client.put(path, json={"refresh_token": "x"}, headers=thin.orders.staff)
+    assert (answer.status_code, "shop_id" in answer.json()["detail"]) == (409, True)

@@ -1,0 +1,52 @@
+"""When an order is asked for again, and when it is not."""
+
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.orders.domain.pulls import (
+    FIRST_WAIT_S,
+    LONGEST_WAIT_S,
+    MISSING_FOR,
+    STALE_ASKED,
+    Outcome,
+    again_at,
+    is_settled,
+)
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+@settings(max_examples=300)
+@given(attempts=st.integers(1, 10**6), seed=st.integers())
+def test_the_wait_is_anything_up_to_a_span_that_doubles_until_it_is_long_enough(attempts: int, seed: int) -> None:
+    wait_s = (again_at(attempts, NOW, Random(seed)) - NOW).total_seconds()
+    assert 0 <= wait_s <= min(FIRST_WAIT_S * 2 ** min(attempts - 1, 60), LONGEST_WAIT_S)
+
+
+def test_the_same_chance_gives_the_same_wait_and_another_one_another() -> None:
+    assert again_at(3, NOW, Random(1)) == again_at(3, NOW, Random(1)) != again_at(3, NOW, Random(2))
+
+
+@pytest.mark.parametrize(
+    "outcome", [one for one in Outcome if one not in (Outcome.PULLED, Outcome.STALE, Outcome.MISSING)]
+)
+def test_what_went_wrong_is_never_given_up(outcome: Outcome) -> None:
+    assert not is_settled(outcome, 10**6, timedelta(days=10**4))
+
+
+def test_an_order_is_done_when_it_was_pulled() -> None:
+    assert is_settled(Outcome.PULLED, 1, timedelta(0))
+
+
+def test_an_order_that_stays_older_than_its_push_is_taken_as_it_is() -> None:
+    asked = [is_settled(Outcome.STALE, attempts, timedelta(days=1)) for attempts in range(1, STALE_ASKED + 1)]
+    assert asked == [False] * (STALE_ASKED - 1) + [True]
+
+
+def test_an_order_that_is_not_there_is_looked_for_for_days() -> None:
+    assert not is_settled(Outcome.MISSING, 1000, MISSING_FOR - timedelta(seconds=1))
+    assert is_settled(Outcome.MISSING, 1, MISSING_FOR)
