@@ -1,5 +1,6 @@
 """Customers: found in what orders tell, shown to staff, and erased for good."""
 
+import asyncio
 import csv
 import io
 from datetime import UTC, datetime, timedelta
@@ -254,3 +255,38 @@ async def test_an_order_whose_customer_nothing_tells_is_erased_by_itself(orders:
     assert (await orders.ask("GET", known["url"]))["contact"]["name"] == "Lò Thị Mai"
     wrong = await orders.running.client.delete(f"{mai['url']}?reason=for+Mai", headers=orders.staff)
     assert wrong.status_code == 422
+
+
+async def test_many_who_link_at_once_make_one_customer_of_one_phone(orders: Orders) -> None:
+    for number in range(60):
+        await orders.push(
+            order(f"A-{number}", line("SU-SU", 1), **contact(f"Mai {number}", f"09123456{number % 5:02d}"))
+        )
+    (job,) = [one for one in orders.running.parts.jobs if one.name == "link_customers"]
+    await asyncio.gather(*(job.run(datetime.now(UTC)) for _ in range(5)))
+    found = await customers(orders)
+    assert [one["orders"] for one in found] == [12] * 5
+    assert {one["name"] for one in found} == {f"Mai {number}" for number in range(55, 60)}
+
+
+async def test_an_order_that_a_push_holds_is_linked_later_and_nobody_waits(orders: Orders) -> None:
+    await orders.push(order("A-1", line("SU-SU", 1), **contact()))
+    await orders.push(order("A-2", line("SU-SU", 1), **contact("Vàng A Sử", "0987654321")))
+    async with orders.running.runtime.pool.acquire() as conn, conn.transaction():
+        await conn.execute("select from customer_order where partner_ref = 'A-1' for no key update")
+        assert [one["name"] for one in await customers(orders)] == ["Vàng A Sử"]
+    assert sorted(one["name"] for one in await customers(orders)) == ["Lò Thị Mai", "Vàng A Sử"]
+
+
+async def test_pushes_and_an_erasure_at_the_same_time_leave_nothing_behind(orders: Orders) -> None:
+    await orders.push(order("A-1", line("SU-SU", 1), **contact()))
+    (mai,) = await customers(orders)
+    later = [order("A-1", line("SU-SU", 1 + minute), minute=minute, **contact()) for minute in range(1, 9)]
+    erase = orders.running.client.delete(f"{mai['url']}?reason=customer_request", headers=orders.staff)
+    answers = await asyncio.gather(
+        *(orders.push(one) for one in later[:4]), erase, *(orders.push(one) for one in later[4:])
+    )
+    assert all(answer.is_success for answer in answers)
+    (erased,) = await customers(orders)
+    assert (erased["customer_id"], erased["name"], erased["orders"]) == (mai["customer_id"], None, 1)
+    assert "912 345 678" not in await everything(orders)
