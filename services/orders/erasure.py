@@ -6,7 +6,7 @@ its contact, since a digest could prove a guess. The orders are marked, and a pu
 same or a newer one, is taken as if it named nobody (`domain.intake.decide`). Who orders anew is a new customer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -14,10 +14,12 @@ from services.chassis import parking
 from services.chassis.access import Principal
 from services.chassis.ledger import Connection, Transaction
 from services.orders import linking
-from services.orders.domain.customers import EMAIL, PHONE, Identity
+from services.orders.domain.customers import EMAIL, PHONE, Identity, identities_of
+from services.orders.store import campaigns as campaign_store
 from services.orders.store import customers as store
 from services.orders.store import orders as order_store
 from services.orders.store.customers import Erased
+from services.orders.store.partners import lock_partners
 
 
 async def erase_customer(
@@ -28,12 +30,15 @@ async def erase_customer(
     False where there is no such customer. Who was erased before stays so, and nothing is recorded again.
     """
     await store.alone(tx.conn)
+    seats = await _lock_campaigns(tx.conn, cooperative_id)
     await linking.link_all_of(tx.conn, cooperative_id)
     still_known = await store.is_there(tx.conn, customer_id)
     if not still_known:
         return still_known is not None
     signs = await store.list_signs(tx.conn, customer_id)
-    orders = await _erase_orders(tx.conn, await store.list_order_ids(tx.conn, customer_id))
+    order_ids = await store.list_order_ids(tx.conn, customer_id)
+    await _erase_campaign_orders(tx.conn, seats, order_ids, signs)
+    orders = await _erase_orders(tx.conn, order_ids)
     await store.erase_customer(tx.conn, customer_id, now)
     await _erase_rejected(tx.conn, cooperative_id, signs)
     await store.insert_erasure(tx.conn, Erased(cooperative_id, customer_id, None, orders, reason, by.key_id, now))
@@ -48,11 +53,39 @@ async def erase_contact(
     An order of a known customer stays as it is, and the customer is returned.
     """
     await store.alone(tx.conn)
+    seats = await _lock_campaigns(tx.conn, cooperative_id)
     await linking.link_all_of(tx.conn, cooperative_id)
     customer_id = await store.get_customer_of(tx.conn, order_id)
+    if customer_id is None:
+        await _erase_campaign_orders(tx.conn, seats, [order_id], ())
     if customer_id is None and await _erase_orders(tx.conn, [order_id]):
         await store.insert_erasure(tx.conn, Erased(cooperative_id, None, order_id, 1, reason, by.key_id, now))
     return customer_id
+
+
+async def _lock_campaigns(conn: Connection, cooperative_id: UUID) -> dict[UUID, UUID]:
+    """The campaigns of the cooperative with its seat in each; no push changes their orders meanwhile."""
+    seats = await campaign_store.list_seats_of(conn, cooperative_id)
+    await lock_partners(conn, sorted(seats))
+    return seats
+
+
+async def _erase_campaign_orders(
+    conn: Connection, seats: Mapping[UUID, UUID], order_ids: Sequence[UUID], signs: Sequence[Identity]
+) -> None:
+    """The wholes of these parts, and orders that only wait and have one of the signs."""
+    if not seats:
+        return
+    for campaign_id, wholes in (await campaign_store.list_orders_to_erase(conn, sorted(seats), order_ids)).items():
+        references = await order_store.list_references(conn, order_ids)
+        of_person = [
+            whole.erased()
+            for whole in wholes
+            if (seats[campaign_id], whole.command.partner_ref) in references
+            or (whole.command.contact and set(identities_of(whole.command.contact, seats[campaign_id])) & set(signs))
+        ]
+        if of_person:
+            await campaign_store.save_orders(conn, campaign_id, of_person)
 
 
 async def _erase_orders(conn: Connection, order_ids: Sequence[UUID]) -> int:

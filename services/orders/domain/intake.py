@@ -72,11 +72,11 @@ class Books(Struct, frozen=True):
     offers: Offers
 
 
-def decide(order: Order, command: OrderCommand, books: Books, now: datetime) -> Decision:
-    """Applies a push. One that does not follow the stored one has no effect."""
+def decide(order: Order, command: OrderCommand, books: Books, now: datetime, *, is_newer: bool = False) -> Decision:
+    """Applies a push. One that does not follow the stored one has no effect, unless it is known to be newer."""
     if order.contact_erased:
         command = command.without_contact()
-    if order.command is not None and not command.follows(order.command):
+    if order.command is not None and not is_newer and not command.follows(order.command):
         return Decision(order, Outcome.REPEATED)
     return _apply(order, command, books, now)
 

@@ -43,11 +43,20 @@ class RefusedLine(Struct, frozen=True):
 
 
 class Whole(Struct, frozen=True):
-    """An order as the platform last pushed it. Its `command` has the day that was found where `asked_day` is None."""
+    """An order as the platform last pushed it. Its `command` has the day that was found where `asked_day` is None.
+
+    `contact_erased`: its customer was erased by a cooperative; no later push names anybody here or in a new part.
+    """
 
     command: OrderCommand
     asked_day: date | None
     refused: tuple[RefusedLine, ...] = ()
+    contact_erased: bool = False
+
+    def erased(self) -> "Whole":
+        """The order without the customer, also in its digest, which could prove a guess."""
+        revision = replace(self.command, delivery_day=self.asked_day).without_contact().revision
+        return replace(self, command=replace(self.command, contact=None, revision=revision), contact_erased=True)
 
     @property
     def waits_for(self) -> list[str]:
@@ -93,9 +102,12 @@ class Table:
                 share.taken_steps + self.moved[share.partner_id, sku, day],
                 self._takes_orders(share.partner_id, sku, day, now),
             )
-            for share in (self.shares.get((sku, day), ()) if day else ())
+            for share in sorted(self.shares.get((sku, day), ()) if day else (), key=self._place)
             if day
         ]
+
+    def _place(self, share: Share) -> int:
+        return self.seats.index(share.partner_id)
 
     def _takes_orders(self, partner_id: UUID, sku: str, day: date, now: datetime) -> bool:
         books = self.books[partner_id]
@@ -112,11 +124,12 @@ def apply(
     new_id: Callable[[], UUID],
 ) -> Applied:
     """Applies a push; one that does not follow the stored one has no effect. `parts`: as they are, by seat."""
+    contact, is_erased = command.contact, whole is not None and whole.contact_erased
+    if is_erased and contact is not None:
+        command = command.without_contact()
     if whole is not None and not command.follows(whole.command):
         return Applied(whole, Outcome.REPEATED)
     asked_day = command.delivery_day
-    if any(part.contact_erased for part in parts.values()):
-        command = replace(command, contact=None)  # or a new part would bring the person back
     lines: Mapping[UUID, Sequence[CommandLine]] = {}
     refused: Sequence[RefusedLine] = ()
     if command.kind is Kind.UPSERT:
@@ -126,10 +139,13 @@ def apply(
     for seat in table.seats:
         told = _told(command, lines.get(seat, ()), parts.get(seat))
         if told is not None:
+            if seat in parts:  # where it was not erased, the cooperative still needs to know whom it serves
+                told = replace(told, contact=contact)
             before = parts.get(seat) or Order(new_id())
-            decided.append(PartDecision(seat, told, decide(before, told, table.books[seat], now)))
+            decision = decide(before, told, table.books[seat], now, is_newer=True)
+            decided.append(PartDecision(seat, told, decision))
             _count(table, seat, before, decided[-1].decision.order)
-    after = Whole(command, asked_day, tuple(refused))
+    after = Whole(command, asked_day, tuple(refused), is_erased)
     return Applied(after, _outcome(whole, command), tuple(decided))
 
 
@@ -217,8 +233,8 @@ class _Split:
         for seat, line in self._kept.get(wanted.line_no, ()):
             still = left if line.delivery_day != self._day else min(left, line.sold_quantity)
             left -= still
-            if still:
-                self._tell(seat, wanted, line.line_no, still)
+            # Told in any case, or the part would take another line of the SKU for an answer to this one.
+            self._tell(seat, wanted, line.line_no, still or wanted.quantity)
         return left
 
     def _place(self, rest: CommandLine, wanted_no: int) -> None:

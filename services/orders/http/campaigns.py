@@ -145,17 +145,19 @@ async def set_items(
     now = datetime.now(UTC)
     ledger = request.app.state.runtime.ledger
     items = Items(body)
-    seats: dict[str, Partner] = {}
 
-    async def work(tx: Transaction) -> tuple[int, int]:
+    async def set_all(tx: Transaction) -> dict[str, Partner]:
         await lock_partners(tx.conn, [campaign.partner_id])  # so no push can miss what is set here
-        if not seats:
-            seats.update(await items.apply(tx, campaign))
+        return await items.apply(tx, campaign)
+
+    async def release(tx: Transaction) -> tuple[int, int]:
+        await lock_partners(tx.conn, [campaign.partner_id])
         return await pooling.release(tx, campaign, items.skus, RELEASED_AT_ONCE, now)
 
-    found, released = await between_closings(ledger, work)
+    seats = await ledger.transact(set_all)
+    found, released = RELEASED_AT_ONCE, 0
     while found == RELEASED_AT_ONCE:
-        found, changed = await between_closings(ledger, work)
+        found, changed = await between_closings(ledger, release)
         released += changed
     return ItemsSet(items=len(body), released_orders=released, seats=_seats(seats))
 

@@ -32,6 +32,7 @@ create table campaign_order (
     contact_address text,
     contact_email text,
     contact_platform_id text,
+    contact_erased boolean not null default false,
     waits_for text[] not null,           -- SKUs that nobody has given a meaning
     primary key (campaign_id, partner_ref)
 );

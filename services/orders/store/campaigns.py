@@ -111,10 +111,10 @@ async def add_taken(conn: Connection, campaign_id: UUID, taken: Mapping[Key, int
 async def list_shares_of(
     conn: Connection, campaign_id: UUID, skus: Sequence[str], days: Sequence[date]
 ) -> dict[tuple[str, date], list[Share]]:
-    """The shares of the SKUs on the days, by both, in the order in which the cooperatives came."""
+    """The shares of the SKUs on the days, by both."""
     rows = await conn.fetch(
         "select sku, delivery_day, partner_id, share_steps, taken_steps from campaign_share "
-        "where campaign_id = $1 and sku = any($2) and delivery_day = any($3) order by partner_id",
+        "where campaign_id = $1 and sku = any($2) and delivery_day = any($3)",
         campaign_id,
         skus,
         days,
@@ -189,25 +189,53 @@ async def list_waiting(
     return [_whole(row) for row in rows]
 
 
+async def list_orders_to_erase(
+    conn: Connection, campaign_ids: Sequence[UUID], order_ids: Sequence[UUID]
+) -> dict[UUID, list[Whole]]:
+    """By campaign: the orders of which these are parts, and those that keep a customer as long as they wait."""
+    rows = await conn.fetch(
+        "select c.* from campaign_order c where c.campaign_id = any($1) and not c.contact_erased "
+        "and (c.waits_for <> '{}' or (c.campaign_id, c.partner_ref) in (select p.campaign_id, o.partner_ref "
+        "  from customer_order o join partner p using (partner_id) where o.order_id = any($2)))",
+        campaign_ids,
+        order_ids,
+    )
+    found: dict[UUID, list[Whole]] = {}
+    for row in rows:
+        found.setdefault(row["campaign_id"], []).append(_whole(row))
+    return found
+
+
+async def list_seats_of(conn: Connection, cooperative_id: UUID) -> dict[UUID, UUID]:
+    """The campaigns in which a cooperative has a seat, and the seat."""
+    rows = await conn.fetch(
+        "select campaign_id, partner_id from partner where cooperative_id = $1 and campaign_id is not null",
+        cooperative_id,
+    )
+    return {row["campaign_id"]: row["partner_id"] for row in rows}
+
+
 async def save_orders(conn: Connection, campaign_id: UUID, orders: Sequence[Whole]) -> None:
     """New or newer ones. The caller has locked the campaign."""
     await conn.execute(
         "insert into campaign_order (campaign_id, partner_ref, revised_at, status_rank, digest, kind, asked_day, "
         "  delivery_day, wanted, refused, contact_name, contact_phone, contact_address, contact_email, "
-        "  contact_platform_id, waits_for) "
+        "  contact_platform_id, contact_erased, waits_for) "
         "select $1, partner_ref, revised_at, status_rank, digest, kind, asked_day, delivery_day, wanted, refused, "
-        "  contact_name, contact_phone, contact_address, contact_email, contact_platform_id, "
+        "  contact_name, contact_phone, contact_address, contact_email, contact_platform_id, contact_erased, "
         "  array(select json_array_elements_text(waits_for)) "
         "from unnest($2::text[], $3::timestamptz[], $4::smallint[], $5::text[], $6::text[], $7::date[], $8::date[], "
-        "  $9::json[], $10::json[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::json[]) "
+        "  $9::json[], $10::json[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::boolean[], "
+        "  $17::json[]) "
         "  as x (partner_ref, revised_at, status_rank, digest, kind, asked_day, delivery_day, wanted, refused, "
-        "  contact_name, contact_phone, contact_address, contact_email, contact_platform_id, waits_for) "
-        "on conflict (campaign_id, partner_ref) do update set revised_at = excluded.revised_at, "
+        "  contact_name, contact_phone, contact_address, contact_email, contact_platform_id, contact_erased, "
+        "  waits_for) on conflict (campaign_id, partner_ref) do update set revised_at = excluded.revised_at, "
         "  status_rank = excluded.status_rank, digest = excluded.digest, kind = excluded.kind, "
         "  asked_day = excluded.asked_day, delivery_day = excluded.delivery_day, wanted = excluded.wanted, "
         "  refused = excluded.refused, contact_name = excluded.contact_name, contact_phone = excluded.contact_phone, "
         "  contact_address = excluded.contact_address, contact_email = excluded.contact_email, "
-        "  contact_platform_id = excluded.contact_platform_id, waits_for = excluded.waits_for",
+        "  contact_platform_id = excluded.contact_platform_id, contact_erased = excluded.contact_erased, "
+        "  waits_for = excluded.waits_for",
         campaign_id,
         *zip(*map(_values, orders), strict=True),
     )
@@ -222,7 +250,7 @@ def _values(one: Whole) -> tuple[object, ...]:
         command.partner_ref, command.revision.updated_at, command.revision.status_rank, command.revision.digest,
         command.kind, one.asked_day, command.delivery_day, wanted_json(command.lines),
         msgspec.json.encode(refused).decode(), contact.name, contact.phone, contact.address,
-        contact.email, contact.platform_id, msgspec.json.encode(one.waits_for).decode(),
+        contact.email, contact.platform_id, one.contact_erased, msgspec.json.encode(one.waits_for).decode(),
     )  # fmt: skip
 
 
@@ -242,4 +270,4 @@ def _whole(row: asyncpg.Record) -> Whole:
     refused = tuple(
         RefusedLine(wanted_line(*said), Reason(reason)) for said, reason in msgspec.json.decode(row["refused"])
     )
-    return Whole(command, row["asked_day"], refused)
+    return Whole(command, row["asked_day"], refused, row["contact_erased"])

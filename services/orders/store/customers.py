@@ -210,13 +210,6 @@ async def erase_contacts(conn: Connection, digests: Sequence[tuple[UUID, str]]) 
         [order_id for order_id, _ in digests],
         [digest for _, digest in digests],
     )
-    await conn.execute(
-        "update campaign_order c set contact_name = null, contact_phone = null, contact_address = null, "
-        "  contact_email = null, contact_platform_id = null "
-        "from customer_order o join partner p using (partner_id) where o.order_id = any($1) "
-        "and c.campaign_id = p.campaign_id and c.partner_ref = o.partner_ref",
-        [order_id for order_id, _ in digests],
-    )
 
 
 async def erase_customer(conn: Connection, customer_id: UUID, now: datetime) -> None:

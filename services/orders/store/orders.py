@@ -128,6 +128,12 @@ async def list_orders(
         return await _with_lines(conn, await conn.fetch(_ORDER + where, *values))
 
 
+async def list_references(conn: Connection, order_ids: Sequence[UUID]) -> set[Reference]:
+    """What partners call these orders."""
+    rows = await conn.fetch("select partner_id, partner_ref from customer_order where order_id = any($1)", order_ids)
+    return {(row["partner_id"], row["partner_ref"]) for row in rows}
+
+
 async def list_decided(pool: "asyncpg.Pool[asyncpg.Record]", order_ids: Sequence[UUID]) -> list[UUID]:
     """Those of the orders that no longer wait for their promise."""
     rows = await pool.fetch(

@@ -81,8 +81,8 @@ async def lock_partners(conn: Connection, partner_ids: Sequence[UUID]) -> dict[U
 
 
 async def list_seats(conn: Connection, campaign_id: UUID) -> list[Partner]:
-    """The partners under which cooperatives get their parts, in the order in which they came."""
-    query = f"select {_COLUMNS} from partner where campaign_id = $1 order by partner_id"  # noqa: S608
+    """The partners under which cooperatives get their parts, in the order of the cooperatives."""
+    query = f"select {_COLUMNS} from partner where campaign_id = $1 order by cooperative_id"  # noqa: S608
     return [partner_of(row) for row in await conn.fetch(query, campaign_id)]
 
 

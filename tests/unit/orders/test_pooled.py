@@ -187,6 +187,14 @@ def test_without_a_day_an_order_stays_on_the_day_that_was_found_and_a_day_that_i
     assert campaign.ordered() == {("CAI", TOMORROW): 3}
 
 
+def test_a_kept_part_of_one_line_is_no_answer_to_another_line_of_the_same_sku() -> None:
+    campaign = Campaign()
+    campaign.take(push(0, line(1, "SU", "12"), day=NEXT_DAY))
+    campaign.closed = {(1, NEXT_DAY), (2, NEXT_DAY)}
+    campaign.take(push(1, *(line(number, "SU", "1") for number in (1, 2, 3)), day=TOMORROW))
+    assert campaign.ordered() == {("SU", NEXT_DAY): 12, ("SU", TOMORROW): 2}
+
+
 def test_lines_that_are_kept_though_nobody_asks_for_them_are_among_the_totals() -> None:
     campaign = Campaign()
     campaign.take(push(0, line(1, "CAI", "2"), day=TOMORROW))
