@@ -31,6 +31,7 @@ _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 _TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?(Z|[+-][0-9]{2}:?[0-9]{2})?"
 )
+_DAY = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
 _MOST_QUANTITY = 10**6
 _QUANTITY_PLACES = -6
 _MOST_MONEY = 10**12
@@ -208,13 +209,19 @@ def whole_vnd(amount: Decimal | None, currency: str | None = "VND") -> int | Non
 
 
 def day(written: object, field: str) -> date | None:
-    """A day such as 2026-11-24, None where nothing is written. Raises Malformed."""
+    """A day such as 2026-11-24 or, as Vietnamese shops write it, 24/11/2026; None where nothing is written.
+
+    Raises Malformed.
+    """
     if written in (None, ""):
         return None
+    text = str(written).strip()
     try:
-        return date.fromisoformat(str(written).strip())
+        if found := _DAY.fullmatch(text):
+            return date(int(found[3]), int(found[2]), int(found[1]))
+        return date.fromisoformat(text)
     except ValueError:
-        raise Malformed([(field, "must be a day such as 2026-11-24")]) from None
+        raise Malformed([(field, "must be a day such as 2026-11-24 or 24/11/2026")]) from None
 
 
 def contact(name: str | None, phone: str | None, address: str | None) -> Contact | None:

@@ -87,6 +87,7 @@ DECLARATION = Declaration(
     answer_within="60 s, never sent again: with `shop_url` and an API key, missed orders are asked for",
     tested_against="Bodies of the official documentation, captured headers, signatures computed with openssl",
     settings=("shop_url?",),
+    on_malformed=200,
     large=True,
 )
 

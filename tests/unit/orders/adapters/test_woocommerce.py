@@ -183,6 +183,10 @@ def test_drafts_and_other_topics_are_ignored() -> None:
 def test_the_delivery_day_is_read_where_the_shop_asks_for_one() -> None:
     meta = [{"id": 1, "key": "_delivery_day", "value": "2026-11-25"}]
     assert command(body(meta_data=meta)).delivery_day == date(2026, 11, 25)
+    for written in ("25/11/2026", " 25/11/2026 "):
+        assert command(body(meta_data=[{"key": "_delivery_day", "value": written}])).delivery_day == date(2026, 11, 25)
+    for wrong in ("31/11/2026", "25/11/26", "11/25/2026"):
+        assert faulty_fields(body(meta_data=[{"key": "_delivery_day", "value": wrong}])) == ["meta_data[0].value"]
     assert command(body(meta_data=[{"key": "_delivery_day", "value": ""}])).delivery_day is None
     assert faulty_fields(body(meta_data=[{"key": "_delivery_day", "value": "mai"}])) == ["meta_data[0].value"]
 
