@@ -167,7 +167,7 @@ def test_a_deleted_order_stays_cancelled_unless_the_shop_restores_it() -> None:
     assert not command(body(), "order.restored").follows(command(body(date_modified_gmt="2026-11-23T01:02:04")))
 
 
-@pytest.mark.parametrize("number", [-1, 2**63, 10**3000])
+@pytest.mark.parametrize("number", [-1, 2**63, 10**39])
 def test_an_id_that_no_shop_can_have_is_faulty(number: int) -> None:
     assert faulty_fields({"id": number}, "order.deleted") == ["id"]
     items = [{"product_id": number, "quantity": 1}]
