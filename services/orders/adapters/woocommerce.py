@@ -57,6 +57,7 @@ class _Item(Lenient):
     sku: Sku = None
     quantity: Quantity
     total: Money = None
+    total_tax: Money = None
 
 
 class _Meta(Lenient):
@@ -136,8 +137,9 @@ def _key(secret: str) -> bytes:
 
 
 def _sold(item: _Item, currency: str | None) -> Sold:
-    """With what the customer paid per item, as the shop's own `price` is a float; discounts are in `total`."""
-    price = item.total / item.quantity if item.total is not None and item.quantity else None
+    """With what the customer paid per item: `total` is after discounts and before tax, and `price` is a float."""
+    paid = None if item.total is None else item.total + (item.total_tax or 0)
+    price = paid / item.quantity if paid is not None and item.quantity else None
     name = sku(item.sku, item.variation_id, item.product_id)
     return Sold(item.id, name, item.quantity, whole_vnd(price, currency))
 

@@ -142,6 +142,15 @@ def test_the_price_per_item_is_whole_vnd_or_not_known(currency: str, total: str,
     assert command(body(currency=currency, line_items=items)).lines[0].price_vnd == price_vnd
 
 
+@pytest.mark.parametrize(
+    ("total", "tax", "price_vnd"),
+    [("27272.73", "2727.27", 15000), ("30000", "0.00", 15000), ("30000", None, 15000), (None, "2727", None)],
+)
+def test_what_the_customer_paid_is_with_tax(total: str | None, tax: str | None, price_vnd: int | None) -> None:
+    items = [{"id": 1, "sku": "A", "quantity": 2, "total": total, "total_tax": tax}]
+    assert command(body(line_items=items)).lines[0].price_vnd == price_vnd
+
+
 @pytest.mark.parametrize("status", ["pending", "processing", "on-hold", "completed", "dang-giao"])
 def test_an_order_under_way_is_an_order(status: str) -> None:
     assert command(body(status=status)).kind is Kind.UPSERT
