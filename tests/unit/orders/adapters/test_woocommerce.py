@@ -163,6 +163,30 @@ def test_an_order_that_ended_is_cancelled_and_outranks_a_push_of_the_same_second
     assert found.revision > command(body(status="completed")).revision
 
 
+@pytest.mark.parametrize(
+    ("total", "refunds", "kind"),
+    [
+        ("125000", ["-125000"], Kind.CANCEL),
+        ("125000.10", ["-100000.05", "-25000.05"], Kind.CANCEL),
+        ("125000", [-125000], Kind.CANCEL),
+        ("125000", ["-30000"], Kind.UPSERT),
+        ("125000", ["-124999.99"], Kind.UPSERT),
+        ("125000", ["-125000", "-1"], Kind.UPSERT),
+        ("125000", ["mười hai", None], Kind.UPSERT),
+        ("0", ["0"], Kind.UPSERT),
+        ("0", [], Kind.UPSERT),
+        (None, ["-125000"], Kind.UPSERT),
+    ],
+)
+def test_an_order_of_which_all_was_refunded_is_cancelled_and_any_other_stays(
+    total: str | None, refunds: list[object], kind: Kind
+) -> None:
+    told = [{"id": number, "reason": "", "total": amount} for number, amount in enumerate(refunds)]
+    found = command(body(total=total, refunds=told))
+    assert (found.kind, found.revision.status_rank) == (kind, 9 if kind is Kind.CANCEL else 2)
+    assert command(body(total=total, refunds=None)).kind is Kind.UPSERT
+
+
 def test_the_further_status_wins_within_a_second() -> None:
     ranks = [command(body(status=s)).revision for s in ("pending", "on-hold", "processing", "completed")]
     assert ranks == sorted(ranks)
