@@ -35,7 +35,7 @@ async def run_day(stack: Stack, say: Any, random_seed: int = 1) -> dict[str, Any
             seeded = await seed(client, await asyncio.to_thread(first_operator_key, stack))
             day = Day(client, seeded, databases, receiver, say, random_seed)
             result = await day.run()
-            found = await invariants.check_all(databases, result.refs, received)
+            found = await invariants.check_all(databases, result.refs, received, result.set_aside)
             return await report.build(databases, result, found, received)
     finally:
         for database in databases.values():

@@ -14,6 +14,7 @@ from uuid import UUID
 from infra.demo.client import canonical_headers, encode, woocommerce_headers
 from infra.demo.seed import SeededPartner
 from infra.demo.world import Cooperative, Shop
+from services.orders.adapters import ADAPTERS
 
 TOO_LARGE = b'{"order":{"ref":"' + b"x" * 1_100_000 + b'"}}'
 """For any adapter; a canonical order may have 64 KiB, what a platform writes around its order 1 MiB."""
@@ -65,12 +66,13 @@ class Plan:
             yield self._script(kind, shop, partner)
 
     def refused(self, shop: Shop, partner: SeededPartner) -> Iterator[Script]:
-        """One push of each kind that must be refused."""
+        """One push of each kind that must not be taken; WooCommerce gets 200 to a malformed one, which is set aside."""
         good = self._push("", shop, partner, self._ref(), 0, self._lines(shop))
         signature = "webhook-signature" if partner.adapter == "canonical" else "x-wc-webhook-signature"
         forged = good.headers | {signature: "v1,AAAA" if partner.adapter == "canonical" else "AAAA"}
         yield [replace(good, kind="bad signature", headers=forged, right=(401,))]
-        for kind, body, status in (("malformed", b'{"order": [', 422), ("too large", TOO_LARGE, 413)):
+        malformed = ADAPTERS[partner.adapter].DECLARATION.on_malformed
+        for kind, body, status in (("malformed", b'{"order": [', malformed), ("too large", TOO_LARGE, 413)):
             yield [
                 replace(good, kind=kind, body=body, headers=self._headers(partner, body, self._now), right=(status,))
             ]

@@ -363,7 +363,7 @@ OPEN_FOOD_NETWORK = Platform(
         Told(ofn_push(0, "pending", 2)),
         Told(ofn_push(0, "completed", 2)),
         Told(ofn_push(20, "completed", 2, 1)),
-        Told(ofn_push(30, "void", 2, 1)),
+        Told(ofn_push(30, "void")),
     ),
     lambda raw: ({}, {"key": SECRET}),
 )

@@ -61,7 +61,8 @@ class Declaration(Struct, frozen=True):
     on_bad_signature: int = 401
     """The answer to a POST that proves nothing; 200 where the platform would stop sending: counted, nothing stored."""
     on_malformed: int = 422
-    """The answer to a signed body that is faulty; 200 where the platform would stop: kept for an operator to see."""
+    """The answer to a signed body that is faulty or comes to too much; 200 where the platform would stop sending: kept
+    for an operator to see."""
     on_taken: int = 202
     """The answer to an order that is new or changed."""
     empty_answer: bool = False

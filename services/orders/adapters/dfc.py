@@ -9,6 +9,7 @@ https://docs.datafoodconsortium.org
 
 import hashlib
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -95,17 +96,18 @@ def _is_full(node: Node) -> bool:
 
 def _objects(found: object) -> Iterator[dict[str, Any]]:
     """All objects of a body, the outer ones first. Raises Malformed where they are too many."""
-    waiting, seen = [found], 0
+    waiting: deque[dict[str, Any] | list[Any]] = deque([[found]])
+    seen = 0
     while waiting:
-        one = waiting.pop(0)
-        seen += 1
-        if seen > MOST_NODES:
-            raise Malformed([("@graph", f"must have at most {MOST_NODES} values")])
+        one = waiting.popleft()
         if isinstance(one, dict):
             yield one
-            waiting += [value for value in one.values() if isinstance(value, dict | list)]
-        elif isinstance(one, list):
-            waiting += one
+        values = one.values() if isinstance(one, dict) else one
+        inner = [value for value in values if isinstance(value, dict | list)]
+        seen += len(inner)
+        if seen > MOST_NODES:
+            raise Malformed([("@graph", f"must have at most {MOST_NODES} objects and lists")])
+        waiting += inner
 
 
 def _one(value: object) -> Any:

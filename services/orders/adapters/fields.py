@@ -24,6 +24,8 @@ HANOI = timezone(timedelta(hours=7))
 """The offset of naive times of Vietnamese platforms; Viet Nam has no summer time."""
 MOST_LINE_NO = 2_000_000_000
 MOST_SKU = 100
+MOST_DIGITS = 40
+"""Characters of a number in JSON; a float has at most 25."""
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
 _HALVES = re.compile(rb"\\u[dD]")
@@ -31,6 +33,7 @@ _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 _TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?(Z|[+-][0-9]{2}:?[0-9]{2})?"
 )
+_DAY = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
 _MOST_QUANTITY = 10**6
 _QUANTITY_PLACES = -6
 _MOST_MONEY = 10**12
@@ -55,10 +58,13 @@ def parse(model: type[M], raw: bytes) -> M:
 def load(raw: bytes) -> Any:
     """The JSON of a body, with decimals as they are written. Raises Malformed."""
     try:
-        found = json.loads(raw.decode("utf-8-sig"), parse_float=Decimal, parse_constant=_no_number)
+        text = raw.decode("utf-8-sig")
+        found = json.loads(text, parse_float=_exact, parse_int=_whole_number, parse_constant=_no_number)
         if _HALVES.search(raw):  # of a pair; half a pair alone is no text, and Python would let it through
             json.dumps(found, ensure_ascii=False, default=str).encode()
         return found
+    except Malformed:
+        raise
     except (ValueError, RecursionError, ArithmeticError):
         raise Malformed([("body", "is no JSON")]) from None
 
@@ -69,6 +75,21 @@ def check(model: type[M], found: object) -> M:
         return model.model_validate(found)
     except ValidationError as error:
         raise Malformed(problems.from_validation(error).fields) from None
+
+
+def _exact(text: str) -> Decimal:
+    return Decimal(_short(text))
+
+
+def _whole_number(text: str) -> int:
+    return int(_short(text))
+
+
+def _short(text: str) -> str:
+    """The digits of a number; more than anybody means would only keep us busy. Raises Malformed."""
+    if len(text) > MOST_DIGITS:
+        raise Malformed([("body", f"has a number of more than {MOST_DIGITS} characters")])
+    return text
 
 
 def _no_number(text: str) -> NoReturn:
@@ -87,11 +108,11 @@ def _decimal(value: object) -> Decimal | None:
 
 
 def _quantity(value: object) -> Decimal:
-    """From 0, below a million, to six places."""
+    """From 0, below a million, to six places; equal ones are the same, however they are written."""
     number = _decimal(value)
     if number is None or not 0 <= number < _MOST_QUANTITY or not _is_exact(number):
         raise PydanticCustomError("quantity", "must be a number from 0, with at most 6 digits before and after '.'")
-    return number
+    return number.normalize()
 
 
 def _is_exact(number: Decimal) -> bool:
@@ -208,13 +229,19 @@ def whole_vnd(amount: Decimal | None, currency: str | None = "VND") -> int | Non
 
 
 def day(written: object, field: str) -> date | None:
-    """A day such as 2026-11-24, None where nothing is written. Raises Malformed."""
+    """A day such as 2026-11-24 or, as Vietnamese shops write it, 24/11/2026; None where nothing is written.
+
+    Raises Malformed.
+    """
     if written in (None, ""):
         return None
+    text = str(written).strip()
     try:
-        return date.fromisoformat(str(written).strip())
+        if found := _DAY.fullmatch(text):
+            return date(int(found[3]), int(found[2]), int(found[1]))
+        return date.fromisoformat(text)
     except ValueError:
-        raise Malformed([(field, "must be a day such as 2026-11-24")]) from None
+        raise Malformed([(field, "must be a day such as 2026-11-24 or 24/11/2026")]) from None
 
 
 def contact(name: str | None, phone: str | None, address: str | None) -> Contact | None:

@@ -24,6 +24,7 @@ DECLARATION = Declaration(
     answer_within="5 s (unconfirmed)",
     tested_against="Bodies of the official documentation",
     settings=("verify_token?", "org_id?"),
+    on_malformed=200,
     on_taken=200,
     large=True,
     answers_get=True,

@@ -4,7 +4,9 @@ Signature: HMAC-SHA256 of the raw body in X-Hub-Signature. The documentation lea
 registered secret as it is written or what it is the base64 of, and how the result is written; all four are tried. It
 sends no more after 400, 401, 403, 404 or 405, so nothing is refused: what proves nothing is counted, what is signed
 but faulty is set aside. There is no `order.create`: the first sight of an order creates it. Invoices are the shop's
-later documents of the same sales, and are passed over. https://www.kiotviet.vn/huong-dan-su-dung-public-api
+later documents of the same sales, and are passed over. An order without time of update is as old as its purchase,
+but never newer than its arrival, as a shop may date a purchase ahead.
+https://www.kiotviet.vn/huong-dan-su-dung-public-api
 """
 
 import base64
@@ -121,7 +123,7 @@ def read(credentials: Credentials, request: Request) -> Read:
         raise Malformed([("Notifications", f"have {len(found)} orders; the most is {MOST_ORDERS}")])
     if not found:
         return Ignored("action")
-    return Batch(tuple(_item(position, order) for position, order in enumerate(found)))
+    return Batch(tuple(_item(position, order, request.received_at) for position, order in enumerate(found)))
 
 
 def _is_order(action: str) -> bool:
@@ -129,15 +131,15 @@ def _is_order(action: str) -> bool:
     return action == "order.update" or action.startswith("order.update.")
 
 
-def _item(position: int, found: object) -> Item:
+def _item(position: int, found: object, received_at: datetime | None) -> Item:
     try:
-        command = _command(check(_Order, found))
+        command = _command(check(_Order, found), received_at)
     except Malformed as error:
         return Item(f"orders[{position}]", error)
     return Item(command.partner_ref, command)
 
 
-def _command(order: _Order) -> OrderCommand:
+def _command(order: _Order, received_at: datetime | None) -> OrderCommand:
     cancelled = order.Status == CANCELLED
     sold = [
         Sold(None, sku(item.ProductCode, item.ProductId), item.Quantity, _price_vnd(item))
@@ -145,7 +147,7 @@ def _command(order: _Order) -> OrderCommand:
     ]
     return OrderCommand.make(
         str(order.Id),
-        order.ModifiedDate or order.PurchaseDate,
+        order.ModifiedDate or min(order.PurchaseDate, received_at or order.PurchaseDate),
         9 if cancelled else _RANK.get(order.Status, 1),
         Kind.CANCEL if cancelled else Kind.UPSERT,
         None,

@@ -1,13 +1,13 @@
 """A Nhanh.vn shop: its webhooks `orderAdd`, `orderUpdate` and `orderDelete`.
 
 Nothing is signed: the token that was entered in Nhanh.vn comes in the body (`webhooksVerifyToken`), or in the newer
-interface in the header `verifyToken`; it is our secret. No time of update is told, so the further status counts, and
-a cancellation or deletion is final. `orderUpdate` says a status without any lines (interface 2): one that ends the
-order cancels it, and any other changes nothing of what was ordered. Failed and returned deliveries are no
-cancellation, since the goods had left already. https://apidocs.nhanh.vn/webhooks/order
+interface in the header `verifyToken`; it is our secret. No time of update is told, so the further status counts, of
+equal ones the later arrival, and a cancellation or deletion is final. `orderUpdate` says a status without any lines
+(interface 2): one that ends the order cancels it, and any other changes nothing of what was ordered. Failed and
+returned deliveries are no cancellation, since the goods had left already. https://apidocs.nhanh.vn/webhooks/order
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -52,7 +52,7 @@ DECLARATION = Declaration(
     title="Nhanh.vn",
     format="Webhook `orderAdd`, `orderUpdate`, `orderDelete`, JSON (interface 2; deletions of interface 3 as well)",
     signature="None: our secret as `webhooksVerifyToken` in the body or as the header `verifyToken`",
-    dedupe_key="`orderId` + status + content; a cancellation is final",
+    dedupe_key="`orderId` + status + time of arrival + content; a cancellation is final",
     answer_within="undocumented; 3 more times after 5, 10 and 30 minutes",
     tested_against="The documented schema, the documented example of a deletion",
     settings=("business_id?",),
@@ -60,7 +60,9 @@ DECLARATION = Declaration(
     large=True,
 )
 UNDATED = datetime(2000, 1, 1, tzinfo=UTC)
-"""The time of every push: only the status says which is newer."""
+"""The arrival of a push of which it is not known."""
+A_STEP = timedelta(days=36_525)
+"""How much later than its arrival a push counts for each step of its status: no two arrivals are as far apart."""
 CANCELLED = ("Canceled", "Aborted", "CarrierCanceled")
 _STEPS = (
     "New",
@@ -76,6 +78,8 @@ _STEPS = (
     "Shipping",
     "Success",
 )
+_UNKNOWN = len(_STEPS) // 2
+"""The step of a status that we do not know: it may be anywhere on the way."""
 MOST_DELETED = 500
 
 
@@ -135,7 +139,8 @@ def read(credentials: Credentials, request: Request) -> Read:
     if status in CANCELLED:
         return _command(order, Kind.CANCEL, UNTIMED, 9)
     if order.products:
-        return _command(order, Kind.UPSERT, UNDATED, _STEPS.index(status) if status in _STEPS else len(_STEPS))
+        step = _STEPS.index(status) if status in _STEPS else _UNKNOWN
+        return _command(order, Kind.UPSERT, (request.received_at or UNDATED) + step * A_STEP, step)
     if push.event == "orderAdd":
         raise Malformed([("data.products", "must not be empty")])
     return Ignored("status")

@@ -1,8 +1,9 @@
 """A shop of the Open Food Network: its webhooks of payments, the only ones that say what was ordered.
 
 Nothing is signed; our secret is the `key` in the registered address. Lines have neither SKU nor id: they go by product
-name and unit. A payment that is pending or completed places the order; one of the whole total that was voided cancels
-it, since a shop voids what it will not deliver; other states say nothing of the order. Older versions leave out the
+name and unit. A payment that is pending or completed places the order. One that was voided does not cancel it, since a
+payment is also voided when another takes its place, and the body does not say which it was; only where no item is
+left it does. Other states say nothing of the order, and a cancellation has no webhook. Older versions leave out the
 order's number, without which it cannot be told from others. The newest payment by its `updated_at` counts.
 https://github.com/openfoodfoundation/openfoodnetwork/blob/master/app/services/payments/webhook_payload.rb
 """
@@ -54,14 +55,12 @@ class _Line(Lenient):
 
 class _Order(Lenient):
     number: Name
-    total: Money = None
     currency: str | None = None
     line_items: Annotated[list[_Line], Field(max_length=MOST_LINES)]
 
 
 class _Payment(Lenient):
     updated_at: Moment
-    amount: Money = None
     state: str
 
 
@@ -89,17 +88,21 @@ def read(credentials: Credentials, request: Request) -> Read:
         return Ignored("event")
     paid = parse(_PaymentPush, request.raw).data
     payment, order = paid.payment, paid.order
-    voided = payment.state == "void"
-    if payment.state not in _RANK or (voided and payment.amount != order.total):
+    if payment.state not in _RANK:
         return Ignored("state")
-    sold = [
-        Sold(
-            None,
-            sku_of_name(join(" ", one.product_name) or one.name_to_display, one.unit_to_display),
-            one.quantity,
-            whole_vnd(one.price, order.currency),
-        )
-        for one in order.line_items
-    ]
+    sold = lines(
+        [
+            Sold(
+                None,
+                sku_of_name(join(" ", one.product_name) or one.name_to_display, one.unit_to_display),
+                one.quantity,
+                whole_vnd(one.price, order.currency),
+            )
+            for one in order.line_items
+        ]
+    )
+    voided = payment.state == "void"
+    if voided and sold:
+        return Ignored("voided")
     kind = Kind.CANCEL if voided else Kind.UPSERT
-    return OrderCommand.make(order.number, payment.updated_at, _RANK[payment.state], kind, None, lines(sold), None)
+    return OrderCommand.make(order.number, payment.updated_at, _RANK[payment.state], kind, None, sold, None)

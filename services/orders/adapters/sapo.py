@@ -20,6 +20,7 @@ DECLARATION = Declaration(
     dedupe_key="order `id` + `modified_on` + status + content",
     answer_within="undocumented",
     tested_against="An order object of a real shop",
+    on_malformed=200,
     on_taken=200,
     large=True,
 )

@@ -24,6 +24,7 @@ DECLARATION = Declaration(
     answer_within="5 s, then 8 more times in 4 hours",
     tested_against="Shopify's own test notification, bodies of the documentation",
     settings=("shop_domain?",),
+    on_malformed=200,
     on_taken=200,
     large=True,
 )

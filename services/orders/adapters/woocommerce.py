@@ -2,6 +2,9 @@
 
 Signature: base64 HMAC-SHA256 of the raw body; the key is the secret after wp_specialchars_decode(ENT_QUOTES). The
 ping that activates a webhook is unsigned. Delivery ids repeat within a second, so they do not tell pushes apart.
+
+A refund has an amount and no quantities, so a refund of some of the items cannot be seen: the order stays as it was
+placed. Only where the refunds come to the total exactly, nothing is left of the order, and it is cancelled.
 """
 
 import html
@@ -9,7 +12,7 @@ import re
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from services.orders.adapters.base import MOST_LINES, Credentials, Declaration, Ignored, Ping, Read, Request
 from services.orders.adapters.fields import (
@@ -57,6 +60,11 @@ class _Item(Lenient):
     sku: Sku = None
     quantity: Quantity
     total: Money = None
+    total_tax: Money = None
+
+
+class _Refund(Lenient):
+    total: Annotated[Money, BeforeValidator(lambda value: str(value).removeprefix("-"))] = None  # written as negative
 
 
 class _Meta(Lenient):
@@ -71,6 +79,8 @@ class _Deleted(Lenient):
 class _Order(_Deleted):
     status: Annotated[str, Field(min_length=1)]
     currency: str | None = None
+    total: Money = None
+    refunds: list[_Refund] | None = None
     date_modified_gmt: UtcMoment  # without a zone
     line_items: Annotated[list[_Item], Field(max_length=MOST_LINES)]
     meta_data: list[_Meta] | None = None
@@ -87,6 +97,7 @@ DECLARATION = Declaration(
     answer_within="60 s, never sent again: with `shop_url` and an API key, missed orders are asked for",
     tested_against="Bodies of the official documentation, captured headers, signatures computed with openssl",
     settings=("shop_url?",),
+    on_malformed=200,
     large=True,
 )
 
@@ -112,7 +123,7 @@ def read(credentials: Credentials, request: Request) -> Read:
     order = parse(_Order, request.raw)
     if order.status in UNBORN:
         return Ignored("status")
-    cancelled = order.status in CANCELLED
+    cancelled = order.status in CANCELLED or _is_refunded(order)
     return OrderCommand.make(
         str(order.id),
         order.date_modified_gmt,
@@ -134,9 +145,15 @@ def _key(secret: str) -> bytes:
     return _ENTITY.sub(lambda entity: html.unescape(entity[0]), secret).encode()
 
 
+def _is_refunded(order: _Order) -> bool:
+    """Whether all that the order cost was given back. What is no amount counts nothing."""
+    return bool(order.total) and sum(one.total or 0 for one in order.refunds or ()) == order.total
+
+
 def _sold(item: _Item, currency: str | None) -> Sold:
-    """With what the customer paid per item, as the shop's own `price` is a float; discounts are in `total`."""
-    price = item.total / item.quantity if item.total is not None and item.quantity else None
+    """With what the customer paid per item: `total` is after discounts and before tax, and `price` is a float."""
+    paid = None if item.total is None else item.total + (item.total_tax or 0)
+    price = paid / item.quantity if paid is not None and item.quantity else None
     name = sku(item.sku, item.variation_id, item.product_id)
     return Sold(item.id, name, item.quantity, whole_vnd(price, currency))
 

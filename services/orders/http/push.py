@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse
 
 from services.chassis import parking, problems, trace
 from services.chassis.direct import DirectRoute
-from services.chassis.ledger import Transaction
+from services.chassis.ledger import EventTooLarge, Transaction
 from services.chassis.problems import Problem
 from services.orders.adapters import ADAPTERS, cloudevents
 from services.orders.adapters.base import (
@@ -144,6 +144,8 @@ async def push(partner_id: str, request: Request) -> Response:
             metrics.pushes.labels(partner.adapter, outcome).inc()
         if isinstance(read, Batch):
             return await _answer_batch(request, partner, asked.raw, read, results)
+        if isinstance(results[0], EventTooLarge) and _declaration(partner).on_malformed == 200:
+            return await _answer_faulty(request, partner, asked.raw, [("lines", problems.too_much().detail)])
         return await pushed.answer(request, _declaration(partner), results[0])
     raise problems.conflict("The partner's secret is changing just now. Send the same again.")
 

@@ -123,6 +123,29 @@ async def test_what_is_signed_but_faulty_is_set_aside_where_the_platform_must_no
     assert json.loads(rows[0]["body"]) == mixed.body
 
 
+@pytest.mark.parametrize("name", ["shopify", "woocommerce", "haravan", "sapo"])
+async def test_one_faulty_order_or_one_too_much_does_not_end_a_shops_feed(
+    orders: Orders, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    platform = PLATFORMS[name]
+    shop, good = await register(orders, platform), platform.story[0]
+    faulty = Told(good.body | {"line_items": [{"quantity": -1}]}, good.headers)
+    answer = await push(orders, shop, platform, faulty)
+    assert (answer.status_code, answer.json()["answer"]) == (200, "set_aside")
+    with monkeypatch.context() as patch:
+        patch.setattr("services.chassis.ledger.MAX_EVENT_BYTES", 10)
+        answer = await push(orders, shop, platform, good)
+    assert (answer.status_code, answer.json()["answer"]) == (200, "set_aside")
+    assert await orders.fetch("select from customer_order") == []
+    rows = await orders.fetch("select queue, reason, body from rejected_message order by id")
+    assert [(row["queue"], row["reason"].split(" ")[0]) for row in rows] == [
+        (f"pushes of {shop.partner_id}", "line_items[0].quantity"),
+        (f"pushes of {shop.partner_id}", "lines"),
+    ]
+    assert json.loads(rows[1]["body"]) == good.body
+    assert (await push(orders, shop, platform, good)).is_success
+
+
 async def test_the_challenge_is_answered_to_who_knows_the_token_and_to_nobody_else(orders: Orders) -> None:
     meta, shopify = await register(orders, PLATFORMS["meta"]), await register(orders, SHOPIFY)
     right = {"hub.mode": "subscribe", "hub.verify_token": "mã của chúng tôi", "hub.challenge": "1158201444"}

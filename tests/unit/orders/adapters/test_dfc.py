@@ -91,6 +91,10 @@ def test_what_holds_no_order_is_ignored() -> None:
     assert contract.read(DFC, [], DATE) == Ignored("no dfc-b:Order")
 
 
+def test_values_that_are_no_objects_may_be_many() -> None:
+    assert command(dfc_order("Held", 3, **{"dfc-b:note": list(range(6000))})).lines[0].quantity == Decimal(3)
+
+
 @pytest.mark.parametrize(
     ("body", "fields"),
     [
@@ -102,6 +106,7 @@ def test_what_holds_no_order_is_ignored() -> None:
         ),
         (dfc_order("Held", *[1] * 201), ["dfc-b:hasPart"]),
         ([[]] * 6000, ["@graph"]),
+        ([[[]] * 300_000, {}], ["@graph"]),
         (b"{", ["body"]),
     ],
 )

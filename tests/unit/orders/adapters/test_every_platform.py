@@ -97,3 +97,8 @@ def test_late_early_and_repeated_pushes_end_where_the_right_order_ends(
     shuffled = data.draw(st.permutations(pushes * 2))
     assert end(shuffled) == end(pushes)
     assert end([*shuffled, pushes[0]]) == end(pushes)
+
+
+@pytest.mark.parametrize("name", ["shopify", "woocommerce", "haravan", "sapo", "kiotviet", "meta"])
+def test_a_faulty_order_does_not_end_the_feed_of_a_platform_that_stops_after_refusals(name: str) -> None:
+    assert ADAPTERS[name].DECLARATION.on_malformed == 200

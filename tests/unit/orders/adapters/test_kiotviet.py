@@ -9,7 +9,7 @@ import pytest
 from services.orders.adapters import kiotviet
 from services.orders.adapters.base import Batch, Ignored, Malformed
 from services.orders.domain.command import CommandLine, Contact, Kind
-from tests.support.platforms import KIOTVIET, Platform, hmac_sha256, kiot_order, kiot_push, who
+from tests.support.platforms import KIOTVIET, NOW, Platform, hmac_sha256, kiot_order, kiot_push, who
 from tests.unit.orders.adapters import contract
 
 WRITTEN = base64.b64encode("bí mật của chợ".encode()).decode()
@@ -47,6 +47,14 @@ def test_a_time_without_offset_is_that_of_ha_noi() -> None:
         KIOTVIET, kiot_push(kiot_order(0, 1, ModifiedDate=None, PurchaseDate="2026-11-23T08:00:00"))
     )
     assert found.revision.updated_at == datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
+
+
+def test_a_purchase_that_is_dated_into_the_future_is_not_newer_than_its_arrival() -> None:
+    dated = {"PurchaseDate": "2026-12-31T08:00:00"}
+    first = contract.command(KIOTVIET, kiot_push(kiot_order(0, 1, ModifiedDate=None, **dated)))
+    assert first.revision.updated_at == NOW
+    modified = kiot_order(0, 1, ModifiedDate="2026-11-23T13:00:01", **dated)
+    assert contract.command(KIOTVIET, kiot_push(modified)).follows(first)
 
 
 def test_an_update_follows_a_duplicate_does_not_and_the_further_status_wins() -> None:

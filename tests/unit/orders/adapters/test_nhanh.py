@@ -1,17 +1,28 @@
 """Nhanh.vn: its shared token, and that the further status counts where no time is told."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
+from services.orders.adapters import nhanh
 from services.orders.adapters.base import Batch, Ignored, Ping
 from services.orders.domain.command import UNTIMED, CommandLine, Contact, Kind, OrderCommand
-from tests.support.platforms import NHANH, SECRET, nhanh_order, nhanh_push
+from tests.support.platforms import NHANH, NOW, SECRET, Told, nhanh_order, nhanh_push
 from tests.unit.orders.adapters import contract
 
 
 def added(status: str = "New", **other: object) -> OrderCommand:
     return contract.command(NHANH, nhanh_push("orderAdd", nhanh_order(status, **other)))
+
+
+def arrived(seconds: int, status: str, **other: object) -> OrderCommand:
+    """An order that came so many seconds after NOW."""
+    asked = NHANH.push(Told(nhanh_push("orderUpdate", nhanh_order(status, **other))))
+    found = nhanh.read(NHANH.credentials, replace(asked, received_at=NOW + timedelta(seconds=seconds)))
+    assert isinstance(found, OrderCommand)
+    return found
 
 
 def test_the_token_stands_in_the_body_or_in_a_header() -> None:
@@ -36,9 +47,18 @@ def test_an_added_order_becomes_a_command() -> None:
 
 
 def test_the_further_status_wins_and_a_duplicate_does_not_follow() -> None:
-    revisions = [added(status).revision for status in ("New", "Confirming", "Confirmed", "Packing", "Success", "Khác")]
+    revisions = [added(status).revision for status in ("New", "Confirming", "Packing", "Khác", "Shipping", "Success")]
     assert revisions == sorted(revisions)
     assert not added().follows(added())
+
+
+def test_of_two_versions_in_one_status_the_later_arrival_wins_and_a_further_status_wins_whenever_it_came() -> None:
+    for status in ("New", "Khác"):
+        versions = [arrived(seconds, status, quantity=seconds + 1) for seconds in range(20)]
+        assert [one.revision for one in versions] == sorted(one.revision for one in versions)
+    late = 3600 * 24 * 365 * 50
+    assert arrived(0, "Success").follows(arrived(late, "Shipping"))
+    assert arrived(0, "Canceled").follows(arrived(late, "Success"))
 
 
 def test_a_status_alone_changes_nothing_unless_it_ends_the_order() -> None:

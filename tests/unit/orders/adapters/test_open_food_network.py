@@ -47,9 +47,13 @@ def test_a_later_payment_follows_and_a_duplicate_does_not() -> None:
     assert first.follows(command(ofn_push(0, "pending", 2)))
 
 
-def test_a_voided_payment_of_the_whole_cancels_and_of_a_part_does_not() -> None:
-    assert command(ofn_push(0, "void", 2)).kind is Kind.CANCEL
-    assert contract.read(OPEN_FOOD_NETWORK, ofn_push(0, "void", 2, total="50000")) == Ignored("state")
+def test_a_voided_payment_may_have_been_replaced_and_cancels_only_an_order_without_items() -> None:
+    for total in ("30000.0", "50000.0"):
+        assert contract.read(OPEN_FOOD_NETWORK, ofn_push(0, "void", 2, total=total)) == Ignored("voided")
+    for left in ((), (0,)):
+        emptied = command(ofn_push(0, "void", *left))
+        assert (emptied.kind, emptied.lines) == (Kind.CANCEL, ())
+        assert emptied.follows(command(ofn_push(0, "completed", 2)))
 
 
 def test_other_states_and_events_say_nothing_of_the_order() -> None:

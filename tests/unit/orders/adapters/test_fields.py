@@ -1,0 +1,28 @@
+"""What is read alike on every platform: numbers above all."""
+
+from decimal import Decimal
+
+import pytest
+
+from services.orders.adapters.base import Malformed
+from services.orders.adapters.fields import Lenient, Quantity, load, parse
+
+
+class _Line(Lenient):
+    quantity: Quantity
+
+
+@pytest.mark.parametrize("number", ["1." + "0" * 900_000, "1" + "0" * 40, "0." + "0" * 39, "-" + "1" * 4000])
+def test_a_number_that_nobody_means_is_refused_before_it_is_read(number: str) -> None:
+    with pytest.raises(Malformed) as caught:
+        load(f'{{"note": [{number}]}}'.encode())
+    assert caught.value.fields == (("body", "has a number of more than 40 characters"),)
+
+
+@pytest.mark.parametrize(
+    ("written", "quantity"),
+    [("2.500", "2.5"), ("2.5e0", "2.5"), ('"2.50"', "2.5"), ("100", "1E+2"), ("0e999999", "0"), ("0e-999999", "0")],
+)
+def test_equal_quantities_are_the_same_however_they_are_written(written: str, quantity: str) -> None:
+    found = parse(_Line, f'{{"quantity": {written}}}'.encode()).quantity
+    assert found.as_tuple() == Decimal(quantity).as_tuple()
