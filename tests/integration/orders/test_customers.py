@@ -117,6 +117,40 @@ async def test_a_corrected_phone_moves_the_order_and_leaves_nobody_behind(orders
     assert await customers(orders) == [right]
 
 
+async def test_a_corrected_order_takes_along_what_it_told_of_the_person(orders: Orders) -> None:
+    """An order that was typed with the phone of Mai, and is Su's."""
+    await tell(orders, "A-1", Contact("Mai", "0912345678", BAN))
+    await tell(orders, "A-2", Contact("Vàng A Sử", "0912345678", "Mộc Châu", "su@example.vn", "4711"))
+    (both,) = await customers(orders)
+    assert (both["name"], both["email"]) == ("Vàng A Sử", "su@example.vn")
+    await tell(orders, "A-2", Contact("Vàng A Sử", "0987654321", "Mộc Châu", "su@example.vn", "4711"), minute=5)
+    found = {one["phone"]: one for one in await customers(orders)}
+    mai, su = found["+84912345678"], found["+84987654321"]
+    assert mai["customer_id"] == both["customer_id"]
+    assert [mai[key] for key in ("name", "address", "email", "orders")] == ["Mai", BAN, None, 1]
+    assert [su[key] for key in ("name", "address", "email", "orders")] == ["Vàng A Sử", "Mộc Châu", "su@example.vn", 1]
+    await tell(orders, "A-3", Contact(platform_id="4711"))
+    assert [one["phone"] for one in await customers(orders)] == [mai["phone"], su["phone"]]
+
+
+async def test_a_customer_whose_only_order_has_another_name_is_the_same(orders: Orders) -> None:
+    await tell(orders, "A-1", Contact("Mai", "0912345678"))
+    (before,) = await customers(orders)
+    await tell(orders, "A-1", Contact("Lò Thị Mai", "0912345678", BAN), minute=5)
+    (after,) = await customers(orders)
+    assert (after["customer_id"], after["name"], after["address"]) == (before["customer_id"], "Lò Thị Mai", BAN)
+
+
+async def test_who_keeps_only_a_masked_order_is_left_without_a_sign(orders: Orders) -> None:
+    await tell(orders, "A-1", Contact("Mai", "0912345678"))
+    await tell(orders, "A-2", Contact("Mai", "0912345678"))
+    await link(orders)
+    await tell(orders, "A-1", Contact("M***", "******78"), minute=5)
+    await tell(orders, "A-2", Contact("Su", "0987654321"), minute=5)
+    found = {one["phone"]: (one["name"], one["orders"]) for one in await customers(orders)}
+    assert found == {None: (None, 1), "+84987654321": ("Su", 1)}
+
+
 async def test_customers_are_listed_page_by_page_and_as_a_file(orders: Orders) -> None:
     names = ["=HYPERLINK(1)", "Vàng A Sử", "Lò Thị Mai"]
     for number, name in enumerate(names):
