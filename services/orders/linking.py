@@ -1,7 +1,7 @@
 """Finding the customers of orders, right after they were taken in: a push waits for none of it."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from uuid import UUID
 
@@ -61,9 +61,19 @@ async def _link(conn: Connection, due: Sequence[DueOrder]) -> None:
     if changed:
         await store.save_customers(conn, changed)
     await store.save_links(conn, links)
-    touched = {one.customer_id for one in due} | {customer_id for _, customer_id in links} | {one for _, one in merged}
-    if counted := touched - {None}:
-        await store.count_orders(conn, [one for one in counted if one])
+    await _count(conn, due, dict(links), {into for _, into in merged})
+
+
+async def _count(
+    conn: Connection, due: Sequence[DueOrder], links: Mapping[UUID, UUID | None], merged: Iterable[UUID]
+) -> None:
+    """Counts the links that are new; all orders only of who lost one, or became one of two."""
+    moved = [(one, to) for one in due if (to := links[one.order_id]) is not None and to != one.customer_id]
+    anew = {one.customer_id for one, _ in moved if one.customer_id} | set(merged)
+    if added := [(to, one.received_at) for one, to in moved if to not in anew]:
+        await store.add_orders(conn, added)
+    if anew:
+        await store.count_orders(conn, anew)
 
 
 async def _rebuild(conn: Connection, customers: Sequence[Customer], corrected: Sequence[DueOrder]) -> None:

@@ -118,7 +118,7 @@ async def merge(conn: Connection, merged: Sequence[tuple[UUID, UUID]]) -> None:
 
 
 async def save_customers(conn: Connection, customers: Sequence[tuple[UUID, Customer]]) -> None:
-    """(cooperative, customer): new ones, or what changed of a known one. Their orders are counted by `count_orders`."""
+    """(cooperative, customer): new ones, or what changed of a known one. `add_orders` counts their orders."""
     await conn.execute(
         "insert into customer (customer_id, cooperative_id, name, address, orders, first_order_at, last_order_at) "
         "select customer_id, cooperative_id, name, address, 0, told_at, told_at "
@@ -155,8 +155,22 @@ async def save_links(conn: Connection, links: Sequence[tuple[UUID, UUID | None]]
     )
 
 
+async def add_orders(conn: Connection, links: Iterable[tuple[UUID, datetime]]) -> None:
+    """(customer, when its new order was received): as many orders more."""
+    customer_ids, received = zip(*links, strict=True)
+    await conn.execute(
+        "update customer c set orders = c.orders + x.orders, first_order_at = least(c.first_order_at, x.first_at), "
+        "last_order_at = greatest(c.last_order_at, x.last_at) from ("
+        "  select customer_id, count(*) as orders, min(received_at) as first_at, max(received_at) as last_at "
+        "  from unnest($1::uuid[], $2::timestamptz[]) as x (customer_id, received_at) group by customer_id"
+        ") x where c.customer_id = x.customer_id",
+        customer_ids,
+        received,
+    )
+
+
 async def count_orders(conn: Connection, customer_ids: Iterable[UUID]) -> None:
-    """Brings number and times of the customers' orders up to date; who has none any more is deleted."""
+    """Counts all orders of the customers, of whom some have lost some; who has none any more is deleted."""
     wanted = sorted(customer_ids)
     await conn.execute(
         "update customer c set orders = x.orders, first_order_at = x.first_at, last_order_at = x.last_at from ("
