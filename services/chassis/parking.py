@@ -235,13 +235,15 @@ async def save_rejected(conn: Connection, queue: str, reason: str, body: bytes) 
     await conn.execute("delete from rejected_message where id <= $1", number - MOST_REJECTED)
 
 
-async def delete_rejected(conn: Connection, queues: Sequence[str], texts: Sequence[bytes]) -> None:
-    """Deletes what was kept of these queues and holds one of the texts, as when a person is to be erased."""
-    await conn.execute(
-        "delete from rejected_message where queue = any($1) "
-        "and exists (select from unnest($2::bytea[]) as x (part) where position(x.part in body) > 0)",
-        queues, texts,
-    )  # fmt: skip
+async def list_rejected(conn: Connection, queues: Sequence[str]) -> list[tuple[int, bytes]]:
+    """(id, body) of what is kept of these queues, MOST_REJECTED at most."""
+    rows = await conn.fetch("select id, body from rejected_message where queue = any($1) order by id", queues)
+    return [(row["id"], row["body"]) for row in rows]
+
+
+async def delete_rejected(conn: Connection, ids: Sequence[int]) -> None:
+    """Deletes what was kept, as when a person is to be erased."""
+    await conn.execute("delete from rejected_message where id = any($1)", ids)
 
 
 async def list_quarantined(conn: "Connection | asyncpg.Connection[asyncpg.Record]") -> list[Quarantined]:

@@ -14,7 +14,9 @@ from services.chassis import parking
 from services.chassis.access import Principal
 from services.chassis.ledger import Connection, Transaction
 from services.orders import linking
-from services.orders.domain.customers import EMAIL, PHONE, Identity, identities_of
+from services.orders.amqp import topology
+from services.orders.domain.customers import Identity, identities_of
+from services.orders.domain.traces import names_person
 from services.orders.store import campaigns as campaign_store
 from services.orders.store import customers as store
 from services.orders.store import orders as order_store
@@ -76,8 +78,8 @@ async def _erase_campaign_orders(
     """The wholes of these parts, and orders that only wait and have one of the signs."""
     if not seats:
         return
+    references = await order_store.list_references(conn, order_ids)
     for campaign_id, wholes in (await campaign_store.list_orders_to_erase(conn, sorted(seats), order_ids)).items():
-        references = await order_store.list_references(conn, order_ids)
         of_person = [
             whole.erased()
             for whole in wholes
@@ -102,11 +104,6 @@ async def _erase_orders(conn: Connection, order_ids: Sequence[UUID]) -> int:
 
 async def _erase_rejected(conn: Connection, cooperative_id: UUID, signs: Sequence[Identity]) -> None:
     """Bodies of faulty pushes that were kept for an operator, and name the person."""
-    texts = [form for sign in signs if sign.kind in (PHONE, EMAIL) for form in _written(sign)]
     queues = [f"pushes of {partner_id}" for partner_id in await store.list_partner_ids(conn, cooperative_id)]
-    await parking.delete_rejected(conn, queues, [text.encode() for text in texts])
-
-
-def _written(sign: Identity) -> list[str]:
-    """How a body may have it: a phone without what stands before its national number."""
-    return [sign.value.removeprefix("+84")] if sign.kind == PHONE else [sign.value]
+    kept = await parking.list_rejected(conn, [*queues, topology.INTAKE])
+    await parking.delete_rejected(conn, [number for number, body in kept if names_person(body, signs)])

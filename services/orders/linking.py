@@ -1,12 +1,13 @@
 """Finding the customers of orders, right after they were taken in: a push waits for none of it."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from uuid import UUID
 
 from services.chassis.ids import uuid7
 from services.chassis.ledger import Connection, Transaction
-from services.orders.domain.customers import Identity, identities_of, plain_text
+from services.orders.domain.customers import identities_of, plain_text
 from services.orders.domain.linking import Customer, Register, ToldOrder
 from services.orders.store import customers as store
 from services.orders.store.customers import DueOrder
@@ -35,37 +36,64 @@ async def link_all_of(conn: Connection, cooperative_id: UUID) -> None:
 async def _link(conn: Connection, due: Sequence[DueOrder]) -> None:
     if not due:
         return
-    signs = {one.order_id: identities_of(one.contact, one.partner_id) for one in due}
-    wanted = [(one.cooperative_id, sign) for one in due for sign in signs[one.order_id]]
-    known = await store.list_known(conn, wanted) if wanted else {}
+    told = {one.order_id: _told(one) for one in due}
+    wanted = [(one.cooperative_id, sign) for one in due for sign in told[one.order_id].signs]
+    corrected = [one for one in due if one.customer_id and told[one.order_id].signs]
+    left = {one.customer_id for one in corrected if one.customer_id}
+    known = await store.list_known(conn, wanted, left) if wanted else {}
+    if left:
+        await _rebuild(conn, [one for some in known.values() for one in some if one.customer_id in left], corrected)
     by_cooperative = sorted(due, key=lambda one: (one.cooperative_id, one.received_at, one.order_id))
     changed: list[tuple[UUID, Customer]] = []
     merged: list[tuple[UUID, UUID]] = []
     links: list[tuple[UUID, UUID | None]] = []
     for cooperative_id, group in groupby(by_cooperative, key=lambda one: one.cooperative_id):
         register = Register(known.get(cooperative_id, ()), uuid7)
-        links += _register(register, list(group), signs)
-        changed += [(cooperative_id, one) for one in register.customers.values() if one.is_new or one.is_changed]
+        links += _register(register, [told[one.order_id] for one in group])
+        changed += [
+            (cooperative_id, one)
+            for one in register.customers.values()
+            if (one.is_new or one.is_changed) and one.told_at is not None
+        ]
         merged += [(gone, register.stands_for(gone)) for gone in register.merged]
     if merged:
         await store.merge(conn, merged)
     if changed:
         await store.save_customers(conn, changed)
     await store.save_links(conn, links)
-    touched = {one.customer_id for one in due} | {customer_id for _, customer_id in links} | {one for _, one in merged}
-    if counted := touched - {None}:
-        await store.count_orders(conn, [one for one in counted if one])
+    await _count(conn, due, dict(links), {into for _, into in merged})
 
 
-def _register(
-    register: Register, due: Sequence[DueOrder], signs: dict[UUID, Sequence[Identity]]
-) -> list[tuple[UUID, UUID | None]]:
+async def _count(
+    conn: Connection, due: Sequence[DueOrder], links: Mapping[UUID, UUID | None], merged: Iterable[UUID]
+) -> None:
+    """Counts the links that are new; all orders only of who lost one, or became one of two."""
+    moved = [(one, to) for one in due if (to := links[one.order_id]) is not None and to != one.customer_id]
+    anew = {one.customer_id for one, _ in moved if one.customer_id} | set(merged)
+    if added := [(to, one.received_at) for one, to in moved if to not in anew]:
+        await store.add_orders(conn, added)
+    if anew:
+        await store.count_orders(conn, anew)
+
+
+async def _rebuild(conn: Connection, customers: Sequence[Customer], corrected: Sequence[DueOrder]) -> None:
+    """Takes back what the corrected orders gave to the customers that they had; an order that stays gives it again."""
+    ids = [one.customer_id for one in customers]
+    kept: dict[UUID | None, list[ToldOrder]] = defaultdict(list)
+    for one in await store.list_kept(conn, ids, [one.order_id for one in corrected]):
+        kept[one.customer_id].append(_told(one))
+    for customer in customers:
+        customer.rebuild(kept[customer.customer_id])
+    await store.release_signs(conn, ids)
+
+
+def _told(one: DueOrder) -> ToldOrder:
+    signs = identities_of(one.contact, one.partner_id)
+    name, address = plain_text(one.contact.name), plain_text(one.contact.address)
+    return ToldOrder(one.order_id, one.received_at, signs, name, address, one.customer_id)
+
+
+def _register(register: Register, orders: Sequence[ToldOrder]) -> list[tuple[UUID, UUID | None]]:
     """(order, its customer or None where nothing tells who it is)."""
-    found: list[tuple[UUID, UUID | None]] = []
-    for one in due:
-        if own := signs[one.order_id]:
-            name, address = plain_text(one.contact.name), plain_text(one.contact.address)
-            found.append((one.order_id, register.link(ToldOrder(one.order_id, one.received_at, own, name, address))))
-        else:
-            found.append((one.order_id, None))
+    found = [(one.order_id, register.link(one) if one.signs else None) for one in orders]
     return [(order_id, customer_id and register.stands_for(customer_id)) for order_id, customer_id in found]

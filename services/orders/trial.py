@@ -16,7 +16,7 @@ import httpx
 
 from services.orders.domain.order import OrderState
 from services.orders.http import answers
-from services.orders.samples import SampleOrder, sample
+from services.orders.samples import Request, SampleOrder, sample
 from services.orders.store import trials as store
 from services.orders.store.orders import Filed, get_order
 from services.orders.store.partners import Partner
@@ -42,7 +42,10 @@ class Trial:
         self._pool, self._client, self._partner, self._say = pool, client, partner, say
 
     async def run(self, number: int, sku: str | None, wait_s: float) -> None:
-        """Orders, waits for the promise, and cancels, whatever happened between. Raises Failed, NoSample."""
+        """Orders, waits for the promise, and cancels, whatever happened between. Raises Failed, NoSample.
+
+        Where the cancellation fails as well, it says what is left to be cancelled by hand.
+        """
         partner = self._partner
         slug = await store.get_slug(self._pool, partner.cooperative_id)
         self._say("partner", f"{partner.name} ({partner.adapter}) of {slug or 'a cooperative that is not known yet'}")
@@ -50,11 +53,18 @@ class Trial:
         cancellation = SampleOrder(order.number, order.sku, order.quantity, cancelled=True)
         try:
             await self._follow(order, wait_s)
-        except Failed:
-            with contextlib.suppress(Failed):  # the first failure is the one to look at
-                await self._cancel(cancellation)
+        except BaseException:
+            with contextlib.suppress(Exception, asyncio.CancelledError):  # the first failure is the one to look at
+                await self._surely_cancel(cancellation)
             raise
-        await self._cancel(cancellation)
+        await self._surely_cancel(cancellation)
+
+    async def _surely_cancel(self, order: SampleOrder) -> None:
+        try:
+            await asyncio.shield(self._cancel(order))
+        except BaseException:
+            self._say("left", f"{self._request(order).ref} may be ordered still: look, and cancel it by hand")
+            raise
 
     async def _sample(self, number: int, sku: str | None) -> SampleOrder:
         found = await store.find_sellable(self._pool, self._partner.partner_id, sku, datetime.now(UTC))
@@ -114,7 +124,7 @@ class Trial:
 
     async def _push(self, step: str, order: SampleOrder) -> str:
         """Returns the reference. Raises Failed."""
-        request = sample(self._partner.adapter, self._partner.secrets, {}, datetime.now(UTC), order)
+        request = self._request(order)
         if not order.cancelled:
             self._say("signed", ", ".join(sorted(name for name in request.headers if name != "content-type")))
         path, began = f"/v1/partners/{self._partner.partner_id}/orders", time.monotonic()
@@ -127,6 +137,9 @@ class Trial:
         if not answer.is_success:
             raise Failed(f"the push was refused: {answer.text[:500]}")
         return request.ref
+
+    def _request(self, order: SampleOrder) -> Request:
+        return sample(self._partner.adapter, self._partner.secrets, {}, datetime.now(UTC), order)
 
     async def _order(self, order_id: UUID) -> Filed:
         filed = await get_order(self._pool, order_id)

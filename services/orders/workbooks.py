@@ -17,8 +17,8 @@ from services.orders.domain.tables import MOST_COLUMNS, MOST_ROWS, Cell, FaultyT
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MOST_UNPACKED_BYTES = 16 * 1024 * 1024
 MOST_PARTS = 500
-_LAST_ROW = 1_048_576
-"""No spreadsheet has more."""
+MOST_READ_ROWS = 100_000
+"""Of the sheet, empty ones too."""
 _ENCRYPTED = 0x1
 _ERRORS = frozenset(("#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A", "#SPILL!", "#CALC!"))
 
@@ -33,7 +33,7 @@ def xlsx_cells(raw: bytes) -> list[list[Cell]]:
             if not sheets:
                 raise FaultyTable([("file", "has no sheet that is not hidden")])
             sheets[0].reset_dimensions()  # what the file says of them need not be true
-            return _rows(sheets[0].iter_rows(values_only=True))
+            return _rows(sheets[0].iter_rows(values_only=True, max_col=MOST_COLUMNS + 1))
         finally:
             book.close()
     except FaultyTable:
@@ -59,17 +59,24 @@ def _rows(rows: Iterable[tuple[object, ...]]) -> list[list[Cell]]:
     found: list[list[Cell]] = []
     filled = 0
     for number, row in enumerate(rows, 1):
-        if number > _LAST_ROW:
-            raise FaultyTable([("file", "has a row with an impossible number")])
-        cells = [_cell(number, value) for value in row[: MOST_COLUMNS + 1]]
-        is_filled = any(cell is not None for cell in cells)
-        filled += is_filled
+        if number > MOST_READ_ROWS:
+            raise FaultyTable([("file", f"has rows below row {MOST_READ_ROWS}")])
+        cells = _cells(number, row) if row.count(None) < len(row) else []
+        filled += bool(cells)
         if filled > MOST_ROWS + 1:
             raise FaultyTable([("file", f"has more than {MOST_ROWS} rows")])
-        found.append(cells if is_filled else [])
+        found.append(cells)
     while found and not found[-1]:
         found.pop()
     return found
+
+
+def _cells(number: int, row: tuple[object, ...]) -> list[Cell]:
+    """Up to the last that is not empty."""
+    cells = [_cell(number, value) for value in row]
+    while cells and cells[-1] is None:
+        cells.pop()
+    return cells
 
 
 def _cell(number: int, value: object) -> Cell:

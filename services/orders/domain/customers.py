@@ -1,7 +1,7 @@
 """Who a customer is: phone, e-mail and platform id in one written form each, and which values tell nobody's identity.
 
-Platforms mask what they do not want to give away: `******64`, `P******n`, `(+84)91*****57`, `09xxxxx678`. Two masked
-values that are equal are not the same person, so no masked value ever identifies anybody.
+Platforms mask what they do not want to give away: `******64`, `P******n`, `(+84)91*****57`, `09xxxxx678`, `n...n@x.vn`.
+Two masked values that are equal are not the same person, so no masked value ever identifies anybody.
 """
 
 import re
@@ -15,7 +15,10 @@ from services.orders.domain.command import Contact
 
 PHONE, EMAIL = "phone", "email"
 
-_MASKS = ("*", "•", "●", "∗", "xxx")
+_MASKS = ("*", "•", "●", "∗", "■", "█", "×", "··", "..", "xxx")
+"""After NFKC, which makes three dots of an ellipsis."""
+_MASK_OF_SIGNS = "#"
+"""Names and addresses have it as well, as before the number of a house."""
 _BETWEEN = re.compile(r"[\s.()\-–—'’]+")  # an apostrophe marks a text in spreadsheets
 _PHONE = re.compile(r"(?:(?:\+|00)?840?|0)?([35789][0-9]{8}|2[0-9]{9})")
 _EMAIL = re.compile(r"[^@\s,;<>\"]{1,64}@[^@\s,;<>\"]+\.[^@\s.,;<>\"]{2,}")
@@ -36,13 +39,17 @@ def is_masked(text: str) -> bool:
     return any(mask in plain for mask in _MASKS)
 
 
+def _is_masked_sign(text: str) -> bool:
+    return is_masked(text) or _MASK_OF_SIGNS in unicodedata.normalize("NFKC", text)
+
+
 def phone_of(text: str | None) -> str | None:
     """A Vietnamese number as `+84…`; None where the text is none, is masked, or has more than one.
 
     Mobiles are 03, 05, 07, 08 or 09 and 8 digits, landlines 02 and 9 digits, written with 0, 84, 0084 or +84 in front,
     or without the 0, which spreadsheets take away.
     """
-    if not text or is_masked(text):
+    if not text or _is_masked_sign(text):
         return None
     found = _PHONE.fullmatch(_BETWEEN.sub("", unicodedata.normalize("NFKC", text)))
     return f"+84{found[1]}" if found else None
@@ -50,7 +57,7 @@ def phone_of(text: str | None) -> str | None:
 
 def email_of(text: str | None) -> str | None:
     """The address in lower case; None where the text is none or is masked."""
-    if not text or is_masked(text):
+    if not text or _is_masked_sign(text):
         return None
     plain = unicodedata.normalize("NFKC", text).strip().lower()
     return plain if len(plain) <= _MOST_EMAIL and _EMAIL.fullmatch(plain) else None
@@ -59,7 +66,7 @@ def email_of(text: str | None) -> str | None:
 def platform_id_of(text: str | None) -> str | None:
     """The id as the platform writes it; None where there is none, as for guests, or it is masked."""
     plain = unicodedata.normalize("NFC", text or "").strip()
-    return None if plain in ("", "0") or len(plain) > _MOST_PLATFORM_ID or is_masked(plain) else plain
+    return None if plain in ("", "0") or len(plain) > _MOST_PLATFORM_ID or _is_masked_sign(plain) else plain
 
 
 def plain_text(text: str | None) -> str | None:
@@ -80,11 +87,13 @@ def may_identify(contact: Contact | None) -> bool:
 def identities_of(contact: Contact, partner_id: UUID) -> Sequence[Identity]:
     """The customer's signs, the strongest first: a phone is a person's, an account may be a household's or a shop's.
 
-    An account is known within its partner only: two shops number their customers alike.
+    An account is known within its partner only: two shops number their customers alike. Behind a masked phone could be
+    anybody who shares the e-mail, so there it tells nothing, and only the account does.
     """
+    hides_phone = contact.phone is not None and _is_masked_sign(contact.phone)
     signs = (
         (PHONE, phone_of(contact.phone)),
-        (EMAIL, email_of(contact.email)),
+        (EMAIL, None if hides_phone else email_of(contact.email)),
         (str(partner_id), platform_id_of(contact.platform_id)),
     )
     return [Identity(kind, value) for kind, value in signs if value]

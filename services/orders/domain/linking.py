@@ -4,6 +4,8 @@ The strongest sign of an order decides. Where it is known, the order is of that 
 somebody else's stays theirs. Two customers become one only by an order that names signs of both, and only where
 nothing speaks against it: a shop that types its own e-mail for everybody, or an account that orders for a neighbour,
 must not make one person of two, since then one would be shown, or erased with, the other.
+
+A sign is a customer's as long as one of the orders tells it: what only a corrected order told goes with that order.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +18,10 @@ from services.orders.domain.customers import Identity
 
 @dataclass(slots=True)
 class Customer:
-    """A customer while orders are linked; `values` are the signs by kind. Name and address are those of `told_at`."""
+    """A customer while orders are linked; `values` are the signs by kind. Name and address are those of `told_at`.
+
+    `released`: the signs before `rebuild`, by kind. Without `told_at` the customer has no order.
+    """
 
     customer_id: UUID
     values: dict[str, str] = field(default_factory=dict)
@@ -25,17 +30,38 @@ class Customer:
     told_at: datetime | None = None
     is_new: bool = False
     is_changed: bool = False
+    released: dict[str, str] = field(default_factory=dict)
+
+    def rebuild(self, orders: Iterable["ToldOrder"]) -> None:
+        """The customer as these orders tell it, which are all that it keeps."""
+        self.released, self.is_changed = self.values, True
+        self.values, self.name, self.address, self.told_at = {}, None, None, None
+        for order in sorted(orders, key=lambda one: (one.received_at, one.order_id)):
+            self.values |= {sign.kind: sign.value for sign in order.signs if self.released.get(sign.kind) == sign.value}
+            self.hear(order)
+
+    def hear(self, order: "ToldOrder") -> None:
+        """The newest word on name and address counts; an order without takes nothing away."""
+        if self.told_at is None or order.received_at >= self.told_at:
+            self.told_at = order.received_at
+            name, address = order.name or self.name, order.address or self.address
+            self.is_changed |= (name, address) != (self.name, self.address)
+            self.name, self.address = name, address
 
 
 @dataclass(frozen=True, slots=True)
 class ToldOrder:
-    """What an order tells of its customer; `signs` has the strongest first and is not empty."""
+    """What an order tells of its customer; `signs` has the strongest first.
+
+    `former`: the customer that the order had before its contact was corrected, and that was rebuilt without it.
+    """
 
     order_id: UUID
     received_at: datetime
     signs: Sequence[Identity]
     name: str | None
     address: str | None
+    former: UUID | None = None
 
 
 class Register:
@@ -52,18 +78,14 @@ class Register:
             self._owners |= {Identity(kind, value): customer for kind, value in customer.values.items()}
 
     def link(self, order: ToldOrder) -> UUID:
-        """The customer of the order; it may become another one's later, see `merged`."""
-        customer = self._find(order.signs) or self._make()
+        """The customer of the order, which has signs; it may become another one's later, see `merged`."""
+        customer = self._find(order.signs) or self._former(order) or self._make()
         for sign in order.signs:
             if sign not in self._owners and sign.kind not in customer.values:
                 customer.values[sign.kind] = sign.value
                 customer.is_changed = True
                 self._owners[sign] = customer
-        if customer.told_at is None or order.received_at >= customer.told_at:
-            customer.told_at = order.received_at
-            name, address = order.name or customer.name, order.address or customer.address
-            customer.is_changed |= (name, address) != (customer.name, customer.address)
-            customer.name, customer.address = name, address
+        customer.hear(order)
         return customer.customer_id
 
     def stands_for(self, customer_id: UUID) -> UUID:
@@ -85,6 +107,14 @@ class Register:
             elif all(found.values.get(kind, value) == value for kind, value in owner.values.items()):
                 found = self._merge(*sorted((found, owner), key=lambda one: one.customer_id))
         return found
+
+    def _former(self, order: ToldOrder) -> Customer | None:
+        """Who had the order and is left without any sign is the same still, where a sign of the order is as it was."""
+        customer = self.customers.get(order.former) if order.former else None
+        if customer is None or customer.values:
+            return None
+        is_same = any(customer.released.get(sign.kind) == sign.value for sign in order.signs)
+        return customer if is_same else None
 
     def _make(self) -> Customer:
         customer = Customer(self._new_id(), is_new=True)

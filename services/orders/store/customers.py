@@ -18,15 +18,16 @@ from services.orders.domain.linking import Customer
 
 _ALONE = 0x6B6863_68616E67  # any constant of our own
 
-_DUE = (
+_TOLD = (
     "select order_id, cooperative_id, partner_id, received_at, customer_id, contact_name, contact_phone, "
-    "contact_address, contact_email, contact_platform_id from customer_order where contact_due "
+    "contact_address, contact_email, contact_platform_id from customer_order "
 )
+_DUE = _TOLD + "where contact_due "
 
 
 @dataclass(frozen=True, slots=True)
 class DueOrder:
-    """An order whose customer is still to be found; `customer_id` is the one it had before its contact changed."""
+    """What an order tells. Where its customer is still to be found, `customer_id` is the one it had before."""
 
     order_id: UUID
     cooperative_id: UUID
@@ -65,17 +66,22 @@ def _due(row: asyncpg.Record) -> DueOrder:
     return DueOrder(order_id, cooperative_id, partner_id, received_at, customer_id, told)
 
 
-async def list_known(conn: Connection, signs: Iterable[tuple[UUID, Identity]]) -> dict[UUID, list[Customer]]:
-    """Who is known by one of the (cooperative, sign), by cooperative, each with all signs."""
+async def list_known(
+    conn: Connection, signs: Iterable[tuple[UUID, Identity]], customer_ids: Iterable[UUID]
+) -> dict[UUID, list[Customer]]:
+    """Who is known by one of the (cooperative, sign), or is one of these, by cooperative, each with all signs."""
     wanted = sorted(set(signs))
     rows = await conn.fetch(
-        "select i.cooperative_id, i.customer_id, i.kind, i.value, c.name, c.address, c.last_order_at "
-        "from customer_identity i join customer c using (customer_id) where i.customer_id in ("
+        "select c.cooperative_id, c.customer_id, i.kind, i.value, c.name, c.address, c.last_order_at "
+        "from customer c left join customer_identity i using (customer_id) "
+        "where c.erased_at is null and c.customer_id in ("
+        "  select unnest($4::uuid[]) union "
         "  select customer_id from customer_identity where (cooperative_id, kind, value) in ("
         "    select * from unnest($1::uuid[], $2::text[], $3::text[])))",
         [cooperative_id for cooperative_id, _ in wanted],
         [sign.kind for _, sign in wanted],
         [sign.value for _, sign in wanted],
+        sorted(set(customer_ids)),
     )
     found: dict[UUID, dict[UUID, Customer]] = {}
     for row in rows:
@@ -83,8 +89,20 @@ async def list_known(conn: Connection, signs: Iterable[tuple[UUID, Identity]]) -
         customer_id = row["customer_id"]
         if customer_id not in known:
             known[customer_id] = Customer(customer_id, {}, row["name"], row["address"], row["last_order_at"])
-        known[customer_id].values[row["kind"]] = row["value"]
+        if row["kind"] is not None:
+            known[customer_id].values[row["kind"]] = row["value"]
     return {cooperative_id: list(known.values()) for cooperative_id, known in found.items()}
+
+
+async def list_kept(conn: Connection, customer_ids: Sequence[UUID], without: Sequence[UUID]) -> list[DueOrder]:
+    """The orders of these customers, but for those `without` which they are to be rebuilt."""
+    query = _TOLD + "where customer_id = any($1) and order_id <> all($2)"
+    return [_due(row) for row in await conn.fetch(query, customer_ids, without)]
+
+
+async def release_signs(conn: Connection, customer_ids: Sequence[UUID]) -> None:
+    """The customers are known by no sign, until those that are left are saved again."""
+    await conn.execute("delete from customer_identity where customer_id = any($1)", customer_ids)
 
 
 async def merge(conn: Connection, merged: Sequence[tuple[UUID, UUID]]) -> None:
@@ -100,7 +118,7 @@ async def merge(conn: Connection, merged: Sequence[tuple[UUID, UUID]]) -> None:
 
 
 async def save_customers(conn: Connection, customers: Sequence[tuple[UUID, Customer]]) -> None:
-    """(cooperative, customer): new ones, or what changed of a known one. Their orders are counted by `count_orders`."""
+    """(cooperative, customer): new ones, or what changed of a known one. `add_orders` counts their orders."""
     await conn.execute(
         "insert into customer (customer_id, cooperative_id, name, address, orders, first_order_at, last_order_at) "
         "select customer_id, cooperative_id, name, address, 0, told_at, told_at "
@@ -118,12 +136,13 @@ async def save_customers(conn: Connection, customers: Sequence[tuple[UUID, Custo
         for cooperative_id, one in customers
         for kind, value in one.values.items()
     ]
-    await conn.execute(
-        "insert into customer_identity (cooperative_id, kind, value, customer_id) "
-        "select * from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) "
-        "on conflict (cooperative_id, kind, value) do nothing",
-        *zip(*signs, strict=True),
-    )
+    if signs:
+        await conn.execute(
+            "insert into customer_identity (cooperative_id, kind, value, customer_id) "
+            "select * from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) "
+            "on conflict (cooperative_id, kind, value) do nothing",
+            *zip(*signs, strict=True),
+        )
 
 
 async def save_links(conn: Connection, links: Sequence[tuple[UUID, UUID | None]]) -> None:
@@ -136,8 +155,22 @@ async def save_links(conn: Connection, links: Sequence[tuple[UUID, UUID | None]]
     )
 
 
+async def add_orders(conn: Connection, links: Iterable[tuple[UUID, datetime]]) -> None:
+    """(customer, when its new order was received): as many orders more."""
+    customer_ids, received = zip(*links, strict=True)
+    await conn.execute(
+        "update customer c set orders = c.orders + x.orders, first_order_at = least(c.first_order_at, x.first_at), "
+        "last_order_at = greatest(c.last_order_at, x.last_at) from ("
+        "  select customer_id, count(*) as orders, min(received_at) as first_at, max(received_at) as last_at "
+        "  from unnest($1::uuid[], $2::timestamptz[]) as x (customer_id, received_at) group by customer_id"
+        ") x where c.customer_id = x.customer_id",
+        customer_ids,
+        received,
+    )
+
+
 async def count_orders(conn: Connection, customer_ids: Iterable[UUID]) -> None:
-    """Brings number and times of the customers' orders up to date; who has none any more is deleted."""
+    """Counts all orders of the customers, of whom some have lost some; who has none any more is deleted."""
     wanted = sorted(customer_ids)
     await conn.execute(
         "update customer c set orders = x.orders, first_order_at = x.first_at, last_order_at = x.last_at from ("

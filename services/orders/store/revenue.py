@@ -1,4 +1,4 @@
-"""What was sold, by delivery day: one statement for each day, which reads the lines of that day and no others."""
+"""What was sold, by delivery day: one statement for each day, which reads its lines, or those of one cooperative."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,6 +45,15 @@ select k::text as key, ({name})::text as name, orders, lines, ordered_steps, pro
 from added {names}
 """
 
+_WHOSE = """
+    and f.cooperative_id = $2 and l.order_id in (
+        select order_id from customer_order where cooperative_id = $2
+            and order_id >= (select order_id from order_line where delivery_day = $1 order by order_id limit 1)
+            and order_id <= (select order_id from order_line where delivery_day = $1 order by order_id desc limit 1))
+"""
+"""Found by the cooperative's orders, so that no lines of others are read. Ids of orders grow with time: only orders are
+looked at that came between the first and the last that anybody has for the day."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sold:
@@ -66,7 +75,7 @@ async def list_sold(
     values: list[Any] = [day]
     if cooperative_id is not None:
         values.append(cooperative_id)
-    whose = "and f.cooperative_id = $2" if cooperative_id is not None else ""
+    whose = _WHOSE if cooperative_id is not None else ""
     key, tables, name, names = _KEYS[by]
     query = _SOLD.format(key=key, tables=tables, name=name, names=names, whose=whose)
     return [Sold(**row) for row in await conn.fetch(query, *values)]

@@ -3,6 +3,7 @@
 import asyncio
 from uuid import UUID
 
+import asyncpg
 import httpx
 import pytest
 from pydantic import SecretStr
@@ -66,6 +67,47 @@ async def test_a_trial_without_a_promise_says_where_to_look_and_cancels(orders: 
     with pytest.raises(Failed, match="look at the relay of orders"):
         await said(orders, orders.shop, 8, promised=False, wait_s=0)
     assert await orders.names() == ["order_placed", "order_cancelled"]
+
+
+@pytest.mark.parametrize("failure", [TimeoutError(), asyncpg.InterfaceError("closed"), asyncio.CancelledError()])
+async def test_a_trial_that_is_broken_off_cancels(orders: Orders, failure: BaseException) -> None:
+    """A lost database, or Ctrl-C, which cancels the task."""
+    steps: list[str] = []
+
+    def say(step: str, _: str) -> None:
+        steps.append(step)
+        if step == "stored":
+            raise failure
+
+    found = await get_partner(orders.running.runtime.pool, orders.shop.partner_id)
+    assert found is not None
+    trial = Trial(orders.running.runtime.pool, orders.running.client, found, say)
+    with pytest.raises(type(failure)):
+        await trial.run(10, "SU-SU", 30)
+    assert steps[-2:] == ["cancelled", "cancelled"]
+    assert await orders.names() == ["order_placed", "order_cancelled"]
+
+
+async def test_what_could_not_be_cancelled_is_named(orders: Orders) -> None:
+    """The service goes away when the order is in."""
+    client, pushes = orders.running.client, 0
+
+    async def first_only(request: httpx.Request) -> httpx.Response:
+        nonlocal pushes
+        pushes += 1
+        if pushes > 1:
+            raise httpx.ConnectError("gone")
+        return await client.post(request.url.path, content=request.content, headers=dict(request.headers))
+
+    found = await get_partner(orders.running.runtime.pool, orders.shop.partner_id)
+    assert found is not None
+    steps: list[str] = []
+    async with httpx.AsyncClient(base_url="http://127.0.0.1:1", transport=httpx.MockTransport(first_only)) as flaky:
+        trial = Trial(orders.running.runtime.pool, flaky, found, lambda step, what: steps.append(f"{step} {what}"))
+        with pytest.raises(Failed, match="no promise within"):
+            await trial.run(11, "SU-SU", 0)
+    assert steps[-1] == "left TEST-11 may be ordered still: look, and cancel it by hand"
+    assert await orders.names() == ["order_placed"]
 
 
 async def test_a_service_that_does_not_answer_is_told(orders: Orders) -> None:

@@ -2,12 +2,14 @@
 
 import csv
 import io
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from services.chassis.ids import uuid7
 from services.contracts import catalog
 from services.contracts.catalog import OfferChanged
+from services.orders.store.revenue import list_sold
 from tests.integration.orders.conftest import CAI_MEO, NEXT_DAY, TOMORROW, Orders, fields, line, order, published
 
 REVENUE = "/v1/cooperatives/van-ho/revenue"
@@ -92,6 +94,31 @@ async def test_the_union_sees_all_cooperatives_and_a_cooperative_itself(orders: 
         (f"{REVENUE}?{RANGE}&by=cooperative", orders.staff, 422),
     ):
         assert (await orders.running.client.get(path, headers=given)).status_code == status
+
+
+async def test_the_lines_of_others_are_not_read_for_one_cooperative(orders: Orders) -> None:
+    elsewhere = await orders.register_elsewhere()
+    (row,) = await orders.fetch("select cooperative_id from partner where partner_id = $1", elsewhere.partner_id)
+    coffee, day = uuid7(), NEXT_DAY + timedelta(days=1)
+    listed = catalog.ProductListed(
+        product_id=coffee, code="ca-phe", name="Cà phê", crop="coffee", grade="A", unit="kg", step_milliunits=250
+    )
+    await orders.hear(listed, published(uuid7(), coffee, day), stream=row["cooperative_id"])
+    key = await orders.running.key("staff", row["cooperative_id"])
+    skus = [{"sku": "CF", "product_code": "ca-phe", "factor": "1"}]
+    await orders.ask("PUT", f"/v1/partners/{elsewhere.partner_id}/skus", skus, key)
+    for number in range(5):
+        await orders.push(order(f"C-{number}", line("CF", 1), delivery_day=day.isoformat()), elsewhere)
+    read = (
+        "select coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) from pg_stat_xact_user_tables "
+        "where relname = 'order_line'"
+    )
+    async with orders.running.runtime.pool.acquire() as conn, conn.transaction():
+        before = await conn.fetchval(read)
+        assert await list_sold(conn, day, "product", orders.van_ho) == []
+        assert await conn.fetchval(read) - before <= 2  # the first and the last of the day
+        (coffee_sold,) = await list_sold(conn, day, "product", row["cooperative_id"])
+        assert (coffee_sold.name, coffee_sold.lines) == ("ca-phe", 5)
 
 
 async def test_a_new_price_counts_for_what_was_promised_before(orders: Orders) -> None:

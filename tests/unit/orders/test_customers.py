@@ -80,13 +80,27 @@ def test_to_normalise_twice_changes_nothing(text: str) -> None:
 @pytest.mark.parametrize(
     "written",
     ["******64", "P******n", "(+84)91*****57", "09xxxxx678", "0912XXX678", "m***@gmail.com", "•••@gmail.com", "＊＊＊",
-     "xxx", "id-*"],
+     "xxx", "id-*", "n...n@gmail.com", "n…n@gmail.com", "mai..lo@gmail.com", "abc...xyz", "abc…xyz", "ab··9",
+     "09■■■■■678", "m██@gmail.com", "09×××××678", "n×n@gmail.com"],
 )  # fmt: skip
 def test_what_is_masked_identifies_nobody(written: str) -> None:
     assert is_masked(written)
     assert (phone_of(written), email_of(written), platform_id_of(written), plain_text(written)) == (None,) * 4
     contact = Contact("Lò Thị Mai", written, None, written, written)
     assert list(identities_of(contact, SHOP)) == []
+
+
+@pytest.mark.parametrize("written", ["ab##9", "ab＃9", "n#n@gmail.com", "09#####678"])
+def test_a_sharp_hides_a_sign_and_is_ordinary_in_an_address(written: str) -> None:
+    assert (phone_of(written), email_of(written), platform_id_of(written)) == (None,) * 3
+    assert plain_text("Nhà #3, Mộc Châu") == "Nhà #3, Mộc Châu"
+
+
+@pytest.mark.parametrize("phone", ["09*****678", "09...678", "######78", "xxx"])
+def test_an_order_that_hides_its_phone_is_known_by_its_account_only(phone: str) -> None:
+    contact = Contact("Mai", phone, None, "mai@example.vn", "4711")
+    assert list(identities_of(contact, SHOP)) == [Identity(str(SHOP), "4711")]
+    assert [sign.kind for sign in identities_of(Contact("Mai", "", None, "mai@example.vn"), SHOP)] == ["email"]
 
 
 @given(st.one_of(mobiles, st.emails(), st.text(min_size=1, max_size=20)), st.integers(0, 30), st.integers(1, 6))

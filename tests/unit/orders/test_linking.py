@@ -1,6 +1,7 @@
 """Which orders are of one customer."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from uuid import UUID
@@ -110,6 +111,35 @@ def test_the_older_customer_stays_when_two_become_one() -> None:
     book = register(new, old)
     assert book.stands_for(book.link(order(1, "1", "a"))) == UUID(int=1)
     assert book.merged == {UUID(int=2): UUID(int=1)}
+
+
+def rebuilt(signs: dict[str, str], *kept: ToldOrder) -> Customer:
+    """The first customer, known as Mai by these signs, after a corrected order was taken from it."""
+    customer = Customer(UUID(int=1), signs, "Mai", "Vân Hồ", NOW)
+    customer.rebuild(kept)
+    return customer
+
+
+def test_what_only_a_corrected_order_told_goes_with_it() -> None:
+    old = rebuilt({PHONE: "1", EMAIL: "a"}, order(2, "1", name="Su"), order(1, "1", "b", name="Sư", address="Mộc Châu"))
+    assert (old.values, old.name, old.address) == ({PHONE: "1"}, "Su", "Mộc Châu")
+    book = register(old)
+    assert book.link(replace(order(3, "2", "a"), former=old.customer_id)) == UUID(int=100)
+    assert book.customers[UUID(int=100)].values == {PHONE: "2", EMAIL: "a"}
+    assert old.name == "Su"
+
+
+def test_a_corrected_order_whose_sign_is_as_it_was_stays_with_its_customer() -> None:
+    for signs in (order(3, "1"), order(3, "2", "a")):
+        book = register(rebuilt({PHONE: "1", EMAIL: "a"}))
+        assert book.link(replace(signs, former=UUID(int=1))) == UUID(int=1)
+        assert book.customers[UUID(int=1)].values == {sign.kind: sign.value for sign in signs.signs}
+
+
+def test_a_corrected_order_with_no_sign_as_it_was_is_another_customer_s() -> None:
+    old = rebuilt({PHONE: "1"})
+    assert register(old).link(replace(order(3, "2"), former=old.customer_id)) == UUID(int=100)
+    assert (old.values, old.told_at) == ({}, None)
 
 
 some = st.one_of(st.none(), st.sampled_from("123"))

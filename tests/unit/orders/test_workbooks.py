@@ -2,15 +2,16 @@
 
 import io
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
 import pytest
 import xlsxwriter
 
-from services.orders.domain.tables import MOST_ROWS, FaultyTable
-from services.orders.workbooks import MOST_PARTS, MOST_UNPACKED_BYTES, xlsx_cells
+from services.orders import workbooks
+from services.orders.domain.tables import MOST_COLUMNS, MOST_ROWS, Cell, FaultyTable
+from services.orders.workbooks import MOST_PARTS, MOST_READ_ROWS, MOST_UNPACKED_BYTES, xlsx_cells
 
 
 def book(fill: Callable[[Any], None], **other: Any) -> bytes:
@@ -91,6 +92,44 @@ def test_rows_are_limited_and_rows_far_below_are_not_missed() -> None:
         made.add_worksheet().write(60_000, 1, "far below")
 
     assert xlsx_cells(book(fill))[60_000] == [None, "far below"]
+
+
+def with_rows(rows: bytes) -> bytes:
+    """A workbook whose sheet has these rows, as they stand in the file."""
+
+    def change(name: str, content: bytes) -> bytes:
+        head, _, rest = content.partition(b"<sheetData>")
+        _, _, tail = rest.partition(b"</sheetData>")
+        return head + b"<sheetData>" + rows + b"</sheetData>" + tail if name == "xl/worksheets/sheet1.xml" else content
+
+    return repacked(rows_of(["a"]), change)
+
+
+@pytest.mark.parametrize(
+    "rows", [b"<row/>" * (MOST_READ_ROWS + 1), b'<row r="%d"><c t="n"><v>1</v></c></row>' % (MOST_READ_ROWS + 1)]
+)
+def test_empty_rows_are_read_up_to_a_limit_too(rows: bytes) -> None:
+    assert fault(with_rows(rows)) == f"file has rows below row {MOST_READ_ROWS}"
+
+
+def test_a_cell_far_to_the_right_makes_no_wide_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each would be a row of 16384 cells, filled or not."""
+    widths: list[int] = []
+
+    def seen(rows: Iterable[tuple[object, ...]]) -> list[list[Cell]]:
+        widths.extend(len(row) for row in rows)
+        return []
+
+    raw = with_rows(b"".join(b'<row r="%d"><c r="XFD%d"/></row>' % (number, number) for number in range(1, 6)))
+    assert xlsx_cells(raw) == []
+    monkeypatch.setattr(workbooks, "_rows", seen)
+    xlsx_cells(raw)
+    assert widths == [MOST_COLUMNS + 1] * 5
+
+
+def test_too_many_columns_are_seen_although_no_more_are_read() -> None:
+    cells = xlsx_cells(rows_of(list(range(MOST_COLUMNS + 5)), ["a"]))
+    assert [len(row) for row in cells] == [MOST_COLUMNS + 1, 1]
 
 
 @pytest.mark.parametrize("raw", [b"", b"ref,sku\n", b"PK\x03\x04" + b"\0" * 60, b"\xd0\xcf\x11\xe0" * 20])
