@@ -37,15 +37,14 @@ where e.cooperative_id = x.cooperative_id and e.partner_id = x.partner_id
 """
 
 
-async def list_open_endpoints(conn: Connection, keys: Collection[Key]) -> set[Key]:
-    """Of these (cooperative, partner) pairs, the ones that want to be told."""
+async def list_whether_open(conn: Connection, keys: Collection[Key]) -> dict[Key, bool]:
+    """Of these (cooperative, partner) pairs, the ones that have an endpoint: True where it takes messages now."""
     rows = await conn.fetch(
-        "select cooperative_id, partner_id from partner_endpoint "
-        "join unnest($1::uuid[], $2::uuid[]) as x (cooperative_id, partner_id) using (cooperative_id, partner_id) "
-        "where disabled_at is null",
+        "select cooperative_id, partner_id, disabled_at is null as open from partner_endpoint "
+        "join unnest($1::uuid[], $2::uuid[]) as x (cooperative_id, partner_id) using (cooperative_id, partner_id)",
         *_columns(keys),
     )
-    return {(r["cooperative_id"], r["partner_id"]) for r in rows}
+    return {(r["cooperative_id"], r["partner_id"]): r["open"] for r in rows}
 
 
 async def save_endpoint(conn: Connection, endpoint: Endpoint, now: datetime) -> bool:

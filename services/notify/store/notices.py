@@ -21,9 +21,10 @@ _FACTS: Mapping[str, "msgspec.json.Decoder[Any]"] = {kind: msgspec.json.Decoder(
 
 _PARTNER_NOTICE = (
     "notice_id", "cooperative_id", "kind", "partner_id", "order_id", "event_id", "sequence", "facts", "happened_at",
-    "traceparent", "state",
+    "traceparent", "state", "reason",
 )  # fmt: skip
 _DELIVERY = ("notice_id", "channel", "state", "queued_at", "next_at")
+_PARTNER_DELIVERY = (*_DELIVERY, "reason")
 
 _INSERT = """
 with made as (
@@ -164,20 +165,29 @@ async def insert_basket_notices(
     return {r["notice_id"] for r in rows}
 
 
-async def insert_partner_notices(conn: Connection, notices: Sequence[Notice], channel: str, now: datetime) -> None:
-    """Makes notices that wait for the channel. They have the ids of their events, and are as new as these."""
+async def insert_partner_notices(
+    conn: Connection, notices: Sequence[Notice], channel: str, now: datetime, refused: Mapping[UUID, str]
+) -> None:
+    """Makes notices that wait for the channel, or that are `refused` at once: from their ids to the reason.
+
+    They have the ids of their events, and are as new as these. What is refused can be sent again like any other.
+    """
     if not notices:
         return
     rows = [
         (
             n.notice_id, n.cooperative_id, n.kind, n.partner_id, n.order_id, n.event_id, n.sequence,
-            msgspec.json.encode(n.facts).decode(), n.happened_at, n.traceparent, "queued",
+            msgspec.json.encode(n.facts).decode(), n.happened_at, n.traceparent,
+            "undeliverable" if n.notice_id in refused else "queued", refused.get(n.notice_id),
         )
         for n in notices
     ]  # fmt: skip
     await conn.copy_records_to_table("notice", records=rows, columns=_PARTNER_NOTICE)
-    waiting = [(n.notice_id, channel, "queued", now, now) for n in notices]
-    await conn.copy_records_to_table("delivery", records=waiting, columns=_DELIVERY)
+    deliveries = [
+        (n.notice_id, channel, "refused" if n.notice_id in refused else "queued", now, now, refused.get(n.notice_id))
+        for n in notices
+    ]
+    await conn.copy_records_to_table("delivery", records=deliveries, columns=_PARTNER_DELIVERY)
 
 
 async def insert_staff_notice(conn: Connection, notice: Notice, channel: str, now: datetime, reach: bool) -> None:

@@ -241,7 +241,7 @@ async def test_an_endpoint_that_is_gone_is_left_alone(world: World, shop: Receiv
     await world.apply(world.promised(20))
     await world.run("send_webhooks")
     assert len(shop.pushed) == 1
-    assert [m["reason"] for m in await world.messages()] == ["endpoint_gone"]
+    assert [m["reason"] for m in await world.messages()] == ["endpoint_gone", "endpoint_disabled"]
     assert ((await world.webhook())["disabled"], (await world.webhook())["disabled_reason"]) == (True, "endpoint_gone")
     shop.say("200 OK")
     await world.listen(shop.url)

@@ -19,7 +19,7 @@ from services.notify.domain.delivery import WEBHOOK_PLAN
 from services.notify.metrics import NoticeMetrics
 from services.notify.sending import Sender
 from tests.integration.notify.peers import Mailbox, Receiver
-from tests.integration.notify.world import World
+from tests.integration.notify.world import TRACE, World
 
 CONTACT = {"email": "van-phong@example.vn", "display_name": "chị Hà", "language": "vi"}
 
@@ -164,6 +164,37 @@ async def test_an_endpoint_is_enabled_again_and_what_it_missed_can_be_resent(wor
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
     assert first.body == second.body
     assert [m["state"] for m in await world.messages()] == ["told"]
+
+
+async def test_what_happens_while_an_endpoint_is_disabled_is_listed_and_can_be_resent(
+    world: World, shop: Receiver
+) -> None:
+    await world.listen(shop.url)
+    await world.apply(world.promised())
+    shop.say("410 Gone")
+    await world.run("send_webhooks")
+    shop.say("200 OK")
+    await world.apply(world.shorted(25, 20), world.cancelled())
+    await world.run("send_webhooks")
+    _, *missed = await world.messages()
+    assert [(m["type"], m["state"], m["attempts"], m["reason"]) for m in missed] == [
+        ("order.shorted", "undeliverable", 0, "endpoint_disabled"),
+        ("order.cancelled", "undeliverable", 0, "endpoint_disabled"),
+    ]
+    said = [(event["traceparent"], json.loads(event["data"])) for event in await world.events()]
+    told = {(e["kind"], e["channel"], e["reason"], e["order_id"]) for trace, e in said if trace == TRACE}
+    for kind in ("order_shorted", "order_cancelled"):
+        assert (kind, "webhook", "endpoint_disabled", str(world.order)) in told
+    assert len(shop.pushed) == 1, "nothing is sent to a disabled endpoint"
+    client, staff, path = world.service.client, await world.staff(), f"/v1/partners/{world.partner}/webhook"
+    assert (await client.post(f"{path}/enable", headers=staff)).status_code == 200
+    await world.run("send_webhooks")
+    assert len(shop.pushed) == 1, "what was missed is not sent by itself"
+    again = f"{path}/messages/{missed[1]['notice_id']}/resend"
+    assert (await client.post(again, headers=staff)).status_code == 202
+    await world.run("send_webhooks")
+    assert shop.pushed[-1].headers["webhook-id"] == missed[1]["notice_id"]
+    assert [m["state"] for m in await world.messages()] == ["undeliverable", "undeliverable", "told"]
 
 
 async def test_enabling_is_for_the_own_staff(world: World) -> None:
