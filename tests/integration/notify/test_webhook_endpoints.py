@@ -280,6 +280,27 @@ async def test_no_pause_is_longer_than_a_day_and_enabling_ends_it(world: World, 
     assert [m["state"] for m in await world.messages()] == ["told"]
 
 
+@pytest.mark.parametrize("act", ["enable", "put", "delete"])
+async def test_what_a_pause_put_off_is_due_when_staff_see_to_the_endpoint(
+    world: World, shop: Receiver, act: str
+) -> None:
+    await world.listen(shop.url)
+    await world.apply(world.promised())
+    shop.say("429 Too Many\r\nretry-after: 36000")
+    await world.run("send_webhooks")
+    shop.say("200 OK")
+    client, staff, path = world.service.client, await world.staff(), f"/v1/partners/{world.partner}/webhook"
+    if act == "enable":
+        assert (await client.post(f"{path}/enable", headers=staff)).status_code == 200
+    elif act == "put":
+        await world.listen(shop.url)
+    else:
+        assert (await client.delete(path, headers=staff)).status_code == 204
+    await world.run("send_webhooks")
+    expected = ("undeliverable", "no_endpoint") if act == "delete" else ("told", None)
+    assert [(m["state"], m["reason"]) for m in await world.messages()] == [expected]
+
+
 async def test_a_name_that_leads_inward_the_next_time_is_not_followed(world: World, shop: Receiver) -> None:
     answers = [["127.0.0.1"], ["127.0.0.2"], ["169.254.169.254"]]
 
