@@ -75,7 +75,8 @@ _DUE = """
         and e.delivery_day = n.delivery_day and e.version < n.version and f.state = 'sending')
     and not exists (
         select from notice e join delivery f using (notice_id) where e.order_id = n.order_id
-        and e.sequence < n.sequence and (f.state = 'sending' or f.state = 'queued' and f.attempts = 0))
+        and (e.sequence, e.kind = 'order_cancelled') < (n.sequence, n.kind = 'order_cancelled')
+        and (f.state = 'sending' or f.state = 'queued' and f.attempts = 0))
 """
 
 _CLAIM = f"""

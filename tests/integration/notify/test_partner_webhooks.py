@@ -11,6 +11,7 @@ from standardwebhooks import Webhook
 
 from services.chassis.ledger import Transaction
 from services.chassis.standard_webhooks import new_secret
+from services.notify.domain.notices import Claim
 from services.notify.store.notices import claim_due
 from tests.integration.notify.peers import Pushed, Receiver, receiver
 from tests.integration.notify.world import World
@@ -142,6 +143,25 @@ async def test_a_cancellation_overtakes_what_waits_and_a_promise_from_before_it_
         await world.run("send_webhooks")
     assert [verified(secret, pushed)["type"] for pushed in shop.pushed] == ["order.cancelled"]
     assert await world.states() == [("superseded", 0, None), ("told", 1, None)]
+
+
+async def test_a_cancellation_waits_while_the_promise_before_it_is_being_sent(world: World, shop: Receiver) -> None:
+    await world.listen(shop.url)
+    (promised,) = await world.apply(world.promised())
+    now = datetime.now(UTC)
+
+    async def claim(tx: Transaction) -> list[Claim]:
+        return await claim_due(tx.conn, "webhook", now, 50)
+
+    ledger = world.service.runtime.ledger
+    assert [c.notice.notice_id for c in await ledger.transact(claim)] == [promised.id]
+    (cancelled,) = await world.apply(world.cancelled(), at=now)
+    now += AFTER_5_S
+    assert await ledger.transact(claim) == []
+    await world.run("settle_interrupted_webhooks", after=timedelta(seconds=130))
+    now += AFTER_6_MIN
+    taken = {c.notice.notice_id: c.overtaken for c in await ledger.transact(claim)}
+    assert taken == {promised.id: True, cancelled.id: False}
 
 
 async def test_an_order_that_its_partner_takes_up_again_is_told_again(world: World, shop: Receiver) -> None:
