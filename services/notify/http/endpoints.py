@@ -77,7 +77,9 @@ class EndpointAnswer(BaseModel):
     failing_since: datetime | None = Field(description="since when nothing has got through; null where the last did")
     failures: int = Field(description="in a row")
     last_failure: str | None
-    throttled_until: datetime | None = Field(description="it asked to be left alone until then")
+    throttled_until: datetime | None = Field(
+        description="it has a pause until then: it asked for one, or does not answer"
+    )
     old_secret_until: datetime | None = Field(description="until when the secret before signs as well")
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from services.chassis.ledger import Connection
 from services.notify.domain.delivery import Verdict
+from services.notify.domain.endpoints import HANGING
 from services.notify.domain.notices import ENDPOINT_DISABLED, FACTS, WHOLE, Claim, Contact, Notice, StaffContact
 from services.notify.store.endpoints import endpoint_of
 
@@ -81,12 +82,16 @@ _DUE = """
 
 _CLAIM = f"""
 with due as (
-    select d.notice_id, d.channel from {_DUE}
+    select d.notice_id, d.channel, d.next_at, n.cooperative_id, n.partner_id from {_DUE}
     and n.partner_id is not distinct from (select n.partner_id from {_DUE} order by d.next_at limit 1)
     order by d.next_at limit $3 for update of d skip locked
+), in_turn as (
+    select *, row_number() over (partition by cooperative_id, partner_id order by next_at) as place from due
 )
 update delivery d set state = 'sending', attempts = d.attempts + 1, claimed_at = $2
-from due where (d.notice_id, d.channel) = (due.notice_id, due.channel)
+from in_turn left join partner_endpoint t using (cooperative_id, partner_id)
+where (d.notice_id, d.channel) = (in_turn.notice_id, in_turn.channel)
+    and (place = 1 or (t.timeouts >= {HANGING} and t.disabled_at is null) is not true)
 returning d.notice_id
 """  # noqa: S608 - only fixed text
 
@@ -95,7 +100,8 @@ select n.notice_id, n.cooperative_id, n.kind, n.facts, n.happened_at, n.tracepar
     n.version, n.partner_id, n.order_id, n.event_id, n.sequence, d.attempts, d.queued_at, d.claimed_at,
     c.email, c.display_name, c.language, s.email as staff_email, s.display_name as staff_name,
     s.language as staff_language, e.url, e.secret, e.old_secret, e.old_secret_until, e.failing_since, e.failures,
-    e.last_failure, e.throttled_until, e.disabled_at, e.disabled_reason, exists ({OVERTAKEN_BY}) as overtaken,
+    e.last_failure, e.throttled_until, e.disabled_at, e.disabled_reason,
+    e.timeouts, exists ({OVERTAKEN_BY}) as overtaken,
     exists (select from notice o where o.household_id = n.household_id and o.delivery_day = n.delivery_day
         and o.version < n.version and o.state in ('told', 'unknown', 'undeliverable')) as replaces
 from delivery d join notice n using (notice_id)
@@ -241,7 +247,8 @@ async def claim_due(
     """Takes due deliveries in hand for this process: of one partner that is not `busy`, or of households and staff.
 
     Of a basket only the latest version is taken, and it waits while an older one is being sent. A newer message
-    about an order waits until the older one has been tried once. An endpoint that wants a pause has it.
+    about an order waits until the older one has been tried once. An endpoint that wants a pause has it,
+    and one that hangs gets one message to show whether it answers again.
     """
     rows = await conn.fetch(_CLAIM, channel, now, limit, list(busy))
     if not rows:

@@ -1,5 +1,6 @@
 """How an endpoint fares: pauses, being given up, the notice to staff, enabling."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -18,7 +19,7 @@ from services.notify.channels.webhook import Push, WebhookChannel
 from services.notify.domain.delivery import WEBHOOK_PLAN
 from services.notify.metrics import NoticeMetrics
 from services.notify.sending import Sender
-from tests.integration.notify.peers import Mailbox, Receiver
+from tests.integration.notify.peers import Mailbox, Pushed, Receiver
 from tests.integration.notify.world import TRACE, World
 
 CONTACT = {"email": "van-phong@example.vn", "display_name": "chị Hà", "language": "vi"}
@@ -247,6 +248,56 @@ async def test_an_endpoint_that_asks_for_a_pause_has_it_for_all_its_messages(
     shop.say("200 OK")
     await world.run("send_webhooks", after=timedelta(seconds=610))
     assert [m["state"] for m in await world.messages()] == ["told", "told"]
+
+
+async def test_an_endpoint_that_hangs_has_a_pause_and_is_then_tried_with_one_message(
+    world: World, shop: Receiver
+) -> None:
+    await world.listen(shop.url)
+    for _ in range(3):
+        other = World(world.service, cooperative=world.cooperative, cabbage=world.cabbage, partner=world.partner)
+        await other.apply(other.placed("CAI"), other.promised())
+    await world.service.runtime.pool.execute(
+        "update partner_endpoint set timeouts = 2, failures = 2, failing_since = now(), last_failure = 'timed_out'"
+    )
+    released = asyncio.Event()
+
+    async def wait(_: Pushed) -> str:
+        await released.wait()
+        return "200 OK"
+
+    shop.answer = wait
+    await world.run("send_webhooks")
+    released.set()
+    assert len(shop.pushed) == 3
+    assert (await world.webhook())["throttled_until"] is not None
+    await world.run("send_webhooks", after=timedelta(seconds=20))
+    assert len(shop.pushed) == 3
+    shop.say("500 Broken")
+    await world.run("send_webhooks", after=timedelta(seconds=40))
+    assert len(shop.pushed) == 4, "one message shows whether it answers again"
+    await world.run("send_webhooks", after=timedelta(seconds=40))
+    assert len(shop.pushed) == 6, "it answers, so the others follow"
+
+
+async def test_one_endpoint_that_hangs_holds_up_no_other_and_no_household(
+    world: World, shop: Receiver, mail: Mailbox
+) -> None:
+    await world.reach()
+    await world.reach(world.neighbour, "anh.nam@example.vn")
+    await world.listen(shop.url)
+    await world.service.runtime.pool.execute("update partner_endpoint set timeouts = 9")
+    await world.apply(world.promised(), world.basket(), world.basket(world.neighbour))
+    other = World(world.service, cooperative=world.cooperative, cabbage=world.cabbage)
+    await other.listen(shop.url)
+    for _ in range(3):
+        again = World(world.service, cooperative=world.cooperative, cabbage=world.cabbage, partner=other.partner)
+        await again.apply(again.placed("CAI"), again.promised())
+    for _ in range(2):
+        await world.run("send_webhooks")
+    assert len(shop.pushed) == 4
+    await world.run("send_email")
+    assert len(mail.letters) == 2
 
 
 async def test_a_pause_of_one_endpoint_is_nobody_elses(world: World, shop: Receiver) -> None:
