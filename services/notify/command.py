@@ -14,9 +14,11 @@ from services.chassis.lanes import shared_lane
 from services.chassis.ledger import Ledger, Transaction
 from services.notify import resending
 from services.notify.domain.endpoints import Endpoint
+from services.notify.domain.notices import WEBHOOK
 from services.notify.domain.partner_messages import TYPE_OF
 from services.notify.settings import NotifySettings
 from services.notify.store import endpoints, messages
+from services.notify.store.notices import hurry
 
 STATES = ("queued", "told", "undeliverable", "superseded")
 
@@ -118,7 +120,11 @@ async def _enable(ledger: Ledger, options: argparse.Namespace) -> int:
         return 1
 
     async def work(tx: Transaction) -> bool:
-        return await endpoints.enable_endpoint(tx.conn, found[0].cooperative_id, options.partner)
+        of, now = found[0].cooperative_id, datetime.now(UTC)
+        enabled = await endpoints.enable_endpoint(tx.conn, of, options.partner)
+        if enabled:
+            await hurry(tx.conn, WEBHOOK, of, options.partner, now)
+        return enabled
 
     done = await ledger.transact(work)
     print(f"enabled: {options.partner}" if done else "this partner has no webhook any more")

@@ -28,7 +28,7 @@ from services.notify import announce
 from services.notify.clock import Clock
 from services.notify.domain import facts, notices
 from services.notify.domain.facts import Goods
-from services.notify.domain.notices import EMAIL, WEBHOOK, Notice
+from services.notify.domain.notices import EMAIL, ENDPOINT_IS_DISABLED, WEBHOOK, Notice
 from services.notify.domain.replies import CurrentBasket
 from services.notify.metrics import NoticeMetrics
 from services.notify.store import baskets, books, contacts, endpoints
@@ -107,7 +107,7 @@ class Consumers:
         new = await books.save_cancelled(tx.conn, {r.event.order_id for r in received})
         orders = await books.list_orders(tx.conn, new)
         first = {r.event.order_id: r for r in reversed(received) if r.event.order_id in orders}
-        wanted = await endpoints.list_open_endpoints(
+        wanted = await endpoints.list_whether_open(
             tx.conn, {(r.stream, orders[order_id].partner_id) for order_id, r in first.items()}
         )
         last = await store.last_sequences(tx.conn, first)
@@ -116,7 +116,7 @@ class Consumers:
             for order_id, r in first.items()
             if (r.stream, orders[order_id].partner_id) in wanted
         ]
-        await store.insert_partner_notices(tx.conn, made, WEBHOOK, self.clock())
+        await self._write_down(tx, made, wanted)
 
     async def on_baskets(self, tx: Transaction, received: Sequence[Received[Basket]]) -> None:
         """One notice per household and change; a household without a contact is for a person to tell."""
@@ -151,7 +151,7 @@ class Consumers:
         for order_id in {r.event.order_id for r in received} - {r.event.order_id for r in named}:
             log.error("a promise for what orders has lost; nobody is told", extra={"order": str(order_id)})
         partners = {(r.stream, orders[r.event.order_id].partner_id) for r in named}
-        wanted = await endpoints.list_open_endpoints(tx.conn, partners)
+        wanted = await endpoints.list_whether_open(tx.conn, partners)
         told = {order_id for order_id, order in orders.items() if order.told}
         made: list[Notice] = []
         for r in named:
@@ -159,7 +159,17 @@ class Consumers:
             if (r.stream, order.partner_id) in wanted and not order.cancelled:
                 made.append(_partner_notice(r, order, again=r.event.order_id in told))
                 told.add(r.event.order_id)
-        await store.insert_partner_notices(tx.conn, made, WEBHOOK, self.clock())
+        await self._write_down(tx, made, wanted)
+
+    async def _write_down(self, tx: Transaction, made: Sequence[Notice], wanted: Mapping[endpoints.Key, bool]) -> None:
+        """What a disabled endpoint misses is undeliverable at once, so that it is listed and can be resent."""
+        missed = [n for n in made if n.partner_id and not wanted[n.cooperative_id, n.partner_id]]
+        refused = {n.notice_id: ENDPOINT_IS_DISABLED for n in missed}
+        await store.insert_partner_notices(tx.conn, made, WEBHOOK, self.clock(), refused)
+        for notice in missed:
+            event = announce.undeliverable(notice, WEBHOOK, ENDPOINT_IS_DISABLED)
+            tx.append(notice.cooperative_id, event, notice.traceparent)
+            tx.after_commit(self.metrics.settled.labels(notice.kind, "undeliverable").inc)
 
 
 def _can_be_named(event: Promise, orders: Mapping[UUID, books.Order]) -> bool:

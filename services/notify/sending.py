@@ -33,7 +33,7 @@ from services.notify.domain.delivery import (
 )
 from services.notify.domain.facts import BasketFacts, EndpointFacts
 from services.notify.domain.links import Links
-from services.notify.domain.notices import BASKET, Claim
+from services.notify.domain.notices import BASKET, ENDPOINT_IS_DISABLED, Claim
 from services.notify.domain.partner_messages import message
 from services.notify.metrics import NoticeMetrics
 from services.notify.store import notices as store
@@ -82,7 +82,7 @@ def push(claim: Claim) -> Push | Refused | Overtaken:
     if endpoint is None:
         return Refused("no_endpoint")
     if endpoint.disabled:
-        return Refused("endpoint_disabled")
+        return Refused(ENDPOINT_IS_DISABLED)
     body = msgspec.json.encode(message(notice.kind, notice.facts, notice.happened_at))
     return Push(notice.notice_id, endpoint.url, endpoint.secrets(claim.claimed_at), body)
 

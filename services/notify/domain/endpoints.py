@@ -23,6 +23,13 @@ SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(hours=24)
 USUAL_PAUSE = timedelta(seconds=30)
 """Where it seems to be overloaded and asks for none."""
 
+TIMED_OUT = "timed_out"
+"""The reason of an attempt that nobody answered in time."""
+HANGING = 3
+"""After so many rounds in a row without any answer an endpoint has a pause, and then one message at a time."""
+LONGEST_WAIT = timedelta(minutes=15)
+"""The longest pause of an endpoint that hangs: so late at most is it noticed that it answers again."""
+
 GONE, LASTING_FAILURE = "endpoint_gone", "lasting_failure"
 """Why an endpoint is disabled: it answered 410, or nothing got through for too long."""
 
@@ -32,9 +39,18 @@ def pause(asked: timedelta) -> timedelta:
     return min(max(asked, SHORTEST_PAUSE), LONGEST_PAUSE)
 
 
+def wait(timeouts: int) -> timedelta:
+    """The pause of an endpoint that hangs: 30 s, doubling to 15 min."""
+    return min(USUAL_PAUSE * (1 << min(timeouts - HANGING, 10)), LONGEST_WAIT)
+
+
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`failures` in a row since `failing_since`; the last of them for the reason `last_failure`."""
+    """`failures` in a row since `failing_since`; the last of them for the reason `last_failure`.
+
+    `timeouts`: rounds in a row of which nothing came but timeouts. Attempts side by side are one round, since one bad
+    moment of the network lets them all fail.
+    """
 
     failing_since: datetime | None = None
     failures: int = 0
@@ -42,6 +58,7 @@ class Health:
     throttled_until: datetime | None = None
     disabled_at: datetime | None = None
     disabled_reason: str | None = None
+    timeouts: int = 0
 
     def after(self, outcomes: Sequence[Outcome], now: datetime) -> "Health":
         """What attempts that ran side by side make of it: one that got through outweighs those that did not."""
@@ -52,7 +69,7 @@ class Health:
         pauses = [outcome.pause for outcome in outcomes if isinstance(outcome, Throttled)]
         throttled = replace(self, throttled_until=self._throttled_until(now + max(pauses))) if pauses else self
         if any(isinstance(outcome, Accepted) for outcome in outcomes):
-            return replace(throttled, failing_since=None, failures=0, last_failure=None)
+            return replace(throttled, failing_since=None, failures=0, last_failure=None, timeouts=0)
         reasons = [
             outcome.reason
             for outcome in outcomes
@@ -65,9 +82,12 @@ class Health:
 
     def _failed(self, reasons: Sequence[str], now: datetime) -> "Health":
         since, failures = self.failing_since or now, self.failures + len(reasons)
-        failing = replace(self, failing_since=since, failures=failures, last_failure=reasons[-1])
+        timeouts = self.timeouts + 1 if all(reason == TIMED_OUT for reason in reasons) else 0
+        failing = replace(self, failing_since=since, failures=failures, last_failure=reasons[-1], timeouts=timeouts)
         if failures >= LEAST_FAILURES and now - since >= LASTING:
             return replace(failing, disabled_at=now, disabled_reason=LASTING_FAILURE, throttled_until=None)
+        if timeouts >= HANGING:
+            return replace(failing, throttled_until=self._throttled_until(now + wait(timeouts)))
         return failing
 
 

@@ -39,6 +39,9 @@ EMAIL, WEBHOOK = "email", "webhook"
 NO_CHANNEL = "none"
 """Stands for the channel of a notice that no channel could be tried for."""
 
+ENDPOINT_IS_DISABLED = "endpoint_disabled"
+"""Why a message to a partner is undeliverable whose endpoint is given up."""
+
 FACTS: dict[str, type[Facts]] = {
     BASKET: BasketFacts,
     ENDPOINT_DISABLED: EndpointFacts,

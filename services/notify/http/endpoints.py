@@ -13,8 +13,10 @@ from services.chassis.ledger import Transaction
 from services.chassis.problems import invalid, not_found
 from services.notify.domain import addresses
 from services.notify.domain.endpoints import Endpoint
+from services.notify.domain.notices import WEBHOOK
 from services.notify.http.callbacks import CALLBACKS
 from services.notify.store import endpoints as store
+from services.notify.store.notices import hurry
 
 router = APIRouter(prefix="/v1/partners/{partner_id}/webhook", tags=["partner webhooks"])
 list_router = APIRouter(tags=["partner webhooks"])
@@ -75,7 +77,9 @@ class EndpointAnswer(BaseModel):
     failing_since: datetime | None = Field(description="since when nothing has got through; null where the last did")
     failures: int = Field(description="in a row")
     last_failure: str | None
-    throttled_until: datetime | None = Field(description="it asked to be left alone until then")
+    throttled_until: datetime | None = Field(
+        description="it has a pause until then: it asked for one, or does not answer"
+    )
     old_secret_until: datetime | None = Field(description="until when the secret before signs as well")
 
 
@@ -95,7 +99,7 @@ class EndpointList(BaseModel):
 async def put_endpoint(
     request: Request, response: Response, principal: Authenticated, partner_id: UUID, body: EndpointBody
 ) -> EndpointMade:
-    """Sets the endpoint and enables it; it is told of what happens from now on.
+    """Sets the endpoint and enables it; it is told of what happens from now on, and at once of what waits.
 
     Messages are signed as Standard Webhooks 1.0 says. They go to public addresses only, by https on port 443, and
     redirects are not followed. Each change of an order is one message; one that is overtaken by a newer state before it
@@ -112,6 +116,7 @@ async def put_endpoint(
     async def work(tx: Transaction) -> None:
         if not await store.save_endpoint(tx.conn, endpoint, now):
             raise not_found("cooperative")
+        await hurry(tx.conn, WEBHOOK, body.cooperative, partner_id, now)
 
     await request.app.state.runtime.ledger.transact(work)
     return _shown_once(response, endpoint, now, made)
@@ -145,17 +150,19 @@ async def rotate_secret(
 async def enable_endpoint(
     request: Request, principal: Authenticated, partner_id: UUID, cooperative: Cooperative = None
 ) -> EndpointAnswer:
-    """Sends to the endpoint again, also where it had asked for a pause. What it has missed can be resent."""
+    """Sends to the endpoint again, also where it had a pause: what waits is due now. What it missed can be resent."""
     of = whose(principal, cooperative)
+    now = datetime.now(UTC)
 
     async def work(tx: Transaction) -> Endpoint:
         if not await store.enable_endpoint(tx.conn, of, partner_id):
             raise not_found("webhook")
+        await hurry(tx.conn, WEBHOOK, of, partner_id, now)
         found = await store.get_endpoint(tx.conn, of, partner_id)
         assert found is not None
         return found
 
-    return EndpointAnswer(**_shown(await request.app.state.runtime.ledger.transact(work), datetime.now(UTC)))
+    return EndpointAnswer(**_shown(await request.app.state.runtime.ledger.transact(work), now))
 
 
 @router.get("")
@@ -176,10 +183,12 @@ async def delete_endpoint(
 ) -> None:
     """Forgets the endpoint; messages that wait become undeliverable."""
     of = whose(principal, cooperative)
+    now = datetime.now(UTC)
 
     async def work(tx: Transaction) -> None:
         if not await store.delete_endpoint(tx.conn, of, partner_id):
             raise not_found("webhook")
+        await hurry(tx.conn, WEBHOOK, of, partner_id, now)
 
     await request.app.state.runtime.ledger.transact(work)
 

@@ -7,6 +7,7 @@ alter table partner_endpoint
     add column last_failure text,
     add column throttled_until timestamptz,   -- it wants to be left alone until then
     add column disabled_reason text,
+    add column timeouts int not null default 0,  -- rounds in a row in which it did not answer at all
     add check ((old_secret is null) = (old_secret_until is null));
 update partner_endpoint set disabled_reason = 'endpoint_gone' where disabled_at is not null;
 

@@ -19,33 +19,33 @@ if TYPE_CHECKING:
 else:
     Reader = object
 
-_HEALTH = "failing_since, failures, last_failure, throttled_until, disabled_at, disabled_reason"
+_HEALTH = "failing_since, failures, last_failure, throttled_until, disabled_at, disabled_reason, timeouts"
 _COLUMNS = f"cooperative_id, partner_id, url, secret, old_secret, old_secret_until, {_HEALTH}"
 
 _WELL = (
     "failing_since = null, failures = 0, last_failure = null, throttled_until = null, disabled_at = null, "
-    "disabled_reason = null"
+    "disabled_reason = null, timeouts = 0"
 )
 
 _SAVE_HEALTH = """
 update partner_endpoint e set failing_since = x.failing_since, failures = x.failures, last_failure = x.last_failure,
-    throttled_until = x.throttled_until, disabled_at = x.disabled_at, disabled_reason = x.disabled_reason
+    throttled_until = x.throttled_until, disabled_at = x.disabled_at, disabled_reason = x.disabled_reason,
+    timeouts = x.timeouts
 from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::int[], $5::text[], $6::timestamptz[], $7::timestamptz[],
-    $8::text[]) as x (cooperative_id, partner_id, failing_since, failures, last_failure, throttled_until, disabled_at,
-    disabled_reason)
+    $8::text[], $9::int[]) as x (cooperative_id, partner_id, failing_since, failures, last_failure, throttled_until,
+    disabled_at, disabled_reason, timeouts)
 where e.cooperative_id = x.cooperative_id and e.partner_id = x.partner_id
 """
 
 
-async def list_open_endpoints(conn: Connection, keys: Collection[Key]) -> set[Key]:
-    """Of these (cooperative, partner) pairs, the ones that want to be told."""
+async def list_whether_open(conn: Connection, keys: Collection[Key]) -> dict[Key, bool]:
+    """Of these (cooperative, partner) pairs, the ones that have an endpoint: True where it takes messages now."""
     rows = await conn.fetch(
-        "select cooperative_id, partner_id from partner_endpoint "
-        "join unnest($1::uuid[], $2::uuid[]) as x (cooperative_id, partner_id) using (cooperative_id, partner_id) "
-        "where disabled_at is null",
+        "select cooperative_id, partner_id, disabled_at is null as open from partner_endpoint "
+        "join unnest($1::uuid[], $2::uuid[]) as x (cooperative_id, partner_id) using (cooperative_id, partner_id)",
         *_columns(keys),
     )
-    return {(r["cooperative_id"], r["partner_id"]) for r in rows}
+    return {(r["cooperative_id"], r["partner_id"]): r["open"] for r in rows}
 
 
 async def save_endpoint(conn: Connection, endpoint: Endpoint, now: datetime) -> bool:
@@ -152,6 +152,7 @@ async def save_health(conn: Connection, changed: Mapping[Key, Health]) -> None:
         [health.throttled_until for health in healths],
         [health.disabled_at for health in healths],
         [health.disabled_reason for health in healths],
+        [health.timeouts for health in healths],
     )
 
 
@@ -179,7 +180,7 @@ def endpoint_of(row: asyncpg.Record) -> Endpoint:
     """From a row that has the endpoint's columns under their names."""
     health = Health(
         row["failing_since"], row["failures"], row["last_failure"], row["throttled_until"], row["disabled_at"],
-        row["disabled_reason"],
+        row["disabled_reason"], row["timeouts"],
     )  # fmt: skip
     return Endpoint(
         row["cooperative_id"], row["partner_id"], row["url"], row["secret"], row["old_secret"],

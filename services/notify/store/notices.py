@@ -14,6 +14,7 @@ import msgspec
 
 from services.chassis.ledger import Connection
 from services.notify.domain.delivery import Verdict
+from services.notify.domain.endpoints import HANGING
 from services.notify.domain.notices import ENDPOINT_DISABLED, FACTS, WHOLE, Claim, Contact, Notice, StaffContact
 from services.notify.store.endpoints import endpoint_of
 
@@ -21,9 +22,10 @@ _FACTS: Mapping[str, "msgspec.json.Decoder[Any]"] = {kind: msgspec.json.Decoder(
 
 _PARTNER_NOTICE = (
     "notice_id", "cooperative_id", "kind", "partner_id", "order_id", "event_id", "sequence", "facts", "happened_at",
-    "traceparent", "state",
+    "traceparent", "state", "reason",
 )  # fmt: skip
 _DELIVERY = ("notice_id", "channel", "state", "queued_at", "next_at")
+_PARTNER_DELIVERY = (*_DELIVERY, "reason")
 
 _INSERT = """
 with made as (
@@ -74,17 +76,22 @@ _DUE = """
         and e.delivery_day = n.delivery_day and e.version < n.version and f.state = 'sending')
     and not exists (
         select from notice e join delivery f using (notice_id) where e.order_id = n.order_id
-        and e.sequence < n.sequence and (f.state = 'sending' or f.state = 'queued' and f.attempts = 0))
+        and (e.sequence, e.kind = 'order_cancelled') < (n.sequence, n.kind = 'order_cancelled')
+        and (f.state = 'sending' or f.state = 'queued' and f.attempts = 0))
 """
 
 _CLAIM = f"""
 with due as (
-    select d.notice_id, d.channel from {_DUE}
+    select d.notice_id, d.channel, d.next_at, n.cooperative_id, n.partner_id from {_DUE}
     and n.partner_id is not distinct from (select n.partner_id from {_DUE} order by d.next_at limit 1)
     order by d.next_at limit $3 for update of d skip locked
+), in_turn as (
+    select *, row_number() over (partition by cooperative_id, partner_id order by next_at) as place from due
 )
 update delivery d set state = 'sending', attempts = d.attempts + 1, claimed_at = $2
-from due where (d.notice_id, d.channel) = (due.notice_id, due.channel)
+from in_turn left join partner_endpoint t using (cooperative_id, partner_id)
+where (d.notice_id, d.channel) = (in_turn.notice_id, in_turn.channel)
+    and (place = 1 or (t.timeouts >= {HANGING} and t.disabled_at is null) is not true)
 returning d.notice_id
 """  # noqa: S608 - only fixed text
 
@@ -93,7 +100,8 @@ select n.notice_id, n.cooperative_id, n.kind, n.facts, n.happened_at, n.tracepar
     n.version, n.partner_id, n.order_id, n.event_id, n.sequence, d.attempts, d.queued_at, d.claimed_at,
     c.email, c.display_name, c.language, s.email as staff_email, s.display_name as staff_name,
     s.language as staff_language, e.url, e.secret, e.old_secret, e.old_secret_until, e.failing_since, e.failures,
-    e.last_failure, e.throttled_until, e.disabled_at, e.disabled_reason, exists ({OVERTAKEN_BY}) as overtaken,
+    e.last_failure, e.throttled_until, e.disabled_at, e.disabled_reason,
+    e.timeouts, exists ({OVERTAKEN_BY}) as overtaken,
     exists (select from notice o where o.household_id = n.household_id and o.delivery_day = n.delivery_day
         and o.version < n.version and o.state in ('told', 'unknown', 'undeliverable')) as replaces
 from delivery d join notice n using (notice_id)
@@ -164,20 +172,29 @@ async def insert_basket_notices(
     return {r["notice_id"] for r in rows}
 
 
-async def insert_partner_notices(conn: Connection, notices: Sequence[Notice], channel: str, now: datetime) -> None:
-    """Makes notices that wait for the channel. They have the ids of their events, and are as new as these."""
+async def insert_partner_notices(
+    conn: Connection, notices: Sequence[Notice], channel: str, now: datetime, refused: Mapping[UUID, str]
+) -> None:
+    """Makes notices that wait for the channel, or that are `refused` at once: from their ids to the reason.
+
+    They have the ids of their events, and are as new as these. What is refused can be sent again like any other.
+    """
     if not notices:
         return
     rows = [
         (
             n.notice_id, n.cooperative_id, n.kind, n.partner_id, n.order_id, n.event_id, n.sequence,
-            msgspec.json.encode(n.facts).decode(), n.happened_at, n.traceparent, "queued",
+            msgspec.json.encode(n.facts).decode(), n.happened_at, n.traceparent,
+            "undeliverable" if n.notice_id in refused else "queued", refused.get(n.notice_id),
         )
         for n in notices
     ]  # fmt: skip
     await conn.copy_records_to_table("notice", records=rows, columns=_PARTNER_NOTICE)
-    waiting = [(n.notice_id, channel, "queued", now, now) for n in notices]
-    await conn.copy_records_to_table("delivery", records=waiting, columns=_DELIVERY)
+    deliveries = [
+        (n.notice_id, channel, "refused" if n.notice_id in refused else "queued", now, now, refused.get(n.notice_id))
+        for n in notices
+    ]
+    await conn.copy_records_to_table("delivery", records=deliveries, columns=_PARTNER_DELIVERY)
 
 
 async def insert_staff_notice(conn: Connection, notice: Notice, channel: str, now: datetime, reach: bool) -> None:
@@ -230,7 +247,8 @@ async def claim_due(
     """Takes due deliveries in hand for this process: of one partner that is not `busy`, or of households and staff.
 
     Of a basket only the latest version is taken, and it waits while an older one is being sent. A newer message
-    about an order waits until the older one has been tried once. An endpoint that wants a pause has it.
+    about an order waits until the older one has been tried once. An endpoint that wants a pause has it,
+    and one that hangs gets one message to show whether it answers again.
     """
     rows = await conn.fetch(_CLAIM, channel, now, limit, list(busy))
     if not rows:

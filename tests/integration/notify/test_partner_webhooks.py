@@ -11,6 +11,7 @@ from standardwebhooks import Webhook
 
 from services.chassis.ledger import Transaction
 from services.chassis.standard_webhooks import new_secret
+from services.notify.domain.notices import Claim
 from services.notify.store.notices import claim_due
 from tests.integration.notify.peers import Pushed, Receiver, receiver
 from tests.integration.notify.world import World
@@ -144,6 +145,25 @@ async def test_a_cancellation_overtakes_what_waits_and_a_promise_from_before_it_
     assert await world.states() == [("superseded", 0, None), ("told", 1, None)]
 
 
+async def test_a_cancellation_waits_while_the_promise_before_it_is_being_sent(world: World, shop: Receiver) -> None:
+    await world.listen(shop.url)
+    (promised,) = await world.apply(world.promised())
+    now = datetime.now(UTC)
+
+    async def claim(tx: Transaction) -> list[Claim]:
+        return await claim_due(tx.conn, "webhook", now, 50)
+
+    ledger = world.service.runtime.ledger
+    assert [c.notice.notice_id for c in await ledger.transact(claim)] == [promised.id]
+    (cancelled,) = await world.apply(world.cancelled(), at=now)
+    now += AFTER_5_S
+    assert await ledger.transact(claim) == []
+    await world.run("settle_interrupted_webhooks", after=timedelta(seconds=130))
+    now += AFTER_6_MIN
+    taken = {c.notice.notice_id: c.overtaken for c in await ledger.transact(claim)}
+    assert taken == {promised.id: True, cancelled.id: False}
+
+
 async def test_an_order_that_its_partner_takes_up_again_is_told_again(world: World, shop: Receiver) -> None:
     secret = await world.listen(shop.url)
     await world.apply(world.promised(), world.cancelled(), world.placed("CAI"), world.promised(20))
@@ -241,7 +261,7 @@ async def test_an_endpoint_that_is_gone_is_left_alone(world: World, shop: Receiv
     await world.apply(world.promised(20))
     await world.run("send_webhooks")
     assert len(shop.pushed) == 1
-    assert [m["reason"] for m in await world.messages()] == ["endpoint_gone"]
+    assert [m["reason"] for m in await world.messages()] == ["endpoint_gone", "endpoint_disabled"]
     assert ((await world.webhook())["disabled"], (await world.webhook())["disabled_reason"]) == (True, "endpoint_gone")
     shop.say("200 OK")
     await world.listen(shop.url)

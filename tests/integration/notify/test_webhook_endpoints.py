@@ -1,5 +1,6 @@
 """How an endpoint fares: pauses, being given up, the notice to staff, enabling."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -18,8 +19,8 @@ from services.notify.channels.webhook import Push, WebhookChannel
 from services.notify.domain.delivery import WEBHOOK_PLAN
 from services.notify.metrics import NoticeMetrics
 from services.notify.sending import Sender
-from tests.integration.notify.peers import Mailbox, Receiver
-from tests.integration.notify.world import World
+from tests.integration.notify.peers import Mailbox, Pushed, Receiver
+from tests.integration.notify.world import TRACE, World
 
 CONTACT = {"email": "van-phong@example.vn", "display_name": "chị Hà", "language": "vi"}
 
@@ -166,6 +167,37 @@ async def test_an_endpoint_is_enabled_again_and_what_it_missed_can_be_resent(wor
     assert [m["state"] for m in await world.messages()] == ["told"]
 
 
+async def test_what_happens_while_an_endpoint_is_disabled_is_listed_and_can_be_resent(
+    world: World, shop: Receiver
+) -> None:
+    await world.listen(shop.url)
+    await world.apply(world.promised())
+    shop.say("410 Gone")
+    await world.run("send_webhooks")
+    shop.say("200 OK")
+    await world.apply(world.shorted(25, 20), world.cancelled())
+    await world.run("send_webhooks")
+    _, *missed = await world.messages()
+    assert [(m["type"], m["state"], m["attempts"], m["reason"]) for m in missed] == [
+        ("order.shorted", "undeliverable", 0, "endpoint_disabled"),
+        ("order.cancelled", "undeliverable", 0, "endpoint_disabled"),
+    ]
+    said = [(event["traceparent"], json.loads(event["data"])) for event in await world.events()]
+    told = {(e["kind"], e["channel"], e["reason"], e["order_id"]) for trace, e in said if trace == TRACE}
+    for kind in ("order_shorted", "order_cancelled"):
+        assert (kind, "webhook", "endpoint_disabled", str(world.order)) in told
+    assert len(shop.pushed) == 1, "nothing is sent to a disabled endpoint"
+    client, staff, path = world.service.client, await world.staff(), f"/v1/partners/{world.partner}/webhook"
+    assert (await client.post(f"{path}/enable", headers=staff)).status_code == 200
+    await world.run("send_webhooks")
+    assert len(shop.pushed) == 1, "what was missed is not sent by itself"
+    again = f"{path}/messages/{missed[1]['notice_id']}/resend"
+    assert (await client.post(again, headers=staff)).status_code == 202
+    await world.run("send_webhooks")
+    assert shop.pushed[-1].headers["webhook-id"] == missed[1]["notice_id"]
+    assert [m["state"] for m in await world.messages()] == ["undeliverable", "undeliverable", "told"]
+
+
 async def test_enabling_is_for_the_own_staff(world: World) -> None:
     client, path = world.service.client, f"/v1/partners/{world.partner}/webhook/enable"
     assert (await client.post(path, headers=await world.staff())).status_code == 404
@@ -218,6 +250,56 @@ async def test_an_endpoint_that_asks_for_a_pause_has_it_for_all_its_messages(
     assert [m["state"] for m in await world.messages()] == ["told", "told"]
 
 
+async def test_an_endpoint_that_hangs_has_a_pause_and_is_then_tried_with_one_message(
+    world: World, shop: Receiver
+) -> None:
+    await world.listen(shop.url)
+    for _ in range(3):
+        other = World(world.service, cooperative=world.cooperative, cabbage=world.cabbage, partner=world.partner)
+        await other.apply(other.placed("CAI"), other.promised())
+    await world.service.runtime.pool.execute(
+        "update partner_endpoint set timeouts = 2, failures = 2, failing_since = now(), last_failure = 'timed_out'"
+    )
+    released = asyncio.Event()
+
+    async def wait(_: Pushed) -> str:
+        await released.wait()
+        return "200 OK"
+
+    shop.answer = wait
+    await world.run("send_webhooks")
+    released.set()
+    assert len(shop.pushed) == 3
+    assert (await world.webhook())["throttled_until"] is not None
+    await world.run("send_webhooks", after=timedelta(seconds=20))
+    assert len(shop.pushed) == 3
+    shop.say("500 Broken")
+    await world.run("send_webhooks", after=timedelta(seconds=40))
+    assert len(shop.pushed) == 4, "one message shows whether it answers again"
+    await world.run("send_webhooks", after=timedelta(seconds=40))
+    assert len(shop.pushed) == 6, "it answers, so the others follow"
+
+
+async def test_one_endpoint_that_hangs_holds_up_no_other_and_no_household(
+    world: World, shop: Receiver, mail: Mailbox
+) -> None:
+    await world.reach()
+    await world.reach(world.neighbour, "anh.nam@example.vn")
+    await world.listen(shop.url)
+    await world.service.runtime.pool.execute("update partner_endpoint set timeouts = 9")
+    await world.apply(world.promised(), world.basket(), world.basket(world.neighbour))
+    other = World(world.service, cooperative=world.cooperative, cabbage=world.cabbage)
+    await other.listen(shop.url)
+    for _ in range(3):
+        again = World(world.service, cooperative=world.cooperative, cabbage=world.cabbage, partner=other.partner)
+        await again.apply(again.placed("CAI"), again.promised())
+    for _ in range(2):
+        await world.run("send_webhooks")
+    assert len(shop.pushed) == 4
+    await world.run("send_email")
+    assert len(mail.letters) == 2
+
+
 async def test_a_pause_of_one_endpoint_is_nobody_elses(world: World, shop: Receiver) -> None:
     await world.listen(shop.url)
     await world.apply(world.promised())
@@ -247,6 +329,27 @@ async def test_no_pause_is_longer_than_a_day_and_enabling_ends_it(world: World, 
     assert (await world.service.client.post(again, headers=staff)).status_code == 202
     await world.run("send_webhooks")
     assert [m["state"] for m in await world.messages()] == ["told"]
+
+
+@pytest.mark.parametrize("act", ["enable", "put", "delete"])
+async def test_what_a_pause_put_off_is_due_when_staff_see_to_the_endpoint(
+    world: World, shop: Receiver, act: str
+) -> None:
+    await world.listen(shop.url)
+    await world.apply(world.promised())
+    shop.say("429 Too Many\r\nretry-after: 36000")
+    await world.run("send_webhooks")
+    shop.say("200 OK")
+    client, staff, path = world.service.client, await world.staff(), f"/v1/partners/{world.partner}/webhook"
+    if act == "enable":
+        assert (await client.post(f"{path}/enable", headers=staff)).status_code == 200
+    elif act == "put":
+        await world.listen(shop.url)
+    else:
+        assert (await client.delete(path, headers=staff)).status_code == 204
+    await world.run("send_webhooks")
+    expected = ("undeliverable", "no_endpoint") if act == "delete" else ("told", None)
+    assert [(m["state"], m["reason"]) for m in await world.messages()] == [expected]
 
 
 async def test_a_name_that_leads_inward_the_next_time_is_not_followed(world: World, shop: Receiver) -> None:

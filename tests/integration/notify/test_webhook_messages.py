@@ -209,6 +209,17 @@ async def test_an_operator_lists_resends_and_enables_on_the_command_line(
         assert private not in everything
 
 
+async def test_enabling_on_the_command_line_makes_due_what_a_pause_put_off(world: World, shop: Receiver) -> None:
+    await world.listen(shop.url)
+    await world.apply(world.promised())
+    shop.say("429 Too Many\r\nretry-after: 36000")
+    await world.run("send_webhooks")
+    shop.say("200 OK")
+    assert await command(world, "enable", str(world.partner)) == 0
+    await world.run("send_webhooks")
+    assert [m["state"] for m in await world.messages()] == ["told"]
+
+
 async def test_the_command_line_says_where_a_partner_has_no_webhook(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:

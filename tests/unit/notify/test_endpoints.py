@@ -35,6 +35,7 @@ from services.notify.domain.endpoints import (
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 DAY = timedelta(days=1)
 TOLD, BROKEN = Accepted(NOW, "http_200"), Failed("http_500")
+HANGS = Failed("timed_out")
 BUSY = Throttled("http_429", timedelta(minutes=10), asked=True)
 
 
@@ -69,7 +70,7 @@ def test_one_success_begins_the_count_anew() -> None:
     assert (health.disabled_at, health.failures, health.failing_since) == (None, 1, NOW + 6 * DAY)
 
 
-outcomes = st.sampled_from([TOLD, BROKEN, BUSY, Unknown(), NotBegun(), Overtaken(), Failed("ours", ours=True),
+outcomes = st.sampled_from([TOLD, BROKEN, BUSY, HANGS, Unknown(), NotBegun(), Overtaken(), Failed("ours", ours=True),
                             Refused("endpoint_disabled")])  # fmt: skip
 
 
@@ -84,7 +85,7 @@ def test_an_endpoint_is_given_up_exactly_when_ten_failures_in_a_row_span_five_da
         health = health.after([outcome], now)
         if outcome is TOLD and not given_up:
             failed = []
-        elif outcome in (BROKEN, BUSY) and not given_up:
+        elif outcome in (BROKEN, BUSY, HANGS) and not given_up:
             failed.append(now)
             given_up = len(failed) >= LEAST_FAILURES and failed[-1] - failed[0] >= LASTING
         assert (health.disabled_at is not None) == given_up
@@ -113,6 +114,33 @@ def test_a_pause_begins_now_and_a_shorter_one_does_not_end_a_longer() -> None:
     assert health.throttled_until == NOW + BUSY.pause
     shorter = Throttled("http_429", timedelta(seconds=5), asked=True)
     assert health.after([shorter], NOW).throttled_until == NOW + BUSY.pause
+
+
+def test_an_endpoint_that_hangs_three_times_in_a_row_has_a_pause_that_grows() -> None:
+    health, now, pauses = Health(), NOW, list[timedelta]()
+    for _ in range(10):
+        health = health.after([HANGS, HANGS, Unknown()], now)
+        pauses.append(health.throttled_until - now if health.throttled_until else timedelta())
+        now = max(now, health.throttled_until or now)
+    assert [p.total_seconds() for p in pauses] == [0, 0, 30, 60, 120, 240, 480, 900, 900, 900]
+    assert (health.failures, health.last_failure, health.timeouts) == (20, "timed_out", 10)
+
+
+@pytest.mark.parametrize("answer", [TOLD, BROKEN, BUSY])
+def test_any_answer_begins_the_count_of_timeouts_anew(answer: Outcome) -> None:
+    health = after([(NOW, HANGS), (NOW, HANGS)]).after([HANGS, answer], NOW)
+    assert health.timeouts == 0
+    assert health.throttled_until == (NOW + BUSY.pause if answer is BUSY else None)
+
+
+def test_what_was_not_tried_says_nothing_about_timeouts() -> None:
+    health = after([(NOW, HANGS), (NOW, NotBegun()), (NOW, Unknown()), (NOW, Failed("ours", ours=True)), (NOW, HANGS)])
+    assert health.timeouts == 2
+
+
+def test_a_pause_for_hanging_does_not_shorten_one_that_was_asked_for() -> None:
+    hanging = Health(NOW, 2, "timed_out", throttled_until=NOW + DAY, timeouts=2)
+    assert hanging.after([HANGS], NOW).throttled_until == NOW + DAY
 
 
 @given(st.timedeltas(min_value=timedelta(days=-9999), max_value=timedelta(days=9999)))
