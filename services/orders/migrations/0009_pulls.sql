@@ -15,7 +15,8 @@ create table pull (
 create index pull_due on pull (partner_id, due_at) where due_at is not null;
 
 -- What opens a platform's API for a partner, as it is, since requests are made with it. app_secret null: the partner's
--- newest secret. The row is locked by who gets the next token: a refresh token may be good for one use only.
+-- newest secret. refreshing_until: one process gets the next token, and nobody else before then, since a refresh token
+-- may be good for one use only.
 -- next_call_at: before it the platform is not to be asked again, by any process.
 create table platform_token (
     partner_id uuid primary key references partner,
@@ -24,6 +25,7 @@ create table platform_token (
     refresh_token text not null,
     expires_at timestamptz not null,
     next_call_at timestamptz not null,
+    refreshing_until timestamptz,
     refused_at timestamptz              -- since when the seller has to authorise the app again
 );
 

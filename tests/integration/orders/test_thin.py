@@ -172,6 +172,43 @@ async def test_of_many_who_find_the_token_over_one_renews_it(thin: Thin) -> None
     assert (thin.platforms.shopee.refreshed, thin.platforms.shopee.refused) == (1, [])
 
 
+async def test_a_token_that_cannot_be_saved_at_once_is_kept_until_it_is(thin: Thin) -> None:
+    await thin.orders.fetch("create sequence failed_commits")
+    await thin.orders.fetch(
+        "create function fail_at_first() returns trigger language plpgsql as $$ begin "
+        "if nextval('failed_commits') <= 2 then raise exception 'away' using errcode = '57P03'; end if; "
+        "return null; end $$"
+    )
+    await thin.orders.fetch(
+        "create constraint trigger fails after update of refresh_token on platform_token deferrable initially deferred "
+        "for each row execute function fail_at_first()"
+    )
+    thin.platforms.tiktok.access = "another-than-ours"
+    await thin.tell("tiktok", an_order())
+    await thin.pull_once()
+    assert await thin.books("tiktok") != {}
+    ((stored,),) = await thin.orders.fetch(
+        "select refresh_token from platform_token where partner_id = $1", partner_id(thin, "tiktok")
+    )
+    assert (stored, thin.platforms.tiktok.refreshed) == ("refresh-1", 1)
+
+
+async def test_no_transaction_waits_for_a_platform_that_gives_a_token(thin: Thin) -> None:
+    tiktok = thin.platforms.tiktok
+    tiktok.access, tiktok.hold = "another-than-ours", asyncio.Event()
+    await thin.tell("tiktok", an_order())
+    pulling = asyncio.create_task(thin.pull_once())
+    await tiktok.holding.wait()
+    async with asyncio.timeout(20):
+        await thin.authorise("tiktok", access_token="access-1", refresh_token="of-staff")
+    tiktok.hold.set()
+    await pulling
+    ((stored,),) = await thin.orders.fetch(
+        "select refresh_token from platform_token where partner_id = $1", partner_id(thin, "tiktok")
+    )
+    assert (stored, await thin.books("tiktok")) == ("of-staff", {"5764": ("upsert", {"SU-SU": 3})})
+
+
 @each_platform
 async def test_too_many_requests_a_broken_server_and_then_a_good_one(thin: Thin, adapter: str) -> None:
     thin.platform(adapter).troubles += [limited(7), broken(), broken()]
