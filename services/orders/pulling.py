@@ -19,7 +19,7 @@ from services.chassis.ledger import Ledger, Transaction
 from services.orders.adapters.base import Malformed
 from services.orders.desk import Desk, PartnerChanged
 from services.orders.domain.command import Kind, OrderCommand
-from services.orders.domain.pulls import Outcome, again_at, is_settled
+from services.orders.domain.pulls import Outcome, again_at, is_fault, is_settled, next_at_once
 from services.orders.intake import Push
 from services.orders.metrics import PullMetrics
 from services.orders.platforms.base import (
@@ -113,7 +113,8 @@ class Puller:
             if ready is None:
                 return None
             partner_id, platform = ready[0], self._platforms[ready[1]]
-            claim = await store.claim_due(tx.conn, partner_id, now, platform.most, now + LEASE)
+            most = min(ready[2], platform.most)
+            claim = await store.claim_due(tx.conn, partner_id, now, most, now + LEASE)
             if not claim.orders:
                 return None
             calls = platform.calls(len(claim.orders))
@@ -213,19 +214,29 @@ class Puller:
 
     async def _settle(self, partner: Partner, claim: Claim, results: Mapping[str, _Result]) -> None:
         now = self._clock()
-        settled = [self._settled(order, results[order.partner_ref], now) for order in claim.orders]
+        asked = len(claim.orders)
+        settled = [self._settled(order, results[order.partner_ref], asked, now) for order in claim.orders]
+        at_once = next_at_once(claim.at_once, asked, _is_down(results))
 
         async def work(tx: Transaction) -> None:
             await store.settle(tx.conn, claim, settled)
+            if at_once != claim.at_once and not claim.is_last_resort:
+                await token_store.save_at_once(tx.conn, claim.partner_id, at_once)
 
         await self._ledger.transact(work)
         for result in results.values():
             self._metrics.pulls.labels(partner.adapter, result.outcome).inc()
 
-    def _settled(self, order: Claimed, result: _Result, now: datetime) -> Settled:
+    def _settled(self, order: Claimed, result: _Result, asked: int, now: datetime) -> Settled:
         if is_settled(result.outcome, order.attempts, now - order.told_at):
-            return Settled(order.partner_ref, None, result.error)
-        return Settled(order.partner_ref, again_at(order.attempts, now, self._chance), result.error)
+            return Settled(order.partner_ref, None, result.error, is_fault=False)
+        due_at = again_at(order.attempts, now, self._chance)
+        return Settled(order.partner_ref, due_at, result.error, is_fault(result.outcome, asked))
+
+
+def _is_down(results: Mapping[str, _Result]) -> bool:
+    """Whether the platform failed at all that it was asked for."""
+    return all(result.outcome in (Outcome.UNWELL, Outcome.REFUSED) for result in results.values())
 
 
 def _result_of(trouble: Trouble) -> _Result:

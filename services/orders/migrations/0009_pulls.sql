@@ -1,5 +1,6 @@
 -- Orders that a platform has told of without their lines. keys: those of the pushes at the newest updated_at, by which
 -- the same push is known again. due_at null: pulled since the newest push. told_at: since when something waits.
+-- faults: how many of the attempts failed because of this order.
 create table pull (
     partner_id uuid not null,
     partner_ref text not null,
@@ -9,6 +10,7 @@ create table pull (
     told_at timestamptz not null,
     due_at timestamptz,
     attempts int not null default 0,
+    faults int not null default 0,
     last_error text,
     primary key (partner_id, partner_ref)
 ) with (fillfactor = 50);
@@ -26,6 +28,7 @@ create table platform_token (
     expires_at timestamptz not null,
     next_call_at timestamptz not null,
     refreshing_until timestamptz,
+    at_once int not null default 1000,  -- orders to ask for at once, at the most: fewer where many failed together
     refused_at timestamptz              -- since when the seller has to authorise the app again
 );
 

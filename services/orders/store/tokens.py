@@ -115,6 +115,11 @@ async def save_next_call(conn: Connection, partner_id: UUID, not_before: datetim
     )
 
 
+async def save_at_once(conn: Connection, partner_id: UUID, at_once: int) -> None:
+    """How many of the partner's orders are asked for at once, at the most."""
+    await conn.execute("update platform_token set at_once = $2 where partner_id = $1", partner_id, at_once)
+
+
 async def delete_credentials(conn: Connection, partner_id: UUID) -> None:
     """Nothing is asked of the platform for this partner any more."""
     await conn.execute("delete from platform_token where partner_id = $1", partner_id)

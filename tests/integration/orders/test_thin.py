@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from infra.local.stack import Stack
 from services.orders.adapters import ADAPTERS as BY_NAME
@@ -242,6 +242,20 @@ async def test_an_order_that_is_not_there_holds_up_no_other(thin: Thin, adapter:
     thin.platform(adapter).put(an_order("3"))
     await thin.pull_all()
     assert len(await thin.books(adapter)) == 5
+
+
+@pytest.mark.parametrize("trouble", [limited(0), broken()])
+async def test_what_a_platform_did_to_all_orders_makes_none_of_them_suspect(thin: Thin, trouble: Response) -> None:
+    tiktok = thin.platforms.tiktok
+    await thin.tell("tiktok", *(an_order(str(number)) for number in range(1, 41)))
+    for _ in range(5):
+        tiktok.troubles.append(trouble)
+        thin.ahead += timedelta(hours=1)
+        await thin.pull_once()
+    assert (len(await thin.waiting()), list(tiktok.troubles)) == (40, [])
+    await thin.pull_all()
+    assert len(await thin.books("tiktok")) == 40
+    assert len(tiktok.asked) <= 7
 
 
 async def test_an_order_at_which_the_platform_fails_holds_up_no_other(thin: Thin) -> None:
