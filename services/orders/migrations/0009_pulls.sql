@@ -19,7 +19,7 @@ create index pull_due on pull (partner_id, due_at) where due_at is not null;
 -- What opens a platform's API for a partner, as it is, since requests are made with it. app_secret null: the partner's
 -- newest secret. refreshing_until: one process gets the next token, and nobody else before then, since a refresh token
 -- may be good for one use only.
--- next_call_at: before it the platform is not to be asked again, by any process.
+-- next_call_at: before it the platform is not to be asked again, by any process; while one asks, the end of its lease.
 create table platform_token (
     partner_id uuid primary key references partner,
     app_secret text,
@@ -29,6 +29,7 @@ create table platform_token (
     next_call_at timestamptz not null,
     refreshing_until timestamptz,
     at_once int not null default 1000,  -- orders to ask for at once, at the most: fewer where many failed together
+    failures int not null default 0,    -- how often it failed at all that it was asked for, since it last did not
     refused_at timestamptz              -- since when the seller has to authorise the app again
 );
 

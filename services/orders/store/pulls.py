@@ -35,7 +35,7 @@ returning partner_id, partner_ref
 """
 
 _READY = """
-select t.partner_id, p.adapter, t.at_once from platform_token t join partner p using (partner_id)
+select t.partner_id, p.adapter, t.at_once, t.failures from platform_token t join partner p using (partner_id)
 cross join lateral (
     select due_at from pull where pull.partner_id = t.partner_id and due_at <= $1 order by due_at limit 1
 ) oldest
@@ -98,12 +98,20 @@ class Claimed(Struct, frozen=True):
     faults: int
 
 
+class Ready(Struct, frozen=True):
+    """A partner whose platform may be asked: for how many orders at once, after how many failures in a row."""
+
+    partner_id: UUID
+    adapter: str
+    at_once: int
+    failures: int
+
+
 class Claim(Struct, frozen=True):
-    """Orders of one partner that are one process's to pull until `until`; `at_once`: how many there may be."""
+    """Orders of one partner that are one process's to pull until `until`."""
 
     partner_id: UUID
     until: datetime
-    at_once: int
     orders: Sequence[Claimed]
 
     @property
@@ -142,20 +150,17 @@ async def save_told(conn: Connection, told: Sequence[Told], now: datetime) -> se
     return {(row["partner_id"], row["partner_ref"]) for row in rows}
 
 
-async def find_ready(conn: Connection, adapters: Sequence[str], now: datetime) -> tuple[UUID, str, int] | None:
-    """Of whose orders one has waited longest among those that may be asked now; its token is locked.
-
-    (partner, its adapter, the most orders to ask for at once)
-    """
+async def find_ready(conn: Connection, adapters: Sequence[str], now: datetime) -> Ready | None:
+    """Of whose orders one has waited longest among those that may be asked now; its token is locked."""
     row = await conn.fetchrow(_READY, now, adapters)
-    return (row["partner_id"], row["adapter"], row["at_once"]) if row else None
+    return Ready(**row) if row else None
 
 
 async def claim_due(conn: Connection, partner_id: UUID, now: datetime, most: int, until: datetime) -> Claim:
     """The partner's orders that have waited longest; one that failed ALONE_FROM times fails by itself."""
     rows = await conn.fetch(_CLAIM, partner_id, now, most, until, ALONE_FROM)
     found = [Claimed(**row) for row in rows]
-    return Claim(partner_id, until, most, found)
+    return Claim(partner_id, until, found)
 
 
 async def settle(conn: Connection, claim: Claim, settled: Sequence[Settled]) -> None:

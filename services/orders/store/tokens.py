@@ -23,6 +23,14 @@ class Stored(Struct, frozen=True):
         return f"Stored({self.token})"
 
 
+class Pace(Struct, frozen=True):
+    """Not before when, and for how many orders at the most, the platform is asked; `failures` in a row are behind."""
+
+    next_call_at: datetime
+    at_once: int
+    failures: int
+
+
 async def save_credentials(conn: Connection, partner_id: UUID, stored: Stored, now: datetime) -> None:
     """These and no others, from now on."""
     await conn.execute(
@@ -30,7 +38,7 @@ async def save_credentials(conn: Connection, partner_id: UUID, stored: Stored, n
         "values ($1, $2, $3, $4, $5, $6) on conflict (partner_id) do update set app_secret = excluded.app_secret, "
         "access_token = excluded.access_token, refresh_token = excluded.refresh_token, "
         "expires_at = excluded.expires_at, next_call_at = excluded.next_call_at, "
-        "refreshing_until = null, refused_at = null",
+        "refreshing_until = null, refused_at = null, failures = 0",
         partner_id,
         stored.app_secret,
         stored.token.access,
@@ -106,18 +114,22 @@ async def save_refusal(conn: Connection, partner_id: UUID, refused: Token, now: 
     )
 
 
-async def save_next_call(conn: Connection, partner_id: UUID, not_before: datetime) -> None:
-    """The platform is not asked for this partner before then."""
+async def lease_calls(conn: Connection, partner_id: UUID, until: datetime) -> None:
+    """Nobody else asks the platform for this partner before then."""
+    await conn.execute("update platform_token set next_call_at = $2 where partner_id = $1", partner_id, until)
+
+
+async def settle_calls(conn: Connection, partner_id: UUID, until: datetime, pace: Pace) -> None:
+    """How the platform is asked after the calls that were leased `until`; nothing where staff have set that anew."""
     await conn.execute(
-        "update platform_token set next_call_at = greatest(next_call_at, $2) where partner_id = $1",
+        "update platform_token set next_call_at = $3, at_once = $4, failures = $5 "
+        "where partner_id = $1 and next_call_at = $2",
         partner_id,
-        not_before,
+        until,
+        pace.next_call_at,
+        pace.at_once,
+        pace.failures,
     )
-
-
-async def save_at_once(conn: Connection, partner_id: UUID, at_once: int) -> None:
-    """How many of the partner's orders are asked for at once, at the most."""
-    await conn.execute("update platform_token set at_once = $2 where partner_id = $1", partner_id, at_once)
 
 
 async def delete_credentials(conn: Connection, partner_id: UUID) -> None:

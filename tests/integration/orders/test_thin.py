@@ -258,6 +258,41 @@ async def test_what_a_platform_did_to_all_orders_makes_none_of_them_suspect(thin
     assert len(tiktok.asked) <= 7
 
 
+async def test_a_platform_that_hangs_is_asked_by_one_job_and_holds_up_no_other(thin: Thin) -> None:
+    tiktok = thin.platforms.tiktok
+    await thin.tell("tiktok", an_order("1"))
+    tiktok.hold = asyncio.Event()
+    pulling = asyncio.create_task(thin.pull_once())
+    await tiktok.holding.wait()
+    await thin.tell("tiktok", an_order("2"))
+    await thin.tell("shopee", an_order("3"))
+    async with asyncio.timeout(20):
+        assert await thin.orders.run("pull_orders", datetime.now(UTC) + thin.ahead)
+        assert not await thin.orders.run("pull_orders", datetime.now(UTC) + thin.ahead)
+    assert (await thin.books("shopee"), tiktok.asked) == ({"3": ("upsert", {"SU-SU": 3})}, [["1"]])
+    tiktok.hold.set()
+    await pulling
+    await thin.pull_all()
+    assert set(await thin.books("tiktok")) == {"1", "2"}
+
+
+async def test_a_platform_that_fails_is_asked_less_and_less_often_until_it_answers(thin: Thin) -> None:
+    async def failures() -> int:
+        ((found,),) = await thin.orders.fetch(
+            "select failures from platform_token where partner_id = $1", partner_id(thin, "tiktok")
+        )
+        return int(found)
+
+    await thin.tell("tiktok", *(an_order(str(number)) for number in range(1, 9)))
+    for number in (1, 2, 3):
+        thin.platforms.tiktok.troubles.append(broken())
+        thin.ahead += timedelta(hours=1)
+        await thin.pull_once()
+        assert await failures() == number
+    await thin.pull_all()
+    assert await failures() == 0
+
+
 async def test_an_order_at_which_the_platform_fails_holds_up_no_other(thin: Thin) -> None:
     for ref in ("1", "2", "3"):
         await thin.tell("tiktok", an_order(ref))
