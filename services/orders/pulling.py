@@ -19,7 +19,7 @@ from services.chassis.ledger import Ledger, Transaction
 from services.orders.adapters.base import Malformed
 from services.orders.desk import Desk, PartnerChanged
 from services.orders.domain.command import Kind, OrderCommand
-from services.orders.domain.pulls import Outcome, again_at, is_settled
+from services.orders.domain.pulls import Outcome, again_at, is_fault, is_settled, next_at_once
 from services.orders.intake import Push
 from services.orders.metrics import PullMetrics
 from services.orders.platforms.base import (
@@ -36,7 +36,8 @@ from services.orders.platforms.base import (
 from services.orders.store import pulls as store
 from services.orders.store import tokens as token_store
 from services.orders.store.partners import Partner
-from services.orders.store.pulls import Claim, Claimed, Settled
+from services.orders.store.pulls import Claim, Claimed, Ready, Settled
+from services.orders.store.tokens import Pace
 from services.orders.tokens import Tokens
 
 log = logging.getLogger(__name__)
@@ -88,12 +89,14 @@ class Puller:
 
     async def pull_due(self, now: datetime) -> bool:
         """Pulls a batch of one partner; returns whether there may be more. Several may run at once."""
-        claim = await self._claim(now)
-        if claim is None:
+        claimed = await self._claim(now)
+        if claimed is None:
             return False
+        ready, claim = claimed
         partner = await self._desk.partner(claim.partner_id, anew=True)
         if partner is not None:  # partners stay for ever
-            await self._settle(partner, claim, await self._pull(partner, claim))
+            results, not_before = await self._pull(partner, claim)
+            await self._settle(ready, claim, results, not_before)
         return True
 
     async def count(self, now: datetime) -> bool:
@@ -107,27 +110,32 @@ class Puller:
             self._metrics.oldest_due_s.labels(adapter).set(age_s)
         return False
 
-    async def _claim(self, now: datetime) -> Claim | None:
-        async def work(tx: Transaction) -> Claim | None:
+    async def _claim(self, now: datetime) -> tuple[Ready, Claim] | None:
+        """One partner has one batch under way, so that one whose platform hangs holds up nobody else."""
+
+        async def work(tx: Transaction) -> tuple[Ready, Claim] | None:
             ready = await store.find_ready(tx.conn, [*self._platforms], now)
             if ready is None:
                 return None
-            partner_id, platform = ready[0], self._platforms[ready[1]]
-            claim = await store.claim_due(tx.conn, partner_id, now, platform.most, now + LEASE)
+            most = min(ready.at_once, self._platforms[ready.adapter].most)
+            claim = await store.claim_due(tx.conn, ready.partner_id, now, most, now + LEASE)
             if not claim.orders:
                 return None
-            calls = platform.calls(len(claim.orders))
-            await token_store.save_next_call(tx.conn, partner_id, now + timedelta(seconds=calls * self._call_s))
-            return claim
+            await token_store.lease_calls(tx.conn, ready.partner_id, claim.until)
+            return ready, claim
 
         return await self._ledger.transact(work)
 
-    async def _pull(self, partner: Partner, claim: Claim) -> dict[str, _Result]:
-        """What became of each order of the claim, after those that were found are in the books."""
+    async def _pull(self, partner: Partner, claim: Claim) -> tuple[dict[str, _Result], datetime]:
+        """What became of each order of the claim, after those that were found are in the books.
+
+        And before when the platform is not to be asked again.
+        """
         platform = self._platforms[partner.adapter]
         results: dict[str, _Result] = {}
         found: dict[str, OrderCommand | Malformed] = {}
         refs = [order.partner_ref for order in claim.orders]
+        not_before = self._clock() + timedelta(seconds=platform.calls(len(refs)) * self._call_s)
         try:
             async with asyncio.timeout(BATCH_S):
                 found = dict(await self._ask(partner, platform, refs))
@@ -135,10 +143,10 @@ class Puller:
             results = dict.fromkeys(refs, _Result(Outcome.UNWELL, "timed_out"))
         except Trouble as trouble:
             results = dict.fromkeys(refs, _result_of(trouble))
-            await self._leave_alone(claim, trouble)
+            not_before = max(not_before, self._leave_alone(claim, trouble))
         else:
             results = {ref: _Result(Outcome.MISSING, NOT_FOUND) for ref in refs if ref not in found}
-        return results | await self._take(partner, claim, found)
+        return results | await self._take(partner, claim, found), not_before
 
     async def _ask(self, partner: Partner, platform: Platform, refs: Sequence[str]) -> Found:
         """Asks again where the token was over. Where one order is not known, the others are asked for without it."""
@@ -189,7 +197,7 @@ class Puller:
             return [_failure(result) if isinstance(result, Exception) else None for result in taken]
         return [_Result(Outcome.FAILED, "partner_changed")] * len(commands)
 
-    async def _leave_alone(self, claim: Claim, trouble: Trouble) -> None:
+    def _leave_alone(self, claim: Claim, trouble: Trouble) -> datetime:
         """The platform is not asked for the partner's other orders before it may help.
 
         What it refuses of an order that was asked for by itself is that order's business.
@@ -199,33 +207,46 @@ class Puller:
         elif isinstance(trouble, Unauthorised) or (isinstance(trouble, Refused) and not claim.is_last_resort):
             wait = REFUSED_WAIT
         else:
-            return
+            return self._clock()
         not_before = self._clock() + wait
         log.warning(
             "a platform is left alone",
             extra={"partner": str(claim.partner_id), "until": not_before.isoformat(), "reason": str(trouble)},
         )
+        return not_before
 
-        async def work(tx: Transaction) -> None:
-            await token_store.save_next_call(tx.conn, claim.partner_id, not_before)
-
-        await self._ledger.transact(work)
-
-    async def _settle(self, partner: Partner, claim: Claim, results: Mapping[str, _Result]) -> None:
+    async def _settle(self, ready: Ready, claim: Claim, results: Mapping[str, _Result], not_before: datetime) -> None:
         now = self._clock()
-        settled = [self._settled(order, results[order.partner_ref], now) for order in claim.orders]
+        asked = len(claim.orders)
+        settled = [self._settled(order, results[order.partner_ref], asked, now) for order in claim.orders]
+        pace = Pace(not_before, ready.at_once, ready.failures)
+        if not claim.is_last_resort:
+            pace = self._next_pace(pace, asked, _is_down(results), now)
 
         async def work(tx: Transaction) -> None:
             await store.settle(tx.conn, claim, settled)
+            await token_store.settle_calls(tx.conn, claim.partner_id, claim.until, pace)
 
         await self._ledger.transact(work)
         for result in results.values():
-            self._metrics.pulls.labels(partner.adapter, result.outcome).inc()
+            self._metrics.pulls.labels(ready.adapter, result.outcome).inc()
 
-    def _settled(self, order: Claimed, result: _Result, now: datetime) -> Settled:
+    def _next_pace(self, pace: Pace, asked: int, failed: bool, now: datetime) -> Pace:
+        """A platform that fails is asked less and less often, and for fewer orders."""
+        at_once, failures = next_at_once(pace.at_once, asked, failed), pace.failures + 1 if failed else 0
+        not_before = max(pace.next_call_at, again_at(failures, now, self._chance)) if failed else pace.next_call_at
+        return Pace(not_before, at_once, failures)
+
+    def _settled(self, order: Claimed, result: _Result, asked: int, now: datetime) -> Settled:
         if is_settled(result.outcome, order.attempts, now - order.told_at):
-            return Settled(order.partner_ref, None, result.error)
-        return Settled(order.partner_ref, again_at(order.attempts, now, self._chance), result.error)
+            return Settled(order.partner_ref, None, result.error, is_fault=False)
+        due_at = again_at(order.attempts, now, self._chance)
+        return Settled(order.partner_ref, due_at, result.error, is_fault(result.outcome, asked))
+
+
+def _is_down(results: Mapping[str, _Result]) -> bool:
+    """Whether the platform failed at all that it was asked for."""
+    return all(result.outcome in (Outcome.UNWELL, Outcome.REFUSED) for result in results.values())
 
 
 def _result_of(trouble: Trouble) -> _Result:

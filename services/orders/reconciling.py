@@ -6,7 +6,7 @@ pushes: what is known already has no effect.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from random import Random
 
@@ -38,7 +38,9 @@ SECOND = timedelta(seconds=1)
 REFUSED_WAIT = timedelta(minutes=30)
 """How long a shop is left alone that will not answer before somebody changes something."""
 
-_HEADERS = {"x-wc-webhook-topic": "order.updated", "content-type": "application/json"}
+_JSON = {"content-type": "application/json"}
+_LIVING, _TRASHED = _JSON | {"x-wc-webhook-topic": "order.restored"}, _JSON | {"x-wc-webhook-topic": "order.updated"}
+"""An order that a shop lists is there, whatever was pushed of its deletion."""
 
 
 class Reconciler:
@@ -98,7 +100,7 @@ class Reconciler:
         while True:
             now = self._clock()
             changed = await self._shops.changed(partner.settings["shop_url"], key, after, page, status, now)
-            await self._take(partner, changed)
+            await self._take(partner, changed, _TRASHED if status == TRASH else _LIVING)
             last = max((one.changed_at for one in changed), default=after)
             # A time of change that lies in the future must not hide what changes until then.
             await self._save_seen(claim, status, min(last, now))
@@ -107,10 +109,10 @@ class Reconciler:
             # More may have changed in the same second, which is not after itself.
             after, page = (last - SECOND, 1) if last - SECOND > after else (after, page + 1)
 
-    async def _take(self, partner: Partner, changed: Sequence[Changed]) -> None:
+    async def _take(self, partner: Partner, changed: Sequence[Changed], headers: Mapping[str, str]) -> None:
         """Brings the orders into the books. Raises Unwell, and the weather."""
         now = self._clock()
-        commands = [command for one in changed if (command := self._command(partner, one))]
+        commands = [command for one in changed if (command := self._command(partner, one, headers))]
         try:
             results = await self._desk.take(partner, [Push(partner, command, now) for command in commands])
         except (PartnerChanged, Overloaded) as error:
@@ -124,9 +126,9 @@ class Reconciler:
             self._metrics.reconciled.labels("failed").inc()
             log.error("an order of a shop could not be taken", exc_info=result)
 
-    def _command(self, partner: Partner, one: Changed) -> OrderCommand | None:
+    def _command(self, partner: Partner, one: Changed, headers: Mapping[str, str]) -> OrderCommand | None:
         """What the shop would have pushed; a body for which a push would be refused is counted and passed over."""
-        request = Request("POST", "", {}, _HEADERS, one.raw)
+        request = Request("POST", "", {}, headers, one.raw)
         try:
             found = adapter.read(Credentials(partner.secrets, partner.settings), request)
         except Malformed as error:

@@ -67,7 +67,7 @@ class Platform:
     """The order at which it fails."""
     poison_answer: Response | None = None
     hold: asyncio.Event | None = None
-    """Answers with details wait for this, and `holding` says that one does."""
+    """Answers with details, or a token, wait for this, and `holding` says that one does."""
     holding: asyncio.Event = field(default_factory=asyncio.Event)
 
     def put(self, order: Order) -> None:
@@ -179,6 +179,7 @@ class TikTok(Platform):
             return self.bad("app", {"code": 36004004, "message": "app"})
         if not self.renew(asked["refresh_token"]):
             return JSONResponse({"code": 36004005, "message": "refresh token is invalid"})
+        await self.pause()
         told = {
             "access_token": self.access,
             "access_token_expire_in": _now_s() + 604_800,

@@ -11,6 +11,8 @@ FIRST_WAIT_S = 4.0
 LONGEST_WAIT_S = 900.0
 STALE_ASKED = 4
 """How often an order is asked for that is older at the platform than its push says; then it is taken as it is."""
+MOST_AT_ONCE = 1000
+"""More than any platform may be asked for at once."""
 MISSING_FOR = timedelta(days=3)
 """How long an order is looked for of which the platform says that there is none."""
 
@@ -44,6 +46,25 @@ def again_at(attempts: int, now: datetime, chance: Random) -> datetime:
     """
     span_s = min(FIRST_WAIT_S * 2.0 ** min(attempts - 1, 20), LONGEST_WAIT_S)
     return now + timedelta(seconds=chance.uniform(0, span_s))
+
+
+def is_fault(outcome: Outcome, asked: int) -> bool:
+    """Whether the order is to blame, where so many were `asked` for together: a server that fails says not at which."""
+    match outcome:
+        case Outcome.MISSING | Outcome.MALFORMED | Outcome.FAILED:
+            return True
+        case Outcome.UNWELL | Outcome.REFUSED:
+            return asked == 1
+        case _:
+            return False
+
+
+def next_at_once(at_once: int, asked: int, failed: bool) -> int:
+    """How many orders to ask for at once after so many were `asked` for: half of what failed, more after success.
+
+    So a server that is away is tried with few, and an order at which it always fails comes to be asked for by itself.
+    """
+    return max(asked // 2, 1) if failed else min(at_once * 2, MOST_AT_ONCE)
 
 
 def is_settled(outcome: Outcome, attempts: int, waited: timedelta) -> bool:

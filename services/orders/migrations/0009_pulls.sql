@@ -1,5 +1,6 @@
 -- Orders that a platform has told of without their lines. keys: those of the pushes at the newest updated_at, by which
 -- the same push is known again. due_at null: pulled since the newest push. told_at: since when something waits.
+-- faults: how many of the attempts failed because of this order.
 create table pull (
     partner_id uuid not null,
     partner_ref text not null,
@@ -9,14 +10,16 @@ create table pull (
     told_at timestamptz not null,
     due_at timestamptz,
     attempts int not null default 0,
+    faults int not null default 0,
     last_error text,
     primary key (partner_id, partner_ref)
 ) with (fillfactor = 50);
 create index pull_due on pull (partner_id, due_at) where due_at is not null;
 
 -- What opens a platform's API for a partner, as it is, since requests are made with it. app_secret null: the partner's
--- newest secret. The row is locked by who gets the next token: a refresh token may be good for one use only.
--- next_call_at: before it the platform is not to be asked again, by any process.
+-- newest secret. refreshing_until: one process gets the next token, and nobody else before then, since a refresh token
+-- may be good for one use only.
+-- next_call_at: before it the platform is not to be asked again, by any process; while one asks, the end of its lease.
 create table platform_token (
     partner_id uuid primary key references partner,
     app_secret text,
@@ -24,6 +27,9 @@ create table platform_token (
     refresh_token text not null,
     expires_at timestamptz not null,
     next_call_at timestamptz not null,
+    refreshing_until timestamptz,
+    at_once int not null default 1000,  -- orders to ask for at once, at the most: fewer where many failed together
+    failures int not null default 0,    -- how often it failed at all that it was asked for, since it last did not
     refused_at timestamptz              -- since when the seller has to authorise the app again
 );
 

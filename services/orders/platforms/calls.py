@@ -7,13 +7,14 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
 
+from services.orders.domain.token import Token
 from services.orders.platforms.base import Limited, Refused, Unwell
 
 MOST_ANSWER_BYTES = 8_388_608
@@ -109,6 +110,30 @@ def retry_after_s(text: str, now: datetime) -> float | None:
 def code_text(code: object) -> str:
     """A platform's code for a log or a table: short, and without anything that could be more than a code."""
     return _CODE.sub("_", str(code))[:60]
+
+
+def token_of(answer: Mapping[str, Any], expires_at: datetime) -> Token:
+    """The next token; the one before it may be used up, so nothing but a token that is missing is a fault."""
+    found = answer.get("access_token"), answer.get("refresh_token")
+    if not all(found):
+        raise Unwell("no_token")
+    return Token(str(found[0]), str(found[1]), expires_at)
+
+
+def moment_at(timestamp: object, now: datetime) -> datetime:
+    """Seconds since 1970 as a point in time; `now` where it is none."""
+    try:
+        return datetime.fromtimestamp(int(str(timestamp)), UTC)
+    except (ValueError, OverflowError, OSError):
+        return now
+
+
+def moment_in(wait_s: object, now: datetime) -> datetime:
+    """So many seconds from now; `now` where it is no number of them."""
+    try:
+        return now + timedelta(seconds=int(str(wait_s)))
+    except (ValueError, OverflowError):
+        return now
 
 
 async def _read(response: httpx.Response) -> bytes:

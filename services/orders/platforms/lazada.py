@@ -8,7 +8,7 @@ https://open.lazada.com/apps/doc/doc?nodeId=10451, API /orders/items/get, /order
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -27,7 +27,7 @@ from services.orders.platforms.base import (
     Unauthorised,
     Unwell,
 )
-from services.orders.platforms.calls import Caller, code_text
+from services.orders.platforms.calls import Caller, code_text, moment_in, token_of
 from services.orders.platforms.units import (
     MOST_UNITS,
     Unit,
@@ -164,11 +164,7 @@ class Lazada:
             answer = await self._ask(self._auth_url, REFRESH, access, now, refresh_token=access.token.refresh)
         except (Refused, Expired, NoSuchOrder) as error:
             raise Unauthorised(str(error)) from None
-        try:
-            expires_at = now + timedelta(seconds=int(answer["expires_in"]))
-            return Token(str(answer["access_token"]), str(answer["refresh_token"]), expires_at)
-        except (KeyError, TypeError, ValueError, OverflowError):
-            raise Unwell("no_token") from None
+        return token_of(answer, moment_in(answer.get("expires_in"), now))
 
     async def _customer(self, access: Access, ref: str, now: datetime) -> Mapping[str, Any]:
         answer = await self._ask(self._url, ORDER, access, now, order_id=ref)

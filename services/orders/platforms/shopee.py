@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -29,7 +29,7 @@ from services.orders.platforms.base import (
     Unauthorised,
     Unwell,
 )
-from services.orders.platforms.calls import Caller, code_text
+from services.orders.platforms.calls import Caller, code_text, moment_in, token_of
 from services.orders.platforms.units import Unit, by_ref, contact_of, lines_of, money_vnd, parsed, sku_text
 
 DETAIL = "/api/v2/order/get_order_detail"
@@ -152,11 +152,7 @@ class Shopee:
             _check(answer)
         except (Refused, Expired, NoSuchOrder) as error:
             raise Unauthorised(str(error)) from None
-        try:
-            expires_at = now + timedelta(seconds=int(answer["expire_in"]))
-            return Token(str(answer["access_token"]), str(answer["refresh_token"]), expires_at)
-        except (KeyError, TypeError, ValueError, OverflowError):
-            raise Unwell("no_token") from None
+        return token_of(answer, moment_in(answer.get("expire_in"), now))
 
 
 def _check(answer: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ https://partner.tiktokshop.com/docv2/page/sign-your-api-request, …/get-order-d
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,7 +19,7 @@ from services.orders.adapters.words import Id
 from services.orders.domain.command import Kind, OrderCommand
 from services.orders.domain.token import Token
 from services.orders.platforms.base import Access, Expired, Found, Limited, Refused, Unauthorised, Unwell
-from services.orders.platforms.calls import Caller, code_text
+from services.orders.platforms.calls import Caller, code_text, moment_at, token_of
 from services.orders.platforms.units import (
     MOST_UNITS,
     Unit,
@@ -143,11 +143,7 @@ class TikTok:
         except (Refused, Expired) as error:
             raise Unauthorised(str(error)) from None
         told = _object(answer, "data")
-        try:
-            expires_at = datetime.fromtimestamp(int(told["access_token_expire_in"]), UTC)
-            return Token(str(told["access_token"]), str(told["refresh_token"]), expires_at)
-        except (KeyError, TypeError, ValueError, OverflowError):
-            raise Unwell("no_token") from None
+        return token_of(told, moment_at(told.get("access_token_expire_in"), now))
 
 
 def _check(answer: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from services.chassis.ledger import Connection
 
 ALONE_FROM = 4
-"""Attempts after which an order is not asked for together with others, lest it is the one at which they fail."""
+"""Faults of an order after which it is not asked for together with others, lest it is the one at which they fail."""
 
 _TELL = """
 with told as (
@@ -29,13 +29,13 @@ select partner_id, partner_ref, updated_at, status, keys, $6, $6 from told order
 on conflict (partner_id, partner_ref) do update set updated_at = excluded.updated_at, status = excluded.status,
     keys = case when p.updated_at = excluded.updated_at then p.keys || excluded.keys else excluded.keys end,
     told_at = case when p.due_at is null then excluded.told_at else p.told_at end,
-    due_at = excluded.due_at, attempts = 0
+    due_at = excluded.due_at, attempts = 0, faults = 0
 where excluded.updated_at > p.updated_at or (excluded.updated_at = p.updated_at and not excluded.keys <@ p.keys)
 returning partner_id, partner_ref
 """
 
 _READY = """
-select t.partner_id, p.adapter from platform_token t join partner p using (partner_id)
+select t.partner_id, p.adapter, t.at_once, t.failures from platform_token t join partner p using (partner_id)
 cross join lateral (
     select due_at from pull where pull.partner_id = t.partner_id and due_at <= $1 order by due_at limit 1
 ) oldest
@@ -44,26 +44,28 @@ where t.next_call_at <= $1 and p.adapter = any($2) order by oldest.due_at limit 
 
 _CLAIM = """
 with oldest as (
-    select attempts >= $5 as alone from pull where partner_id = $1 and due_at <= $2 order by due_at, partner_ref limit 1
+    select faults >= $5 as alone from pull where partner_id = $1 and due_at <= $2 order by due_at, partner_ref limit 1
 ), due as (
     select p.partner_ref from pull p, oldest
-    where p.partner_id = $1 and p.due_at <= $2 and (oldest.alone or p.attempts < $5) order by p.due_at, p.partner_ref
+    where p.partner_id = $1 and p.due_at <= $2 and (oldest.alone or p.faults < $5) order by p.due_at, p.partner_ref
     limit (select case when alone then 1 else $3 end from oldest) for update of p skip locked
 )
 update pull p set due_at = $4, attempts = attempts + 1 from due
 where p.partner_id = $1 and p.partner_ref = due.partner_ref
-returning p.partner_ref, p.updated_at, p.told_at, p.attempts
+returning p.partner_ref, p.updated_at, p.told_at, p.attempts, p.faults
 """
 
 _SETTLE = """
 with mine as (
-    select p.partner_ref, x.due_at, x.error
+    select p.partner_ref, x.due_at, x.error, x.is_fault
     from pull p
-    join unnest($3::text[], $4::timestamptz[], $5::text[]) as x (ref, due_at, error) on x.ref = p.partner_ref
+    join unnest($3::text[], $4::timestamptz[], $5::text[], $6::bool[]) as x (ref, due_at, error, is_fault)
+        on x.ref = p.partner_ref
     where p.partner_id = $1 and p.due_at = $2 order by p.partner_ref for update of p
 )
 update pull p set due_at = mine.due_at, last_error = mine.error,
-    attempts = case when mine.due_at is null then 0 else p.attempts end
+    attempts = case when mine.due_at is null then 0 else p.attempts end,
+    faults = case when mine.due_at is null then 0 else p.faults + mine.is_fault::int end
 from mine where p.partner_id = $1 and p.partner_ref = mine.partner_ref
 """
 
@@ -84,12 +86,25 @@ class Told(Struct, frozen=True):
 
 
 class Claimed(Struct, frozen=True):
-    """An order to be pulled now: as new as its newest push says, `attempts` counts this one."""
+    """An order to be pulled now: as new as its newest push says, `attempts` counts this one.
+
+    `faults`: how often it failed because of itself.
+    """
 
     partner_ref: str
     updated_at: datetime
     told_at: datetime
     attempts: int
+    faults: int
+
+
+class Ready(Struct, frozen=True):
+    """A partner whose platform may be asked: for how many orders at once, after how many failures in a row."""
+
+    partner_id: UUID
+    adapter: str
+    at_once: int
+    failures: int
 
 
 class Claim(Struct, frozen=True):
@@ -101,8 +116,8 @@ class Claim(Struct, frozen=True):
 
     @property
     def is_last_resort(self) -> bool:
-        """Whether it is of an order that has failed too often together with others."""
-        return len(self.orders) == 1 and self.orders[0].attempts > ALONE_FROM
+        """Whether it is of an order that has failed too often because of itself."""
+        return len(self.orders) == 1 and self.orders[0].faults >= ALONE_FROM
 
 
 class Settled(Struct, frozen=True):
@@ -111,6 +126,7 @@ class Settled(Struct, frozen=True):
     partner_ref: str
     due_at: datetime | None
     error: str | None
+    is_fault: bool
 
 
 class Waiting(Struct, frozen=True):
@@ -134,16 +150,16 @@ async def save_told(conn: Connection, told: Sequence[Told], now: datetime) -> se
     return {(row["partner_id"], row["partner_ref"]) for row in rows}
 
 
-async def find_ready(conn: Connection, adapters: Sequence[str], now: datetime) -> tuple[UUID, str] | None:
-    """(partner, its adapter) whose order has waited longest among those that may be asked now; its token is locked."""
+async def find_ready(conn: Connection, adapters: Sequence[str], now: datetime) -> Ready | None:
+    """Of whose orders one has waited longest among those that may be asked now; its token is locked."""
     row = await conn.fetchrow(_READY, now, adapters)
-    return (row["partner_id"], row["adapter"]) if row else None
+    return Ready(**row) if row else None
 
 
 async def claim_due(conn: Connection, partner_id: UUID, now: datetime, most: int, until: datetime) -> Claim:
     """The partner's orders that have waited longest; one that failed ALONE_FROM times fails by itself."""
     rows = await conn.fetch(_CLAIM, partner_id, now, most, until, ALONE_FROM)
-    found = [Claimed(row["partner_ref"], row["updated_at"], row["told_at"], row["attempts"]) for row in rows]
+    found = [Claimed(**row) for row in rows]
     return Claim(partner_id, until, found)
 
 
@@ -156,6 +172,7 @@ async def settle(conn: Connection, claim: Claim, settled: Sequence[Settled]) -> 
         [one.partner_ref for one in settled],
         [one.due_at for one in settled],
         [one.error for one in settled],
+        [one.is_fault for one in settled],
     )
 
 

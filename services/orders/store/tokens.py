@@ -23,13 +23,22 @@ class Stored(Struct, frozen=True):
         return f"Stored({self.token})"
 
 
+class Pace(Struct, frozen=True):
+    """Not before when, and for how many orders at the most, the platform is asked; `failures` in a row are behind."""
+
+    next_call_at: datetime
+    at_once: int
+    failures: int
+
+
 async def save_credentials(conn: Connection, partner_id: UUID, stored: Stored, now: datetime) -> None:
     """These and no others, from now on."""
     await conn.execute(
         "insert into platform_token (partner_id, app_secret, access_token, refresh_token, expires_at, next_call_at) "
         "values ($1, $2, $3, $4, $5, $6) on conflict (partner_id) do update set app_secret = excluded.app_secret, "
         "access_token = excluded.access_token, refresh_token = excluded.refresh_token, "
-        "expires_at = excluded.expires_at, next_call_at = excluded.next_call_at, refused_at = null",
+        "expires_at = excluded.expires_at, next_call_at = excluded.next_call_at, "
+        "refreshing_until = null, refused_at = null, failures = 0",
         partner_id,
         stored.app_secret,
         stored.token.access,
@@ -46,7 +55,7 @@ async def get_credentials(conn: "Connection | asyncpg.Pool[asyncpg.Record]", par
 
 
 async def lock_credentials(conn: Connection, partner_id: UUID) -> Stored | None:
-    """As `get_credentials`; nobody else gets the next token before the transaction ends."""
+    """As `get_credentials`; nobody else changes them before the transaction ends."""
     row = await conn.fetchrow(
         f"select {_COLUMNS} from platform_token where partner_id = $1 for no key update",  # noqa: S608
         partner_id,
@@ -59,34 +68,67 @@ def _stored(row: asyncpg.Record) -> Stored:
     return Stored(row["app_secret"], token, row["refused_at"])
 
 
-async def save_token(conn: Connection, partner_id: UUID, token: Token) -> None:
-    """The next token takes the place of the one before it, with its refresh token."""
-    await conn.execute(
-        "update platform_token set access_token = $2, refresh_token = $3, expires_at = $4, refused_at = null "
-        "where partner_id = $1",
+async def lease_refresh(conn: Connection, partner_id: UUID, now: datetime, until: datetime) -> bool:
+    """Whether the next token is the caller's to get, and nobody else's before `until`."""
+    done = await conn.execute(
+        "update platform_token set refreshing_until = $3 "
+        "where partner_id = $1 and (refreshing_until is null or refreshing_until <= $2)",
         partner_id,
+        now,
+        until,
+    )
+    return done == "UPDATE 1"
+
+
+async def save_token(conn: Connection, partner_id: UUID, used: Token, token: Token) -> bool:
+    """The next token takes the place of the one that was `used` for it; not that of any other."""
+    done = await conn.execute(
+        "update platform_token set access_token = $3, refresh_token = $4, expires_at = $5, refused_at = null, "
+        "refreshing_until = null where partner_id = $1 and refresh_token = $2",
+        partner_id,
+        used.refresh,
         token.access,
         token.refresh,
         token.expires_at,
+    )
+    return done == "UPDATE 1"
+
+
+async def end_refresh(conn: Connection, partner_id: UUID, used: Token) -> None:
+    """No token was to be had with the `used` one: whoever needs one may try."""
+    await conn.execute(
+        "update platform_token set refreshing_until = null where partner_id = $1 and refresh_token = $2",
+        partner_id,
+        used.refresh,
     )
 
 
 async def save_refusal(conn: Connection, partner_id: UUID, refused: Token, now: datetime) -> None:
     """The seller has to authorise the app again, unless there is another token meanwhile."""
     await conn.execute(
-        "update platform_token set refused_at = coalesce(refused_at, $3) where partner_id = $1 and refresh_token = $2",
+        "update platform_token set refused_at = coalesce(refused_at, $3), refreshing_until = null "
+        "where partner_id = $1 and refresh_token = $2",
         partner_id,
         refused.refresh,
         now,
     )
 
 
-async def save_next_call(conn: Connection, partner_id: UUID, not_before: datetime) -> None:
-    """The platform is not asked for this partner before then."""
+async def lease_calls(conn: Connection, partner_id: UUID, until: datetime) -> None:
+    """Nobody else asks the platform for this partner before then."""
+    await conn.execute("update platform_token set next_call_at = $2 where partner_id = $1", partner_id, until)
+
+
+async def settle_calls(conn: Connection, partner_id: UUID, until: datetime, pace: Pace) -> None:
+    """How the platform is asked after the calls that were leased `until`; nothing where staff have set that anew."""
     await conn.execute(
-        "update platform_token set next_call_at = greatest(next_call_at, $2) where partner_id = $1",
+        "update platform_token set next_call_at = $3, at_once = $4, failures = $5 "
+        "where partner_id = $1 and next_call_at = $2",
         partner_id,
-        not_before,
+        until,
+        pace.next_call_at,
+        pace.at_once,
+        pace.failures,
     )
 
 

@@ -132,6 +132,16 @@ async def test_cancelled_orders_and_those_in_the_trash_are_given_up(woo: Woo) ->
     assert await woo.books() == {"1": ("cancelled", 2), "2": ("cancelled", 2), "3": ("ordered", 2)}
 
 
+async def test_an_order_that_was_restored_comes_back_though_its_push_was_missed(woo: Woo) -> None:
+    woo.put(1, later())
+    await woo.reconcile()
+    assert (await woo.orders.push_woo(woo.partner, {"id": 1}, topic="order.deleted")).status_code < 300
+    assert await woo.books() == {"1": ("cancelled", 2)}
+    woo.put(1, later(2))
+    await woo.reconcile()
+    assert await woo.books() == {"1": ("ordered", 2)}
+
+
 async def test_no_order_is_skipped_though_the_list_moves_while_it_is_read(woo: Woo) -> None:
     start = later()
     for number in range(1, 251):

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from infra.local.stack import Stack
 from services.orders.adapters import ADAPTERS as BY_NAME
@@ -172,6 +172,43 @@ async def test_of_many_who_find_the_token_over_one_renews_it(thin: Thin) -> None
     assert (thin.platforms.shopee.refreshed, thin.platforms.shopee.refused) == (1, [])
 
 
+async def test_a_token_that_cannot_be_saved_at_once_is_kept_until_it_is(thin: Thin) -> None:
+    await thin.orders.fetch("create sequence failed_commits")
+    await thin.orders.fetch(
+        "create function fail_at_first() returns trigger language plpgsql as $$ begin "
+        "if nextval('failed_commits') <= 2 then raise exception 'away' using errcode = '57P03'; end if; "
+        "return null; end $$"
+    )
+    await thin.orders.fetch(
+        "create constraint trigger fails after update of refresh_token on platform_token deferrable initially deferred "
+        "for each row execute function fail_at_first()"
+    )
+    thin.platforms.tiktok.access = "another-than-ours"
+    await thin.tell("tiktok", an_order())
+    await thin.pull_once()
+    assert await thin.books("tiktok") != {}
+    ((stored,),) = await thin.orders.fetch(
+        "select refresh_token from platform_token where partner_id = $1", partner_id(thin, "tiktok")
+    )
+    assert (stored, thin.platforms.tiktok.refreshed) == ("refresh-1", 1)
+
+
+async def test_no_transaction_waits_for_a_platform_that_gives_a_token(thin: Thin) -> None:
+    tiktok = thin.platforms.tiktok
+    tiktok.access, tiktok.hold = "another-than-ours", asyncio.Event()
+    await thin.tell("tiktok", an_order())
+    pulling = asyncio.create_task(thin.pull_once())
+    await tiktok.holding.wait()
+    async with asyncio.timeout(20):
+        await thin.authorise("tiktok", access_token="access-1", refresh_token="of-staff")
+    tiktok.hold.set()
+    await pulling
+    ((stored,),) = await thin.orders.fetch(
+        "select refresh_token from platform_token where partner_id = $1", partner_id(thin, "tiktok")
+    )
+    assert (stored, await thin.books("tiktok")) == ("of-staff", {"5764": ("upsert", {"SU-SU": 3})})
+
+
 @each_platform
 async def test_too_many_requests_a_broken_server_and_then_a_good_one(thin: Thin, adapter: str) -> None:
     thin.platform(adapter).troubles += [limited(7), broken(), broken()]
@@ -205,6 +242,55 @@ async def test_an_order_that_is_not_there_holds_up_no_other(thin: Thin, adapter:
     thin.platform(adapter).put(an_order("3"))
     await thin.pull_all()
     assert len(await thin.books(adapter)) == 5
+
+
+@pytest.mark.parametrize("trouble", [limited(0), broken()])
+async def test_what_a_platform_did_to_all_orders_makes_none_of_them_suspect(thin: Thin, trouble: Response) -> None:
+    tiktok = thin.platforms.tiktok
+    await thin.tell("tiktok", *(an_order(str(number)) for number in range(1, 41)))
+    for _ in range(5):
+        tiktok.troubles.append(trouble)
+        thin.ahead += timedelta(hours=1)
+        await thin.pull_once()
+    assert (len(await thin.waiting()), list(tiktok.troubles)) == (40, [])
+    await thin.pull_all()
+    assert len(await thin.books("tiktok")) == 40
+    assert len(tiktok.asked) <= 7
+
+
+async def test_a_platform_that_hangs_is_asked_by_one_job_and_holds_up_no_other(thin: Thin) -> None:
+    tiktok = thin.platforms.tiktok
+    await thin.tell("tiktok", an_order("1"))
+    tiktok.hold = asyncio.Event()
+    pulling = asyncio.create_task(thin.pull_once())
+    await tiktok.holding.wait()
+    await thin.tell("tiktok", an_order("2"))
+    await thin.tell("shopee", an_order("3"))
+    async with asyncio.timeout(20):
+        assert await thin.orders.run("pull_orders", datetime.now(UTC) + thin.ahead)
+        assert not await thin.orders.run("pull_orders", datetime.now(UTC) + thin.ahead)
+    assert (await thin.books("shopee"), tiktok.asked) == ({"3": ("upsert", {"SU-SU": 3})}, [["1"]])
+    tiktok.hold.set()
+    await pulling
+    await thin.pull_all()
+    assert set(await thin.books("tiktok")) == {"1", "2"}
+
+
+async def test_a_platform_that_fails_is_asked_less_and_less_often_until_it_answers(thin: Thin) -> None:
+    async def failures() -> int:
+        ((found,),) = await thin.orders.fetch(
+            "select failures from platform_token where partner_id = $1", partner_id(thin, "tiktok")
+        )
+        return int(found)
+
+    await thin.tell("tiktok", *(an_order(str(number)) for number in range(1, 9)))
+    for number in (1, 2, 3):
+        thin.platforms.tiktok.troubles.append(broken())
+        thin.ahead += timedelta(hours=1)
+        await thin.pull_once()
+        assert await failures() == number
+    await thin.pull_all()
+    assert await failures() == 0
 
 
 async def test_an_order_at_which_the_platform_fails_holds_up_no_other(thin: Thin) -> None:

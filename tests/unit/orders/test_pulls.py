@@ -14,7 +14,9 @@ from services.orders.domain.pulls import (
     STALE_ASKED,
     Outcome,
     again_at,
+    is_fault,
     is_settled,
+    next_at_once,
 )
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -50,3 +52,14 @@ def test_an_order_that_stays_older_than_its_push_is_taken_as_it_is() -> None:
 def test_an_order_that_is_not_there_is_looked_for_for_days() -> None:
     assert not is_settled(Outcome.MISSING, 1000, MISSING_FOR - timedelta(seconds=1))
     assert is_settled(Outcome.MISSING, 1, MISSING_FOR)
+
+
+def test_an_order_is_to_blame_only_for_what_is_said_of_it_or_where_it_was_asked_for_by_itself() -> None:
+    own = {Outcome.MISSING, Outcome.MALFORMED, Outcome.FAILED}
+    assert {one for one in Outcome if is_fault(one, 2)} == own
+    assert {one for one in Outcome if is_fault(one, 1)} == own | {Outcome.UNWELL, Outcome.REFUSED}
+
+
+def test_half_as_many_are_asked_for_where_all_failed_and_twice_as_many_after_success() -> None:
+    assert [next_at_once(1000, asked, failed=True) for asked in (50, 3, 2, 1)] == [25, 1, 1, 1]
+    assert [next_at_once(now, 1, failed=False) for now in (1, 25, 600, 1000)] == [2, 50, 1000, 1000]

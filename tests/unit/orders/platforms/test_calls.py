@@ -1,13 +1,21 @@
 """One answer of a platform, before anybody asks what it means."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from services.orders.domain.token import Token
-from services.orders.platforms.base import Access
-from services.orders.platforms.calls import LONGEST_WAIT_S, code_text, decode, retry_after_s
+from services.orders.platforms.base import Access, Unwell
+from services.orders.platforms.calls import (
+    LONGEST_WAIT_S,
+    code_text,
+    decode,
+    moment_at,
+    moment_in,
+    retry_after_s,
+    token_of,
+)
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 
@@ -46,3 +54,13 @@ def test_no_repr_shows_a_secret() -> None:
     access = Access("app-secret", Token("access-token", "refresh-token", NOW), {"app_key": "k"})
     for secret in ("app-secret", "access-token", "refresh-token"):
         assert secret not in repr(access)
+
+
+def test_a_token_whose_end_is_no_time_is_kept_all_the_same() -> None:
+    """The refresh token that it was given for is used up."""
+    answer = {"access_token": "a", "refresh_token": "b"}
+    for told in (None, "soon", 10**30, -(10**30)):
+        assert token_of(answer, moment_at(told, NOW)) == token_of(answer, moment_in(told, NOW)) == Token("a", "b", NOW)
+    assert (moment_at(60, NOW).timestamp(), moment_in("60", NOW) - NOW) == (60, timedelta(minutes=1))
+    with pytest.raises(Unwell, match="no_token"):
+        token_of({"access_token": "a", "refresh_token": ""}, NOW)
