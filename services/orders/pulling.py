@@ -19,7 +19,7 @@ from services.chassis.ledger import Ledger, Transaction
 from services.orders.adapters.base import Malformed
 from services.orders.desk import Desk, PartnerChanged
 from services.orders.domain.command import Kind, OrderCommand
-from services.orders.domain.pulls import Outcome, again_at, is_fault, is_settled, next_at_once
+from services.orders.domain.pulls import Outcome, again_at, is_fault, is_older, is_settled, next_at_once
 from services.orders.intake import Push
 from services.orders.metrics import PullMetrics
 from services.orders.platforms.base import (
@@ -256,7 +256,7 @@ def _result_of(trouble: Trouble) -> _Result:
 
 def _freshness(command: OrderCommand, told: Claimed) -> Outcome:
     """A platform may tell of a change before all of its copies know it."""
-    is_stale = command.kind is not Kind.CANCEL and command.revision.updated_at < told.updated_at
+    is_stale = command.kind is not Kind.CANCEL and is_older(command.revision.updated_at, told.updated_at)
     return Outcome.STALE if is_stale else Outcome.PULLED
 
 
