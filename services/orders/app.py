@@ -34,6 +34,8 @@ from services.orders.waiting import PromiseBoard
 
 PARTNERS_AT_ONCE = 4
 """Partners that one process pulls for side by side, so that one platform that hangs holds up none of the others."""
+SHOPS_AT_ONCE = 2
+"""Shops that one process reads side by side."""
 
 
 def _clock() -> datetime:
@@ -81,7 +83,7 @@ def _pulling(runtime: Runtime[OrdersSettings], desk: Desk, client: httpx.AsyncCl
         Job("pull_orders", 0.5, puller.pull_due),
         *[Job("pull_orders", 5.0, puller.pull_due)] * (PARTNERS_AT_ONCE - 1),
         Job("count_pulls", 5.0, puller.count),
-        Job("reconcile_shops", 5.0, reconciler.reconcile_due),
+        *[Job("reconcile_shops", 5.0, reconciler.reconcile_due)] * SHOPS_AT_ONCE,
         Job("count_shops", 15.0, reconciler.count),
     ]
 

@@ -19,7 +19,7 @@ from services.chassis.ledger import Ledger, Transaction
 from services.orders.adapters.base import Malformed
 from services.orders.desk import Desk, PartnerChanged
 from services.orders.domain.command import Kind, OrderCommand
-from services.orders.domain.pulls import Outcome, again_at, is_fault, is_settled, next_at_once
+from services.orders.domain.pulls import Outcome, again_at, is_fault, is_older, is_settled, next_at_once
 from services.orders.intake import Push
 from services.orders.metrics import PullMetrics
 from services.orders.platforms.base import (
@@ -46,8 +46,8 @@ BATCH_S = 45.0
 """The longest that one batch may take at the platform."""
 LEASE = timedelta(seconds=90)
 """After this, what a process that died had in hand is pulled by another one. Longer than BATCH_S."""
-REFUSED_WAIT = timedelta(minutes=10)
-"""How long a platform is left alone that will not answer before somebody changes something."""
+UNAUTHORISED_WAIT = timedelta(minutes=10)
+"""How long a platform is left alone that will not answer before the seller authorises the app again."""
 LIMITED_WAIT = timedelta(seconds=30)
 """The same where it says that it was asked too often, and not for how long to wait."""
 NOT_FOUND = "not_found"
@@ -200,12 +200,12 @@ class Puller:
     def _leave_alone(self, claim: Claim, trouble: Trouble) -> datetime:
         """The platform is not asked for the partner's other orders before it may help.
 
-        What it refuses of an order that was asked for by itself is that order's business.
+        What it refuses may be one order's business: that is found as where it fails, see `_next_pace`.
         """
         if isinstance(trouble, Limited):
             wait = timedelta(seconds=trouble.wait_s) if trouble.wait_s is not None else LIMITED_WAIT
-        elif isinstance(trouble, Unauthorised) or (isinstance(trouble, Refused) and not claim.is_last_resort):
-            wait = REFUSED_WAIT
+        elif isinstance(trouble, Unauthorised):
+            wait = UNAUTHORISED_WAIT
         else:
             return self._clock()
         not_before = self._clock() + wait
@@ -256,7 +256,7 @@ def _result_of(trouble: Trouble) -> _Result:
 
 def _freshness(command: OrderCommand, told: Claimed) -> Outcome:
     """A platform may tell of a change before all of its copies know it."""
-    is_stale = command.kind is not Kind.CANCEL and command.revision.updated_at < told.updated_at
+    is_stale = command.kind is not Kind.CANCEL and is_older(command.revision.updated_at, told.updated_at)
     return Outcome.STALE if is_stale else Outcome.PULLED
 
 

@@ -28,9 +28,9 @@ from services.orders.store.reconciliations import Claim
 
 log = logging.getLogger(__name__)
 
-READING_S = 540.0
+READING_S = 45.0
 """The longest that one shop is read at a stretch; the next time it goes on from there."""
-LEASE = timedelta(minutes=10)
+LEASE = timedelta(seconds=90)
 """After this, a shop that a process left is read by another one. Longer than READING_S."""
 OVERLAP = timedelta(minutes=10)
 """What is read again: changes of which the shop wrote the time before others could see them."""
@@ -41,6 +41,10 @@ REFUSED_WAIT = timedelta(minutes=30)
 _JSON = {"content-type": "application/json"}
 _LIVING, _TRASHED = _JSON | {"x-wc-webhook-topic": "order.restored"}, _JSON | {"x-wc-webhook-topic": "order.updated"}
 """An order that a shop lists is there, whatever was pushed of its deletion."""
+
+
+class Unfinished(Unwell):
+    """There is more to read than there was time for."""
 
 
 class Reconciler:
@@ -73,7 +77,7 @@ class Reconciler:
             async with asyncio.timeout(READING_S):
                 await self._read(claim)
         except TimeoutError:
-            trouble = Unwell("too_long")
+            trouble = Unfinished("too_long")
         except Trouble as found:
             trouble = found
         await self._settle(claim, trouble)
@@ -160,6 +164,8 @@ class Reconciler:
     def _wait(self, trouble: Trouble, attempts: int, now: datetime) -> timedelta:
         if isinstance(trouble, Refused):
             return REFUSED_WAIT
+        if isinstance(trouble, Unfinished):
+            return timedelta(0)  # it is read on after the others that are due
         if isinstance(trouble, Limited) and trouble.wait_s is not None:
             return timedelta(seconds=trouble.wait_s)
         return min(again_at(attempts, now, self._chance) - now, self._every)

@@ -67,6 +67,11 @@ def next_at_once(at_once: int, asked: int, failed: bool) -> int:
     return max(asked // 2, 1) if failed else min(at_once * 2, MOST_AT_ONCE)
 
 
+def is_older(pulled: datetime, told: datetime) -> bool:
+    """Whether what was pulled is older than its push says. Some APIs have seconds where their pushes have less."""
+    return pulled.replace(microsecond=0) < told.replace(microsecond=0)
+
+
 def is_settled(outcome: Outcome, attempts: int, waited: timedelta) -> bool:
     """Whether nothing more is to be asked, after `attempts` since the newest push and `waited` since the oldest."""
     match outcome:

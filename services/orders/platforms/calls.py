@@ -101,7 +101,7 @@ def retry_after_s(text: str, now: datetime) -> float | None:
         return min(float(text), LONGEST_WAIT_S)
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     wait_s = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds()
     return min(max(wait_s, 0.0), LONGEST_WAIT_S)

@@ -10,6 +10,7 @@ import pytest
 from starlette.responses import RedirectResponse, Response
 
 from infra.local.stack import Stack
+from services.orders import reconciling
 from tests.integration.orders.conftest import CANONICAL_SKUS, Orders, Shop, market
 from tests.support import platform_apis as fakes
 from tests.support.platform_apis import broken, limited
@@ -140,6 +141,17 @@ async def test_an_order_that_was_restored_comes_back_though_its_push_was_missed(
     woo.put(1, later(2))
     await woo.reconcile()
     assert await woo.books() == {"1": ("ordered", 2)}
+
+
+async def test_a_shop_with_much_to_read_is_read_on_at_once(woo: Woo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconciling, "READING_S", 0)
+    for _ in range(6):
+        assert await woo.orders.run("reconcile_shops", datetime.now(UTC))
+    assert (await woo.row())["last_error"] == "too_long"
+    monkeypatch.undo()
+    woo.put(1, later())
+    assert await woo.orders.run("reconcile_shops", datetime.now(UTC))
+    assert set(await woo.books()) == {"1"}
 
 
 async def test_no_order_is_skipped_though_the_list_moves_while_it_is_read(woo: Woo) -> None:

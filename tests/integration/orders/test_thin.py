@@ -303,6 +303,17 @@ async def test_an_order_at_which_the_platform_fails_holds_up_no_other(thin: Thin
     assert await thin.waiting() == {"2": "http_500"}
 
 
+async def test_a_refused_order_stops_the_others_of_its_seller_for_seconds(thin: Thin) -> None:
+    tiktok = thin.platforms.tiktok
+    tiktok.poison, tiktok.poison_answer = "2", JSONResponse({"code": 105005, "data": None}, 403)
+    await thin.tell("tiktok", *(an_order(str(number)) for number in range(1, 9)))
+    for _ in range(3):  # 8, 4 and 2 orders
+        thin.ahead += timedelta(minutes=15)
+        await thin.pull_once()
+        (next_call_at,) = (await thin.orders.fetch("select max(next_call_at) from platform_token"))[0]
+        assert next_call_at < datetime.now(UTC) + timedelta(minutes=1)
+
+
 async def test_an_order_that_the_platform_refuses_does_not_keep_it_from_the_others_for_long(thin: Thin) -> None:
     tiktok = thin.platforms.tiktok
     tiktok.poison, tiktok.poison_answer = "2", JSONResponse({"code": 105005, "data": None}, 403)

@@ -15,6 +15,7 @@ from services.orders.domain.pulls import (
     Outcome,
     again_at,
     is_fault,
+    is_older,
     is_settled,
     next_at_once,
 )
@@ -63,3 +64,8 @@ def test_an_order_is_to_blame_only_for_what_is_said_of_it_or_where_it_was_asked_
 def test_half_as_many_are_asked_for_where_all_failed_and_twice_as_many_after_success() -> None:
     assert [next_at_once(1000, asked, failed=True) for asked in (50, 3, 2, 1)] == [25, 1, 1, 1]
     assert [next_at_once(now, 1, failed=False) for now in (1, 25, 600, 1000)] == [2, 50, 1000, 1000]
+
+
+def test_what_was_pulled_is_compared_with_its_push_by_the_second() -> None:
+    told = NOW + timedelta(milliseconds=1750)
+    assert [is_older(NOW + timedelta(seconds=wait_s), told) for wait_s in (0, 1, 2)] == [True, False, False]

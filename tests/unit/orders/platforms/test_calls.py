@@ -30,6 +30,7 @@ NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
         ("Mon, 23 Nov 2026 05:00:00 GMT", 0),
         ("", None),
         ("soon", None),
+        ("Mon, 23 Nov 2026 06:00:30 +99999999999999", None),
         ("-5", None),
     ],
 )
