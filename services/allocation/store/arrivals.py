@@ -118,19 +118,6 @@ async def save_line_lots(conn: Connection, parts: Mapping[UUID, Sequence[Part]])
     await conn.copy_records_to_table("line_lot", records=rows, columns=columns)
 
 
-async def list_line_lots(reader: Reader, order_ids: Collection[UUID]) -> dict[tuple[UUID, int, UUID], dict[str, int]]:
-    """By order, line number and offer: the lots that fill the line, with the steps of each."""
-    rows = await reader.fetch(
-        "select order_id, line_no, offer_id, lot, quantity_steps from line_lot where order_id = any($1::uuid[]) "
-        'order by order_id, line_no, offer_id, lot collate "C"',
-        list(order_ids),
-    )
-    lots: dict[tuple[UUID, int, UUID], dict[str, int]] = {}
-    for row in rows:
-        lots.setdefault((row["order_id"], row["line_no"], row["offer_id"]), {})[row["lot"]] = row["quantity_steps"]
-    return lots
-
-
 async def list_accepted(reader: Reader, day: Day, offer_ids: Collection[UUID]) -> dict[Place, tuple[str, int]]:
     """By offer of the day and household: the lot, and what was accepted of it."""
     rows = await reader.fetch(

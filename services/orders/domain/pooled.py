@@ -300,7 +300,7 @@ def totals(whole: Whole, parts: Mapping[UUID, Order]) -> Iterator[TotalLine]:
         own = tuple(answering.get(wanted.line_no, ()))
         reason = reasons.get(wanted.line_no)
         if not own and reason is None:
-            reason = next((_refusal(order, wanted) for order in parts.values() if _refusal(order, wanted)), None)
+            reason = next(filter(None, (_refusal(order, wanted) for order in parts.values())), None)
         yield TotalLine(wanted, own, reason)
     for seat, line in beside:
         yield TotalLine(None, ((seat, line),))
