@@ -17,7 +17,6 @@ from services.chassis.faults import Backoff, is_weather
 from services.chassis.ledger import Ledger, Transaction
 from services.notify import announce, endpoint_health, texts
 from services.notify.channels import Batch, Channel
-from services.notify.channels.email import Letter
 from services.notify.channels.webhook import Push
 from services.notify.clock import Clock
 from services.notify.domain.delivery import (
@@ -33,6 +32,7 @@ from services.notify.domain.delivery import (
 )
 from services.notify.domain.facts import BasketFacts, EndpointFacts
 from services.notify.domain.links import Links
+from services.notify.domain.messages import Message
 from services.notify.domain.notices import BASKET, ENDPOINT_IS_DISABLED, Claim
 from services.notify.domain.partner_messages import message
 from services.notify.metrics import NoticeMetrics
@@ -45,7 +45,7 @@ BATCH = 50
 M = TypeVar("M")
 
 
-def letter(links: Links, claim: Claim) -> Letter | Refused:
+def letter(links: Links, claim: Claim) -> Message | Refused:
     """A claimed notice to a household or to staff as a letter, or why there can be none.
 
     A basket that is told now is answered until so and so.
@@ -61,17 +61,17 @@ def letter(links: Links, claim: Claim) -> Letter | Refused:
     link = links.url(contact.household_id, facts.delivery_day, facts.reply_by_at) if facts.reply_by_at else None
     text = texts.basket(facts, contact.display_name, contact.language, claim.replaces, link)
     sender = texts.one_line(facts.cooperative)
-    return Letter(
-        claim.notice.notice_id, contact.email, contact.display_name, sender, contact.language, text.subject, text.body
+    return Message(
+        claim.notice.notice_id, claim.notice.kind, contact.email, contact.display_name, sender, contact.language, text
     )
 
 
-def _letter_to_staff(claim: Claim, facts: EndpointFacts) -> Letter | Refused:
+def _letter_to_staff(claim: Claim, facts: EndpointFacts) -> Message | Refused:
     to = claim.staff
     if to is None:
         return Refused("no_contact")
     text = texts.endpoint_disabled(facts, to.display_name, to.language)
-    return Letter(claim.notice.notice_id, to.email, to.display_name, "Chợ Phiên", to.language, text.subject, text.body)
+    return Message(claim.notice.notice_id, claim.notice.kind, to.email, to.display_name, "Chợ Phiên", to.language, text)
 
 
 def push(claim: Claim) -> Push | Refused | Overtaken:

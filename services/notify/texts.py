@@ -4,7 +4,6 @@ Text is NFC throughout, and a name that came with line breaks becomes one line.
 """
 
 import unicodedata
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from services.notify.domain import english, vietnamese
 from services.notify.domain.endpoints import GONE
 from services.notify.domain.facts import BasketFacts, BasketItem, EndpointFacts, Load, Stop, stops
+from services.notify.domain.messages import Text
 
 LANGUAGES: dict[str, Any] = {"vi": vietnamese, "en": english}
 """Each language with the module that writes its quantities, days and times."""
@@ -27,14 +27,6 @@ pages = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A subject of one line and a body of several."""
-
-    subject: str
-    body: str
 
 
 def one_line(text: str) -> str:

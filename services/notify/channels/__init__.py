@@ -22,17 +22,17 @@ class Batch:
     begun: set[UUID] = field(default_factory=set)
     outcomes: dict[UUID, Outcome] = field(default_factory=dict)
 
-    def begin(self, notice_id: UUID) -> bool:
+    def begin(self, message_id: UUID) -> bool:
         """To be asked before each message; where it is false, the message must be left alone."""
         if not self.may_begin():
             return False
-        self.begun.add(notice_id)
+        self.begun.add(message_id)
         faultpoints.reach("mid_send")
         return True
 
-    def report(self, notice_id: UUID, outcome: Outcome) -> None:
+    def report(self, message_id: UUID, outcome: Outcome) -> None:
         """What came of a message that was begun."""
-        self.outcomes[notice_id] = outcome
+        self.outcomes[message_id] = outcome
 
 
 class Channel(Protocol[M]):
@@ -41,6 +41,10 @@ class Channel(Protocol[M]):
     @property
     def name(self) -> str:
         """As it stands in events and tables."""
+
+    @property
+    def resend_is_safe(self) -> bool:
+        """Whether a receiver recognises a message that comes again, so that one of unknown outcome may be repeated."""
 
     async def send(self, messages: Sequence[M], batch: Batch) -> None:
         """Sends the messages and reports on each; raises nothing for what a peer does."""

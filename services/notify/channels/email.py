@@ -14,7 +14,6 @@ from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from email.utils import format_datetime
 from typing import Literal
-from uuid import UUID
 
 import aiosmtplib
 
@@ -22,20 +21,8 @@ from services.chassis import faultpoints
 from services.notify.channels import Batch
 from services.notify.clock import Clock
 from services.notify.domain.delivery import Accepted, Failed, Outcome, Refused, Unknown
+from services.notify.domain.messages import Message
 from services.notify.domain.notices import EMAIL
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """One message to one household; what it holds is never printed."""
-
-    notice_id: UUID
-    to: str = field(repr=False)
-    to_name: str = field(repr=False)
-    from_name: str
-    language: str
-    subject: str = field(repr=False)
-    body: str = field(repr=False)
 
 
 class _FailedBeforeData(Exception):
@@ -62,8 +49,9 @@ class EmailChannel:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     name: str = EMAIL
+    resend_is_safe: bool = False
 
-    async def send(self, messages: Sequence[Letter], batch: Batch) -> None:
+    async def send(self, messages: Sequence[Message], batch: Batch) -> None:
         """One after the other over one connection, which is made anew where it broke."""
         client = aiosmtplib.SMTP(
             hostname=self.host,
@@ -81,9 +69,9 @@ class EmailChannel:
                 if unreachable is None and not client.is_connected and batch.may_begin():
                     unreachable = await self._connect(client)
                 if unreachable is not None:
-                    batch.report(letter.notice_id, unreachable)
-                elif batch.begin(letter.notice_id):
-                    batch.report(letter.notice_id, await self._send_one(client, letter))
+                    batch.report(letter.message_id, unreachable)
+                elif batch.begin(letter.message_id):
+                    batch.report(letter.message_id, await self._send_one(client, letter))
         finally:
             if client.is_connected:
                 with contextlib.suppress(OSError, aiosmtplib.SMTPException):
@@ -101,7 +89,7 @@ class EmailChannel:
             return Failed("connection_timed_out" if isinstance(error, TimeoutError) else "connection_failed")
         return None
 
-    async def _send_one(self, client: aiosmtplib.SMTP, letter: Letter) -> Outcome:
+    async def _send_one(self, client: aiosmtplib.SMTP, letter: Message) -> Outcome:
         try:
             message = self.compose(letter).as_bytes()
         except (ValueError, MessageError):
@@ -128,7 +116,7 @@ class EmailChannel:
         said = f"{response.code} {response.message}"
         return Accepted(self.clock(), str(response.code) if "@" in said else said[:200])
 
-    async def _give_envelope(self, client: aiosmtplib.SMTP, letter: Letter) -> None:
+    async def _give_envelope(self, client: aiosmtplib.SMTP, letter: Message) -> None:
         await client.mail(self.sender)
         try:
             await client.rcpt(letter.to)
@@ -145,17 +133,17 @@ class EmailChannel:
         except (OSError, aiosmtplib.SMTPException):
             client.close()
 
-    def compose(self, letter: Letter) -> EmailMessage:
-        """The message as it goes out; its Message-ID is that of the notice, however often it is tried."""
+    def compose(self, letter: Message) -> EmailMessage:
+        """The message as it goes out; its Message-ID is the message's, however often it is tried."""
         message = EmailMessage(policy=SMTP_POLICY)
         message["From"] = _address(letter.from_name, self.sender)
         message["To"] = _address(letter.to_name, letter.to)
-        message["Subject"] = letter.subject
-        message["Message-ID"] = f"<{letter.notice_id}@{self._domain}>"
+        message["Subject"] = letter.text.subject
+        message["Message-ID"] = f"<{letter.message_id}@{self._domain}>"
         message["Date"] = format_datetime(self.clock())
         message["Auto-Submitted"] = "auto-generated"
         message["Content-Language"] = letter.language
-        message.set_content(letter.body, cte="quoted-printable")  # not every server takes 8 bits
+        message.set_content(letter.text.body, cte="quoted-printable")  # not every server takes 8 bits
         return message
 
     @property

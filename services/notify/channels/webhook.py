@@ -41,6 +41,7 @@ class WebhookChannel:
     """`client` has the time limit of an attempt."""
 
     name = WEBHOOK
+    resend_is_safe = True
 
     def __init__(self, clock: Clock, client: OutboundClient) -> None:
         self._clock, self._client = clock, client

@@ -17,6 +17,13 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """The provider took it. Whether it arrived it says later, in a receipt under its own id or under ours."""
+
+    provider_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """Certainly not delivered; another attempt may help. `ours`: the receiver was not even asked."""
 
@@ -38,10 +45,15 @@ class Throttled:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Certainly not delivered, and another attempt is no use. `gone`: nothing should ever be sent there again."""
+    """Certainly not delivered, and another attempt is no use. `gone`: nothing should ever be sent there again.
+
+    `ours`: our own account or set-up is at fault (no balance, a template that is not approved), which an operator has
+    to see to; the receiver is not to blame.
+    """
 
     reason: str
     gone: bool = False
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +73,7 @@ class Overtaken:
     """The attempt was not made: a newer message says all that this one could."""
 
 
-Outcome = Accepted | Failed | Throttled | Refused | Unknown | NotBegun | Overtaken
+Outcome = Accepted | Sent | Failed | Throttled | Refused | Unknown | NotBegun | Overtaken
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +128,8 @@ def decide(outcome: Outcome, attempts: int, queued_at: datetime, plan: RetryPlan
     match outcome:
         case Accepted(at, receipt):
             return Verdict("told", "told", attempts, now, receipt=receipt, told_at=at)
+        case Sent(provider_id):
+            return Verdict("sent", "queued", attempts, now, receipt=provider_id)
         case Refused(reason):
             return Verdict("refused", "undeliverable", attempts, now, reason, reason)
         case NotBegun():
