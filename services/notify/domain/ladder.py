@@ -1,0 +1,214 @@
+"""The ladder: by which way a notice goes next, until when that way has time, and when a person has to call instead.
+
+One way is under way at a time. The next one begins when the last one is certain not to have arrived, or has had its
+time without a receipt; a way whose outcome nobody knows is the last, because another one might tell the same twice.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from services.notify.domain.delivery import (
+    Accepted,
+    Failed,
+    NotBegun,
+    Outcome,
+    Overtaken,
+    Refused,
+    Sent,
+    Throttled,
+    Unknown,
+)
+
+QUEUED, SENDING, SENT, UNKNOWN = "queued", "sending", "sent", "unknown"
+TOLD, REFUSED, LAPSED, SUPERSEDED = "told", "refused", "lapsed", "superseded"
+"""What a delivery can be. `sent`: the provider has it and a receipt is awaited; `lapsed`: it has had its time."""
+
+SILENT = frozenset({"email", "webhook"})
+"""Channels that wake nobody, and need not wait for quiet hours to end."""
+
+SHORTEST_STEP = timedelta(minutes=2)
+LAST_STEP = timedelta(hours=12)
+"""The last way has nothing after it, and goes on trying while a person calls."""
+
+_WAITS = tuple(timedelta(seconds=s) for s in (30, 60, 120, 240, 480, 900))
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a cooperative sets: how long one way has, when people call, how long changes gather, when to remind."""
+
+    step: timedelta = timedelta(minutes=15)
+    call_before: timedelta = timedelta(minutes=45)
+    gather: timedelta = timedelta(seconds=20)
+    remind_before: timedelta = timedelta(minutes=90)
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """Hours of the day in which nobody wants to be woken; they may go over midnight."""
+
+    start: time
+    end: time
+
+    def over_at(self, now: datetime, zone: ZoneInfo) -> datetime:
+        """When they are over; `now` where they are not going on."""
+        local = now.astimezone(zone)
+        clock = local.time().replace(tzinfo=None)
+        inside = self.start <= clock < self.end if self.start < self.end else clock >= self.start or clock < self.end
+        if self.start == self.end or not inside:
+            return now
+        end = datetime.combine(local.date(), self.end, zone)
+        return (end if end > local else datetime.combine(local.date() + timedelta(days=1), self.end, zone)).astimezone(
+            now.tzinfo
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One contact by one channel, with consent; the ladder is a sequence of them, the preferred one first."""
+
+    contact_id: UUID
+    channel: str
+    quiet: Quiet | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of one way so far; `step_by_at` is until when it has time."""
+
+    delivery_id: UUID
+    contact_id: UUID
+    channel: str
+    state: str
+    step_by_at: datetime
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Something is under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """By this way next; not before `begin_at`, and with time until `step_by_at`."""
+
+    way: Way
+    begin_at: datetime
+    step_by_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """No channel is left: `undeliverable` is certain, `unknown` may have arrived. A person calls."""
+
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is next, and which deliveries have had their time."""
+
+    next: Wait | Go | Call
+    lapsed: tuple[UUID, ...] = field(default=())
+
+
+def alarm_at(
+    made_at: datetime, reply_by_at: datetime | None, arrive_by_at: datetime | None, policy: Policy
+) -> datetime | None:
+    """From when on a notice that has not been told is for a person to tell; None: it does not press.
+
+    So long before the last moment to answer (or, where no answer is asked for, before the goods must be there) that
+    there is time to call, but never before the first way had its time.
+    """
+    deadline = reply_by_at or arrive_by_at
+    return max(deadline - policy.call_before, made_at + policy.step) if deadline else None
+
+
+def climb(
+    ways: Sequence[Way],
+    deliveries: Collection[Delivery],
+    policy: Policy,
+    alarm_at: datetime | None,
+    zone: ZoneInfo,
+    now: datetime,
+) -> Decision:
+    """What is next for a notice that has not been told."""
+    late = [d for d in deliveries if d.state in (QUEUED, SENT) and d.step_by_at <= now]
+    if any(d.state == UNKNOWN and d.step_by_at <= now for d in deliveries):
+        return Decision(Call("unknown", "outcome_unknown"), tuple(d.delivery_id for d in late))
+    under_way = [d for d in deliveries if d.state in (QUEUED, SENDING, SENT, UNKNOWN) and d not in late]
+    lapsed = tuple(d.delivery_id for d in late)
+    if under_way:
+        return Decision(Wait(), lapsed)
+    tried = {(d.contact_id, d.channel) for d in deliveries if d.state != SUPERSEDED}
+    left = [way for way in ways if (way.contact_id, way.channel) not in tried]
+    if left:
+        return Decision(_go(left, policy, alarm_at, zone, now), lapsed)
+    return Decision(Call("undeliverable", _why_not(deliveries)), lapsed)
+
+
+def _go(left: Sequence[Way], policy: Policy, alarm_at: datetime | None, zone: ZoneInfo, now: datetime) -> Go:
+    way = left[0]
+    begin_at = now
+    if way.quiet is not None and way.channel not in SILENT:
+        over_at = way.quiet.over_at(now, zone)
+        begin_at = over_at if alarm_at is None or over_at < alarm_at else now
+    if len(left) == 1:
+        return Go(way, begin_at, begin_at + LAST_STEP)
+    span = policy.step
+    if alarm_at is not None:
+        span = min(span, max((alarm_at - begin_at) // len(left), SHORTEST_STEP))
+    return Go(way, begin_at, begin_at + span)
+
+
+def _why_not(deliveries: Collection[Delivery]) -> str:
+    tried = [d for d in deliveries if d.state in (REFUSED, LAPSED, QUEUED, SENT)]
+    if not tried:
+        return "no_contact"
+    last = max(tried, key=lambda d: d.step_by_at)
+    return last.reason or ("no_receipt" if last.state != REFUSED else "refused")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of a delivery after an attempt. `told_at` is when the receipt came."""
+
+    state: str
+    attempts: int
+    next_at: datetime
+    reason: str | None = None
+    provider_id: str | None = None
+    told_at: datetime | None = None
+
+
+def judge(
+    outcome: Outcome, attempts: int, step_by_at: datetime, resend_is_safe: bool, receipt_may_come: bool, now: datetime
+) -> Verdict:
+    """`attempts` counts the one that came to this outcome.
+
+    A wait that would outlast the step ends it: the next way is sooner. An unknown outcome waits for a receipt where
+    one may come, and is repeated where the receiver knows repetitions.
+    """
+    match outcome:
+        case Accepted(at, receipt):
+            return Verdict(TOLD, attempts, now, provider_id=receipt, told_at=at)
+        case Sent(provider_id):
+            return Verdict(SENT, attempts, now, provider_id=provider_id)
+        case Refused(reason):
+            return Verdict(REFUSED, attempts, now, reason)
+        case Overtaken():
+            return Verdict(SUPERSEDED, attempts - 1, now)
+        case NotBegun():
+            return Verdict(QUEUED, attempts - 1, now)
+        case Unknown(reason) if not resend_is_safe:
+            return Verdict(UNKNOWN, attempts, now if not receipt_may_come else step_by_at, reason)
+        case Throttled(reason, pause, asked=True):
+            again_at, attempts = now + pause, attempts - 1
+        case Unknown(reason) | Failed(reason) | Throttled(reason):
+            again_at = now + _WAITS[min(attempts, len(_WAITS)) - 1]
+    return Verdict(QUEUED if again_at < step_by_at else LAPSED, attempts, again_at, reason)

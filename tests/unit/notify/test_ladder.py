@@ -1,0 +1,162 @@
+"""By which way a notice goes next, and when a person has to call."""
+
+from datetime import UTC, datetime, time, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.notify.domain.delivery import Accepted, Failed, NotBegun, Outcome, Refused, Sent, Throttled, Unknown
+from services.notify.domain.ladder import (
+    LAPSED,
+    LAST_STEP,
+    QUEUED,
+    REFUSED,
+    SENT,
+    SHORTEST_STEP,
+    TOLD,
+    UNKNOWN,
+    Call,
+    Delivery,
+    Go,
+    Policy,
+    Quiet,
+    Wait,
+    Way,
+    alarm_at,
+    climb,
+    judge,
+)
+
+ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
+NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)  # 17:00 in Sơn La
+MINUTE = timedelta(minutes=1)
+POLICY = Policy()
+WAYS = tuple(Way(UUID(int=contact), channel) for contact in (1, 2) for channel in ("zalo", "sms", "email"))
+
+
+def go(decision: object) -> Go:
+    assert isinstance(decision, Go)
+    return decision
+
+
+def delivery(way: Way, state: str, step_by_at: datetime, reason: str | None = None) -> Delivery:
+    number = WAYS.index(way) if way in WAYS else 99
+    return Delivery(UUID(int=number), way.contact_id, way.channel, state, step_by_at, reason)
+
+
+def test_the_preferred_way_comes_first_and_has_the_time_of_a_step() -> None:
+    found = go(climb(WAYS, (), POLICY, None, ZONE, NOW).next)
+    assert (found.way, found.begin_at, found.step_by_at) == (WAYS[0], NOW, NOW + POLICY.step)
+
+
+def test_without_a_receipt_in_time_the_next_way_begins() -> None:
+    tried = [delivery(WAYS[0], SENT, NOW - MINUTE)]
+    decision = climb(WAYS, tried, POLICY, None, ZONE, NOW)
+    assert (go(decision.next).way, decision.lapsed) == (WAYS[1], (tried[0].delivery_id,))
+
+
+def test_an_unknown_outcome_is_the_last_way() -> None:
+    waits = climb(WAYS, [delivery(WAYS[0], UNKNOWN, NOW + MINUTE)], POLICY, None, ZONE, NOW)
+    assert waits.next == Wait()
+    calls = climb(WAYS, [delivery(WAYS[0], UNKNOWN, NOW)], POLICY, None, ZONE, NOW)
+    assert calls.next == Call("unknown", "outcome_unknown")
+
+
+def test_nobody_to_write_to_is_for_a_person_at_once() -> None:
+    assert climb((), (), POLICY, None, ZONE, NOW).next == Call("undeliverable", "no_contact")
+
+
+def test_the_call_list_says_why_the_last_way_failed() -> None:
+    tried = [delivery(WAYS[0], REFUSED, NOW, "zalo_-114"), delivery(WAYS[1], LAPSED, NOW + MINUTE, "esms_100")]
+    assert climb(WAYS[:2], tried, POLICY, None, ZONE, NOW).next == Call("undeliverable", "esms_100")
+
+
+def test_ways_share_the_time_before_the_alarm() -> None:
+    found = go(climb(WAYS[:3], (), POLICY, NOW + 30 * MINUTE, ZONE, NOW).next)
+    assert found.step_by_at == NOW + 10 * MINUTE
+
+
+def test_a_way_has_two_minutes_even_when_time_is_over() -> None:
+    assert go(climb(WAYS, (), POLICY, NOW - MINUTE, ZONE, NOW).next).step_by_at == NOW + SHORTEST_STEP
+
+
+def test_the_last_way_goes_on_while_a_person_calls() -> None:
+    found = go(climb(WAYS[:1], (), POLICY, NOW + MINUTE, ZONE, NOW).next)
+    assert found.step_by_at == NOW + LAST_STEP
+
+
+def test_quiet_hours_are_kept_unless_it_would_be_too_late() -> None:
+    quiet = Quiet(time(16), time(5))
+    way, other = Way(UUID(int=1), "sms", quiet), Way(UUID(int=1), "email", quiet)
+    morning = datetime(2026, 11, 23, 22, tzinfo=UTC)
+    assert go(climb([way], (), POLICY, None, ZONE, NOW).next).begin_at == morning
+    assert go(climb([way], (), POLICY, NOW + 60 * MINUTE, ZONE, NOW).next).begin_at == NOW
+    assert go(climb([other], (), POLICY, None, ZONE, NOW).next).begin_at == NOW
+
+
+def test_a_person_has_time_to_call_before_the_deadline() -> None:
+    assert alarm_at(NOW, NOW + 120 * MINUTE, None, POLICY) == NOW + 75 * MINUTE
+    assert alarm_at(NOW, None, NOW + 120 * MINUTE, POLICY) == NOW + 75 * MINUTE
+    assert alarm_at(NOW, NOW + 10 * MINUTE, None, POLICY) == NOW + POLICY.step
+    assert alarm_at(NOW, None, None, POLICY) is None
+
+
+@given(st.times(), st.times(), st.timedeltas(timedelta(0), timedelta(days=3)))
+def test_quiet_hours_end_within_a_day_and_outside_of_them(start: time, end: time, later: timedelta) -> None:
+    quiet, now = Quiet(start, end), NOW + later
+    over_at = quiet.over_at(now, ZONE)
+    assert now <= over_at <= now + timedelta(days=1)
+    assert quiet.over_at(over_at, ZONE) == over_at
+
+
+OUTCOMES: tuple[Outcome, ...] = (
+    Accepted(NOW, "250"), Sent("1"), Failed("http_500"), Throttled("http_429", timedelta(hours=9), asked=True),
+    Throttled("http_429", MINUTE, asked=False), Refused("http_400"), Unknown(), NotBegun(),
+)  # fmt: skip
+
+
+@given(
+    st.permutations(WAYS).flatmap(lambda ways: st.integers(0, len(ways)).map(lambda n: tuple(ways[:n]))),
+    st.data(),
+    st.none() | st.integers(-60, 300),
+)
+def test_every_story_ends_told_or_with_a_call_and_no_way_is_taken_twice(
+    ways: tuple[Way, ...], data: st.DataObject, alarm_in: int | None
+) -> None:
+    now, alarm = NOW, None if alarm_in is None else NOW + alarm_in * MINUTE
+    made: dict[UUID, Delivery] = {}
+    attempts: dict[UUID, int] = {}
+    taken: list[Way] = []
+    for _ in range(2000):
+        decision = climb(ways, tuple(made.values()), POLICY, alarm, ZONE, now)
+        for late in decision.lapsed:
+            made[late] = delivery(WAYS[late.int], LAPSED, made[late].step_by_at)
+        if isinstance(decision.next, Call):
+            unknown = any(d.state == UNKNOWN for d in made.values())
+            assert (decision.next.state == "unknown") is unknown
+            assert unknown or taken == list(ways)
+            return
+        if isinstance(decision.next, Go):
+            step = decision.next
+            assert not any(d.state in (QUEUED, SENT, UNKNOWN) for d in made.values())
+            assert step.begin_at + SHORTEST_STEP <= step.step_by_at
+            taken.append(step.way)
+            made[UUID(int=WAYS.index(step.way))] = delivery(step.way, QUEUED, step.step_by_at)
+        (current,) = [d for d in made.values() if d.state in (QUEUED, SENT, UNKNOWN)]
+        way = WAYS[current.delivery_id.int]
+        if current.state == QUEUED:
+            tries = attempts[current.delivery_id] = attempts.get(current.delivery_id, 0) + 1
+            outcome = data.draw(st.sampled_from(OUTCOMES))
+            verdict = judge(outcome, tries, current.step_by_at, way.channel == "sms", way.channel == "zalo", now)
+            attempts[current.delivery_id] = verdict.attempts
+            if verdict.state == TOLD:
+                return
+            until = min(current.step_by_at, verdict.next_at) if verdict.state == UNKNOWN else current.step_by_at
+            made[current.delivery_id] = delivery(way, verdict.state, until, verdict.reason)
+            now = max(now, min(verdict.next_at, current.step_by_at)) if verdict.state == QUEUED else now
+            now += timedelta(seconds=1)
+        else:
+            now = max(now, current.step_by_at)
+    raise AssertionError("no end")
