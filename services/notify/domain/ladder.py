@@ -6,10 +6,10 @@ time without a receipt; a way whose outcome nobody knows is the last, because an
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
+from services.notify.domain.contacts import Step
 from services.notify.domain.delivery import (
     Accepted,
     Failed,
@@ -42,37 +42,8 @@ class Policy:
 
     step: timedelta = timedelta(minutes=15)
     call_before: timedelta = timedelta(minutes=45)
-    gather: timedelta = timedelta(seconds=20)
+    gather: timedelta = timedelta(0)
     remind_before: timedelta = timedelta(minutes=90)
-
-
-@dataclass(frozen=True, slots=True)
-class Quiet:
-    """Hours of the day in which nobody wants to be woken; they may go over midnight."""
-
-    start: time
-    end: time
-
-    def over_at(self, now: datetime, zone: ZoneInfo) -> datetime:
-        """When they are over; `now` where they are not going on."""
-        local = now.astimezone(zone)
-        clock = local.time().replace(tzinfo=None)
-        inside = self.start <= clock < self.end if self.start < self.end else clock >= self.start or clock < self.end
-        if self.start == self.end or not inside:
-            return now
-        end = datetime.combine(local.date(), self.end, zone)
-        return (end if end > local else datetime.combine(local.date() + timedelta(days=1), self.end, zone)).astimezone(
-            now.tzinfo
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One contact by one channel, with consent; the ladder is a sequence of them, the preferred one first."""
-
-    contact_id: UUID
-    channel: str
-    quiet: Quiet | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +67,7 @@ class Wait:
 class Go:
     """By this way next; not before `begin_at`, and with time until `step_by_at`."""
 
-    way: Way
+    step: Step
     begin_at: datetime
     step_by_at: datetime
 
@@ -117,53 +88,60 @@ class Decision:
     lapsed: tuple[UUID, ...] = field(default=())
 
 
-def alarm_at(
-    made_at: datetime, reply_by_at: datetime | None, arrive_by_at: datetime | None, policy: Policy
-) -> datetime | None:
-    """From when on a notice that has not been told is for a person to tell; None: it does not press.
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When a notice may begin to go out, from when on a person is to tell it, and after when it is of no use."""
 
-    So long before the last moment to answer (or, where no answer is asked for, before the goods must be there) that
-    there is time to call, but never before the first way had its time.
+    not_before: datetime
+    alarm_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+def times(
+    made_at: datetime, gather: timedelta, reply_by_at: datetime | None, arrive_by_at: datetime | None, policy: Policy
+) -> Times:
+    """Of a notice that was made then; `arrive_by_at` is when the last of its goods must be there, if there are any.
+
+    The alarm comes so long before the last moment to answer (or, where no answer is asked for, before the goods must
+    be there) that there is time to call, but not before the first way had its time. Without either it does not press.
     """
     deadline = reply_by_at or arrive_by_at
-    return max(deadline - policy.call_before, made_at + policy.step) if deadline else None
+    alarm_at = max(deadline - policy.call_before, made_at + policy.step) if deadline else None
+    return Times(made_at + gather, alarm_at, arrive_by_at)
 
 
 def climb(
-    ways: Sequence[Way],
+    steps: Sequence[Step],
     deliveries: Collection[Delivery],
     policy: Policy,
-    alarm_at: datetime | None,
-    zone: ZoneInfo,
+    times: Times,
+    timezone: str,
     now: datetime,
 ) -> Decision:
     """What is next for a notice that has not been told."""
     late = [d for d in deliveries if d.state in (QUEUED, SENT) and d.step_by_at <= now]
-    if any(d.state == UNKNOWN and d.step_by_at <= now for d in deliveries):
-        return Decision(Call("unknown", "outcome_unknown"), tuple(d.delivery_id for d in late))
-    under_way = [d for d in deliveries if d.state in (QUEUED, SENDING, SENT, UNKNOWN) and d not in late]
     lapsed = tuple(d.delivery_id for d in late)
-    if under_way:
+    if any(d.state == UNKNOWN and d.step_by_at <= now for d in deliveries):
+        return Decision(Call("unknown", "outcome_unknown"), lapsed)
+    if any(d.state in (QUEUED, SENDING, SENT, UNKNOWN) and d not in late for d in deliveries):
         return Decision(Wait(), lapsed)
     tried = {(d.contact_id, d.channel) for d in deliveries if d.state != SUPERSEDED}
-    left = [way for way in ways if (way.contact_id, way.channel) not in tried]
-    if left:
-        return Decision(_go(left, policy, alarm_at, zone, now), lapsed)
-    return Decision(Call("undeliverable", _why_not(deliveries)), lapsed)
+    left = [step for step in steps if (step.contact_id, step.channel) not in tried]
+    following = _go(left, policy, times, timezone, now) if left else None
+    return Decision(following or Call("undeliverable", _why_not(deliveries)), lapsed)
 
 
-def _go(left: Sequence[Way], policy: Policy, alarm_at: datetime | None, zone: ZoneInfo, now: datetime) -> Go:
-    way = left[0]
-    begin_at = now
-    if way.quiet is not None and way.channel not in SILENT:
-        over_at = way.quiet.over_at(now, zone)
-        begin_at = over_at if alarm_at is None or over_at < alarm_at else now
-    if len(left) == 1:
-        return Go(way, begin_at, begin_at + LAST_STEP)
-    span = policy.step
-    if alarm_at is not None:
+def _go(left: Sequence[Step], policy: Policy, times: Times, timezone: str, now: datetime) -> Go | None:
+    """None: it would come too late to be of use."""
+    step, begin_at, alarm_at = left[0], max(now, times.not_before), times.alarm_at
+    if step.quiet is not None and step.channel not in SILENT:
+        over_at = step.quiet.over_at(begin_at, timezone) or begin_at
+        begin_at = over_at if alarm_at is None or over_at < alarm_at else begin_at
+    span = LAST_STEP if len(left) == 1 else policy.step
+    if alarm_at is not None and len(left) > 1:
         span = min(span, max((alarm_at - begin_at) // len(left), SHORTEST_STEP))
-    return Go(way, begin_at, begin_at + span)
+    step_by_at = begin_at + span if times.expires_at is None else min(begin_at + span, times.expires_at)
+    return Go(step, begin_at, step_by_at) if begin_at < step_by_at else None
 
 
 def _why_not(deliveries: Collection[Delivery]) -> str:
