@@ -26,6 +26,9 @@ QUEUED, SENDING, SENT, UNKNOWN = "queued", "sending", "sent", "unknown"
 TOLD, REFUSED, LAPSED, SUPERSEDED = "told", "refused", "lapsed", "superseded"
 """What a delivery can be. `sent`: the provider has it and a receipt is awaited; `lapsed`: it has had its time."""
 
+WAITING = (QUEUED, SENT, UNKNOWN)
+"""These have until the end of their step."""
+
 SILENT = frozenset({"email", "webhook"})
 """Channels that wake nobody, and need not wait for quiet hours to end."""
 
@@ -119,16 +122,18 @@ def climb(
     now: datetime,
 ) -> Decision:
     """What is next for a notice that has not been told."""
-    late = [d for d in deliveries if d.state in (QUEUED, SENT) and d.step_by_at <= now]
+    late = [d for d in deliveries if d.state in WAITING and d.step_by_at <= now]
     lapsed = tuple(d.delivery_id for d in late)
-    if any(d.state == UNKNOWN and d.step_by_at <= now for d in deliveries):
+    if any(d.state == UNKNOWN for d in late):
         return Decision(Call("unknown", "outcome_unknown"), lapsed)
-    if any(d.state in (QUEUED, SENDING, SENT, UNKNOWN) and d not in late for d in deliveries):
+    if any(d.state in (*WAITING, SENDING) and d not in late for d in deliveries):
         return Decision(Wait(), lapsed)
     tried = {(d.contact_id, d.channel) for d in deliveries if d.state != SUPERSEDED}
     left = [step for step in steps if (step.contact_id, step.channel) not in tried]
     following = _go(left, policy, times, timezone, now) if left else None
-    return Decision(following or Call("undeliverable", _why_not(deliveries)), lapsed)
+    if following is not None:
+        return Decision(following, lapsed)
+    return Decision(Call("undeliverable", _why_not(deliveries) or ("too_late" if steps else "no_contact")), lapsed)
 
 
 def _go(left: Sequence[Step], policy: Policy, times: Times, timezone: str, now: datetime) -> Go | None:
@@ -144,10 +149,10 @@ def _go(left: Sequence[Step], policy: Policy, times: Times, timezone: str, now: 
     return Go(step, begin_at, step_by_at) if begin_at < step_by_at else None
 
 
-def _why_not(deliveries: Collection[Delivery]) -> str:
+def _why_not(deliveries: Collection[Delivery]) -> str | None:
     tried = [d for d in deliveries if d.state in (REFUSED, LAPSED, QUEUED, SENT)]
     if not tried:
-        return "no_contact"
+        return None
     last = max(tried, key=lambda d: d.step_by_at)
     return last.reason or ("no_receipt" if last.state != REFUSED else "refused")
 

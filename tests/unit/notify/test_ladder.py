@@ -111,7 +111,7 @@ def test_a_person_has_time_to_call_before_the_deadline() -> None:
 
 def test_what_would_come_after_the_truck_is_not_begun() -> None:
     expired = Times(NOW, None, NOW)
-    assert climb(WAYS, (), POLICY, expired, ZONE, NOW).next == Call("undeliverable", "no_contact")
+    assert climb(WAYS, (), POLICY, expired, ZONE, NOW).next == Call("undeliverable", "too_late")
     found = go(climb(WAYS[:1], (), POLICY, Times(NOW, None, NOW + 60 * MINUTE), ZONE, NOW).next)
     assert found.step_by_at == NOW + 60 * MINUTE
 
@@ -135,11 +135,11 @@ def test_every_story_ends_told_or_with_a_call_and_no_way_is_taken_twice(
     attempts: dict[UUID, int] = {}
     taken: list[Step] = []
     for _ in range(2000):
+        unknown = any(d.state == UNKNOWN for d in made.values())
         decision = climb(ways, tuple(made.values()), POLICY, pressing, ZONE, now)
         for late in decision.lapsed:
             made[late] = delivery(WAYS[late.int], LAPSED, made[late].step_by_at)
         if isinstance(decision.next, Call):
-            unknown = any(d.state == UNKNOWN for d in made.values())
             assert (decision.next.state == "unknown") is unknown
             assert unknown or taken == list(ways)
             return

@@ -1,0 +1,117 @@
+"""What comes back by the channels: receipts settle deliveries, and words of households become replies.
+
+A provider repeats what it was not answered, and may be faster than our own commit: everything here may come twice, and
+a receipt that nobody waits for yet is kept until the delivery that it belongs to is known.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from services.chassis.ledger import Ledger, Transaction
+from services.notify import announce
+from services.notify.climbing import Ladder
+from services.notify.clock import Clock
+from services.notify.domain import replies
+from services.notify.domain.contacts import Sender, said_stop
+from services.notify.domain.messages import Receipt, Said
+from services.notify.domain.replies import Refused, Standing
+from services.notify.domain.said import understand
+from services.notify.metrics import NoticeMetrics
+from services.notify.store import baskets, consents, contacts, receipts, words
+
+log = logging.getLogger(__name__)
+
+UNDERSTOOD, NOT_UNDERSTOOD, NOT_ASKED, STOPPED, STRANGER = (
+    "understood", "not_understood", "not_asked", "stopped", "stranger",
+)  # fmt: skip
+"""What became of words; all but `understood` and `stopped` are for staff to read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Takes in what the readers of the channels have made of requests."""
+
+    ledger: Ledger
+    ladder: Ladder
+    clock: Clock
+    metrics: NoticeMetrics
+
+    async def take(self, found: Sequence[Receipt | Said]) -> None:
+        """All of it in one transaction."""
+        came = [one for one in found if isinstance(one, Receipt)]
+        said = [one for one in found if isinstance(one, Said)]
+
+        async def work(tx: Transaction) -> None:
+            if came:
+                await self._take_receipts(tx, came)
+            for one in said:
+                await self._take_words(tx, one)
+
+        if found:
+            await self.ledger.transact(work)
+
+    async def _take_receipts(self, tx: Transaction, came: Sequence[Receipt]) -> None:
+        now = self.clock()
+        known = await receipts.find_deliveries(tx.conn, came)
+        await contacts.share_recipients(tx.conn, {one.recipient_id for one in known.values()})
+        waiting = [(known[i].delivery_id, receipt) for i, receipt in enumerate(came) if i in known]
+        settled = await receipts.save_receipts(tx.conn, waiting)
+        arrived = {notice_id: (receipt.at, receipt.channel) for notice_id, receipt in settled if receipt.arrived}
+        await self.ladder.tell(tx, arrived)
+        await self.ladder.climb(tx, {id for id, receipt in settled if not receipt.arrived}, now)
+        strays = [receipt for i, receipt in enumerate(came) if i not in known]
+        await receipts.keep_strays(tx.conn, strays, now)
+        tx.after_commit(lambda: [self.metrics.receipts.labels(one.channel, "stray").inc() for one in strays])
+        tx.after_commit(
+            lambda: [
+                self.metrics.receipts.labels(r.channel, "arrived" if r.arrived else "failed").inc() for _, r in settled
+            ]
+        )
+
+    async def _take_words(self, tx: Transaction, said: Said) -> None:
+        senders = await contacts.find_senders(tx.conn, said.channel, said.sender)
+        became = await self._understand(tx, said, senders)
+        is_new = await words.insert_words(tx.conn, said, senders[0] if senders else None, became, self.clock())
+        if is_new:
+            tx.after_commit(lambda: self.metrics.words.labels(said.channel, became).inc())
+
+    async def _understand(self, tx: Transaction, said: Said, senders: Sequence[Sender]) -> str:
+        """What the words come to; a person reads whatever is not certain."""
+        if said_stop(said.text):
+            at = self.clock()
+            for sender in senders:
+                await consents.withdraw(tx.conn, sender.contact_id, said.channel, None, at, f"said on {said.channel}")
+            return STOPPED if senders else STRANGER
+        households = {sender.household_id for sender in senders} - {None}
+        if len(households) != 1 or await words.is_known(tx.conn, said):
+            return STRANGER if not households else NOT_UNDERSTOOD
+        household_id: UUID = next(iter(households))  # type: ignore[assignment]
+        standing = await self._asked(tx, household_id)
+        if standing is None:
+            return NOT_ASKED
+        form = understand(said.text, standing.basket)
+        if form is None:
+            return NOT_UNDERSTOOD
+        return await self._answer(tx, standing, form, said)
+
+    async def _asked(self, tx: Transaction, household_id: UUID) -> Standing | None:
+        """The one basket that waits for an answer; None where there is none, or more than one."""
+        now = self.clock()
+        days = await baskets.list_days(tx.conn, household_id, now.date())
+        standings = [await baskets.lock_basket(tx.conn, household_id, day) for day in days]
+        open_ones = [one for one in standings if one is not None and one.basket.is_open(now)]
+        return open_ones[0] if len(open_ones) == 1 else None
+
+    async def _answer(self, tx: Transaction, standing: Standing, form: replies.Form, said: Said) -> str:
+        now = self.clock()
+        try:
+            reply = replies.decide(standing.basket, standing.reply, form, now)
+        except Refused:
+            return NOT_UNDERSTOOD
+        if reply is not None:
+            await baskets.save_reply(tx.conn, standing.basket, reply, said.channel, now)
+            tx.append(standing.basket.cooperative_id, announce.replied(standing.basket, reply, said.channel))
+            tx.after_commit(lambda: self.metrics.replies.labels(reply.answer).inc())
+        return UNDERSTOOD
