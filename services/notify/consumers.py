@@ -27,6 +27,7 @@ from services.contracts.orders import OrderCancelled, OrderChanged, OrderPlaced
 from services.notify import announce
 from services.notify.clock import Clock
 from services.notify.domain import facts, notices
+from services.notify.domain.contacts import WORK
 from services.notify.domain.facts import Goods
 from services.notify.domain.notices import EMAIL, ENDPOINT_IS_DISABLED, WEBHOOK, Notice
 from services.notify.domain.replies import CurrentBasket
@@ -124,7 +125,8 @@ class Consumers:
         await _keep(tx, received, contents)
         households = {r.event.household_id for r in received}
         await contacts.share_households(tx.conn, households)
-        reachable = await contacts.list_reachable(tx.conn, households)
+        steps = await contacts.list_steps(tx.conn, households, WORK)
+        reachable = {household_id for household_id, own in steps.items() if any(s.channel == EMAIL for s in own)}
         made = [_basket_notice(r, content) for r, content in zip(received, contents, strict=True)]
         waiting = [n for n in made if n.household_id in reachable]
         await store.insert_basket_notices(tx.conn, waiting, EMAIL, self.clock())

@@ -14,6 +14,7 @@ from services.chassis.ids import uuid7
 from services.chassis.ledger import Transaction
 from services.notify import announce
 from services.notify.domain import notices
+from services.notify.domain.contacts import ALERTS
 from services.notify.domain.delivery import Accepted, Failed, Outcome, Refused, Throttled
 from services.notify.domain.endpoints import Endpoint, Health
 from services.notify.domain.facts import EndpointFacts
@@ -78,7 +79,9 @@ async def _tell_staff(tx: Transaction, endpoint: Endpoint, health: Health, now: 
         now,
     )
     notice = Notice(uuid7(), cooperative_id, notices.ENDPOINT_DISABLED, facts, now)
-    reach = await contacts.get_staff_contact(tx.conn, cooperative_id) is not None
+    await contacts.share_staff(tx.conn, {cooperative_id})
+    steps = await contacts.list_steps(tx.conn, {cooperative_id}, ALERTS)
+    reach = any(step.channel == EMAIL for step in steps.get(cooperative_id, ()))
     await store.insert_staff_notice(tx.conn, notice, EMAIL, now, reach)
     if not reach:
         tx.append(cooperative_id, announce.undeliverable(notice, notices.NO_CHANNEL, "no_contact"))

@@ -19,6 +19,7 @@ from services.notify import announce, endpoint_health, texts
 from services.notify.channels import Batch, Channel
 from services.notify.channels.webhook import Push
 from services.notify.clock import Clock
+from services.notify.domain.contacts import Step
 from services.notify.domain.delivery import (
     Failed,
     NotBegun,
@@ -50,28 +51,27 @@ def letter(links: Links, claim: Claim) -> Message | Refused:
 
     A basket that is told now is answered until so and so.
     """
-    facts = claim.notice.facts
-    if isinstance(facts, EndpointFacts):
-        return _letter_to_staff(claim, facts)
-    contact = claim.contact
-    assert isinstance(facts, BasketFacts)
+    facts, contact = claim.notice.facts, claim.contact
     if contact is None:
         return Refused("no_contact")
+    if isinstance(facts, EndpointFacts):
+        return _letter_to_staff(claim, facts, contact)
+    assert isinstance(facts, BasketFacts)
+    assert claim.notice.household_id is not None
     facts = replace(facts, reply_by_at=facts.answerable_until(claim.claimed_at))
-    link = links.url(contact.household_id, facts.delivery_day, facts.reply_by_at) if facts.reply_by_at else None
+    link = links.url(claim.notice.household_id, facts.delivery_day, facts.reply_by_at) if facts.reply_by_at else None
     text = texts.basket(facts, contact.display_name, contact.language, claim.replaces, link)
     sender = texts.one_line(facts.cooperative)
     return Message(
-        claim.notice.notice_id, claim.notice.kind, contact.email, contact.display_name, sender, contact.language, text
+        claim.notice.notice_id, claim.notice.kind, contact.address, contact.display_name, sender, contact.language, text
     )
 
 
-def _letter_to_staff(claim: Claim, facts: EndpointFacts) -> Message | Refused:
-    to = claim.staff
-    if to is None:
-        return Refused("no_contact")
+def _letter_to_staff(claim: Claim, facts: EndpointFacts, to: Step) -> Message:
     text = texts.endpoint_disabled(facts, to.display_name, to.language)
-    return Message(claim.notice.notice_id, claim.notice.kind, to.email, to.display_name, "Chợ Phiên", to.language, text)
+    return Message(
+        claim.notice.notice_id, claim.notice.kind, to.address, to.display_name, "Chợ Phiên", to.language, text
+    )
 
 
 def push(claim: Claim) -> Push | Refused | Overtaken:

@@ -4,12 +4,13 @@ Its business key makes it exist only once: household, delivery day and version f
 for a partner. A notice to staff is made in the transaction that changed what it is about.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
 from msgspec import Struct
 
+from services.notify.domain.contacts import Step
 from services.notify.domain.endpoints import Endpoint
 from services.notify.domain.facts import (
     BasketFacts,
@@ -77,26 +78,6 @@ class Notice(Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Contact:
-    """How a household is reached; its address is never printed."""
-
-    household_id: UUID
-    email: str = field(repr=False)
-    display_name: str = field(repr=False)
-    language: str
-
-
-@dataclass(frozen=True, slots=True)
-class StaffContact:
-    """Whom a cooperative wants to be told of what its staff must see to; the address is never printed."""
-
-    cooperative_id: UUID
-    email: str = field(repr=False)
-    display_name: str = field(repr=False)
-    language: str
-
-
-@dataclass(frozen=True, slots=True)
 class Claim:
     """A notice that this process alone may send now; `claimed_at` is its token when the result is saved.
 
@@ -109,7 +90,6 @@ class Claim:
     queued_at: datetime
     claimed_at: datetime
     replaces: bool
-    contact: Contact | None
+    contact: Step | None
     endpoint: Endpoint | None
-    staff: StaffContact | None = None
     overtaken: bool = False

@@ -30,7 +30,8 @@ select b.household_id, b.cooperative_id, b.version, b.sequence, b.facts, b.confi
 from basket b
 left join notice n using (household_id, delivery_day, version)
 left join basket_reply r using (household_id, delivery_day)
-left join contact c using (household_id)
+left join lateral (
+    select language from contact where recipient_id = b.household_id order by rank, contact_id limit 1) c on true
 where household_id = $1 and delivery_day = $2
 """
 

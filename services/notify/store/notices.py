@@ -13,9 +13,10 @@ import asyncpg
 import msgspec
 
 from services.chassis.ledger import Connection
+from services.notify.domain.contacts import ALERTS, WORK, Step
 from services.notify.domain.delivery import Verdict
 from services.notify.domain.endpoints import HANGING
-from services.notify.domain.notices import ENDPOINT_DISABLED, FACTS, WHOLE, Claim, Contact, Notice, StaffContact
+from services.notify.domain.notices import ENDPOINT_DISABLED, FACTS, WHOLE, Claim, Notice
 from services.notify.store.endpoints import endpoint_of
 
 _FACTS: Mapping[str, "msgspec.json.Decoder[Any]"] = {kind: msgspec.json.Decoder(facts) for kind, facts in FACTS.items()}
@@ -97,25 +98,29 @@ returning d.notice_id
 
 _CLAIMED = f"""
 select n.notice_id, n.cooperative_id, n.kind, n.facts, n.happened_at, n.traceparent, n.household_id, n.delivery_day,
-    n.version, n.partner_id, n.order_id, n.event_id, n.sequence, d.attempts, d.queued_at, d.claimed_at,
-    c.email, c.display_name, c.language, s.email as staff_email, s.display_name as staff_name,
-    s.language as staff_language, e.url, e.secret, e.old_secret, e.old_secret_until, e.failing_since, e.failures,
-    e.last_failure, e.throttled_until, e.disabled_at, e.disabled_reason,
-    e.timeouts, exists ({OVERTAKEN_BY}) as overtaken,
+    n.version, n.partner_id, n.order_id, n.event_id, n.sequence, d.channel, d.attempts, d.queued_at, d.claimed_at,
+    c.contact_id, c.display_name, c.language, c.address, e.url, e.secret, e.old_secret, e.old_secret_until,
+    e.failing_since, e.failures, e.last_failure, e.throttled_until, e.disabled_at, e.disabled_reason, e.timeouts,
+    exists ({OVERTAKEN_BY}) as overtaken,
     exists (select from notice o where o.household_id = n.household_id and o.delivery_day = n.delivery_day
         and o.version < n.version and o.state in ('told', 'unknown', 'undeliverable')) as replaces
 from delivery d join notice n using (notice_id)
-left join contact c on c.household_id = n.household_id
-left join staff_contact s on s.cooperative_id = n.cooperative_id and n.kind = '{ENDPOINT_DISABLED}'
+left join lateral (
+    select c.contact_id, c.display_name, c.language, a.address
+    from contact c join contact_address a using (contact_id) join consent k using (contact_id, channel)
+    where c.recipient_id = coalesce(n.household_id, n.cooperative_id) and n.partner_id is null
+    and channel = d.channel and a.gone_at is null and k.withdrawn_at is null
+    and k.purpose = case n.kind when '{ENDPOINT_DISABLED}' then '{ALERTS}' else '{WORK}' end
+    order by c.rank, c.contact_id limit 1) c on true
 left join partner_endpoint e on e.cooperative_id = n.cooperative_id and e.partner_id = n.partner_id
 where d.channel = $1 and d.state = 'sending'
 """  # noqa: S608 - only fixed text
 
 _SAVE_DELIVERIES = """
 update delivery d set state = x.state, attempts = x.attempts, next_at = x.next_at,
-    reason = coalesce(x.detail, d.reason), receipt = x.receipt
-from unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::int[], $6::timestamptz[], $7::text[], $8::text[])
-    as x (notice_id, claimed_at, state, attempts, next_at, detail, receipt)
+    reason = coalesce(x.detail, d.reason), receipt = x.receipt, contact_id = coalesce(x.contact_id, d.contact_id)
+from unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::int[], $6::timestamptz[], $7::text[], $8::text[],
+    $9::uuid[]) as x (notice_id, claimed_at, state, attempts, next_at, detail, receipt, contact_id)
 where d.notice_id = x.notice_id and d.channel = $1 and d.claimed_at = x.claimed_at
     and (d.state = 'sending' or d.state = 'unknown' and x.state = 'told')
 returning d.notice_id
@@ -278,6 +283,7 @@ async def save_results(conn: Connection, channel: str, results: Sequence[tuple[C
         [verdict.next_at for _, verdict in results],
         [verdict.detail for _, verdict in results],
         [verdict.receipt for _, verdict in results],
+        [claim.contact.contact_id if claim.contact else None for claim, _ in results],
     )
     saved = {r["notice_id"] for r in rows}
     settled = [(c, v) for c, v in results if c.notice.notice_id in saved and v.notice_state != "queued"]
@@ -307,13 +313,11 @@ def _claim(r: asyncpg.Record) -> Claim:
         r["happened_at"], r["traceparent"], r["household_id"], r["delivery_day"], r["version"], r["partner_id"],
         r["order_id"], r["event_id"], r["sequence"],
     )  # fmt: skip
-    contact = endpoint = staff = None
-    if r["email"] is not None:
-        contact = Contact(r["household_id"], r["email"], r["display_name"], r["language"])
+    contact = endpoint = None
+    if r["contact_id"] is not None:
+        contact = Step(r["contact_id"], r["display_name"], r["language"], None, r["channel"], r["address"])
     if r["url"] is not None:
         endpoint = endpoint_of(r)
-    if r["staff_email"] is not None:
-        staff = StaffContact(r["cooperative_id"], r["staff_email"], r["staff_name"], r["staff_language"])
     return Claim(
-        notice, r["attempts"], r["queued_at"], r["claimed_at"], r["replaces"], contact, endpoint, staff, r["overtaken"]
+        notice, r["attempts"], r["queued_at"], r["claimed_at"], r["replaces"], contact, endpoint, r["overtaken"]
     )
