@@ -1,7 +1,7 @@
-"""notify: contact book, notices, their delivery and the answers to them. The only place where its parts are wired."""
+"""notify: contact book, notices, messages to partners, and answers. The only place where its parts are wired."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 from services.chassis.jobs import Job
@@ -9,16 +9,17 @@ from services.chassis.ledger import Transaction
 from services.chassis.outbound import OutboundClient
 from services.chassis.runtime import Parts, Runtime, Service
 from services.contracts.notify import HouseholdReplied, NoticeDelivered, NoticeUndeliverable
-from services.notify import sending
 from services.notify.channels.email import EmailChannel
 from services.notify.channels.webhook import AT_ONCE, KEPT_OPEN_S, WebhookChannel
 from services.notify.clock import wall_clock
 from services.notify.command import webhooks_command
 from services.notify.consumers import Consumers
-from services.notify.domain.delivery import WEBHOOK_PLAN, email_plan
+from services.notify.domain.delivery import email_plan
 from services.notify.domain.links import Links
 from services.notify.http import contacts, endpoints, messages, notices, replies
+from services.notify.letters import Letters
 from services.notify.metrics import NoticeMetrics
+from services.notify.pushes import Pushes
 from services.notify.sending import Sender
 from services.notify.settings import NotifySettings
 from services.notify.store.endpoints import count_endpoints, forget_old_secrets
@@ -43,55 +44,44 @@ def wire(runtime: Runtime[NotifySettings]) -> Parts:
         settings.smtp_username,
         password.get_secret_value() if password else None,
     )
-    letters = Sender(
-        runtime.ledger,
-        email,
-        email_plan(timedelta(hours=settings.email_give_up_h)),
-        partial(sending.letter, links),
-        wall_clock,
-        metrics,
-        settings.unknown_after_s,
-        longest_attempt_s=3 * settings.smtp_timeout_s,
+    unknown_after, longest_mail = (
+        timedelta(seconds=settings.unknown_after_s),
+        timedelta(seconds=settings.smtp_timeout_s),
     )
+    letters = Letters(links, email_plan(timedelta(hours=settings.email_give_up_h)), metrics, unknown_after)
+    by_email = Sender(runtime.ledger, letters, email, wall_clock, unknown_after - longest_mail)
     client = OutboundClient(settings.private_networks, settings.webhook_timeout_s, AT_ONCE, KEPT_OPEN_S)
-    pushes = Sender(
-        runtime.ledger,
-        WebhookChannel(wall_clock, client),
-        WEBHOOK_PLAN,
-        sending.push,
-        wall_clock,
-        metrics,
-        settings.unknown_after_s,
-        longest_attempt_s=settings.webhook_timeout_s,
-    )
+    longest_push = timedelta(seconds=settings.webhook_timeout_s)
+    pushes = Pushes(metrics, lease=2 * longest_push)
+    by_webhook = Sender(runtime.ledger, pushes, WebhookChannel(wall_clock, client), wall_clock, longest_push)
 
     async def count(now: datetime) -> bool:
         async with runtime.pool.acquire(timeout=5) as conn:
             metrics.show(await count_open(conn), await count_endpoints(conn), now)
         return False
 
-    async def forget(now: datetime) -> bool:
-        async def work(tx: Transaction) -> None:
-            await forget_old_secrets(tx.conn, now)
-
-        await runtime.ledger.transact(work)
+    async def forget(tx: Transaction, now: datetime) -> bool:
+        await forget_old_secrets(tx.conn, now)
         return False
 
-    by_email = [
-        Job("send_email", 0.5, letters.send_due),
-        Job("supersede_baskets", 2.0, letters.supersede),
-        Job("settle_interrupted_email", 10.0, letters.settle_interrupted),
+    def job(name: str, every_s: float, work: Callable[[Transaction, datetime], Awaitable[bool]]) -> Job:
+        return Job(name, every_s, lambda now: runtime.ledger.transact(lambda tx: work(tx, now)))
+
+    mail_jobs = [
+        Job("send_email", 0.5, by_email.send_due),
+        job("supersede_baskets", 2.0, letters.supersede),
+        job("settle_interrupted_email", 10.0, letters.settle_interrupted),
     ]
-    by_webhook = [
-        *[Job("send_webhooks", 0.5, pushes.send_due)] * PARTNERS_AT_ONCE,
-        Job("settle_interrupted_webhooks", 10.0, pushes.settle_interrupted),
-        Job("forget_old_secrets", 60.0, forget),
+    webhook_jobs = [
+        *[Job("send_webhooks", 0.5, by_webhook.send_due)] * PARTNERS_AT_ONCE,
+        job("let_go_of_webhooks", 2.0, pushes.let_go),
+        job("forget_old_secrets", 60.0, forget),
     ]
     return Parts(
         handlers=Consumers(settings.shared_lanes, wall_clock, metrics).handlers(),
         jobs=[
-            *(by_email if settings.send_email else ()),
-            *(by_webhook if settings.send_webhooks else ()),
+            *(mail_jobs if settings.send_email else ()),
+            *(webhook_jobs if settings.send_webhooks else ()),
             Job("count_deliveries", 5.0, count),
         ],
         state={"links": links, "clock": wall_clock, "metrics": metrics},

@@ -1,12 +1,14 @@
 """The metrics of notify: what became of notices, how long telling took, what still waits, what was answered."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from services.notify.domain.notices import EMAIL, WEBHOOK
+from services.notify.domain.delivery import Outcome
+from services.notify.domain.notices import EMAIL
+from services.notify.domain.partner_messages import WEBHOOK
 from services.notify.store.endpoints import Counts
 from services.notify.store.shown import Open
 
@@ -46,6 +48,19 @@ class NoticeMetrics:
             registry=registry,
             buckets=(0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14_400, 43_200),
         )
+
+    def attempted(self, channel: str, outcome: Outcome) -> None:
+        """One attempt was saved."""
+        self.attempts.labels(channel, type(outcome).__name__.lower()).inc()
+
+    def came_to(self, kind: str, state: str) -> None:
+        """One notice or message has this state now; that it waits is not counted."""
+        if state != "queued":
+            self.settled.labels(kind, state).inc()
+
+    def told(self, kind: str, took: timedelta) -> None:
+        """A receipt came so long after the books had changed."""
+        self.told_s.labels(kind).observe(max(took.total_seconds(), 0))
 
     def show(self, waiting: Sequence[Open], endpoints: Counts, now: datetime) -> None:
         """What the tables say at this moment."""

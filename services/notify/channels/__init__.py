@@ -22,17 +22,17 @@ class Batch:
     begun: set[UUID] = field(default_factory=set)
     outcomes: dict[UUID, Outcome] = field(default_factory=dict)
 
-    def begin(self, notice_id: UUID) -> bool:
+    def begin(self, id: UUID) -> bool:
         """To be asked before each message; where it is false, the message must be left alone."""
         if not self.may_begin():
             return False
-        self.begun.add(notice_id)
+        self.begun.add(id)
         faultpoints.reach("mid_send")
         return True
 
-    def report(self, notice_id: UUID, outcome: Outcome) -> None:
+    def report(self, id: UUID, outcome: Outcome) -> None:
         """What came of a message that was begun."""
-        self.outcomes[notice_id] = outcome
+        self.outcomes[id] = outcome
 
 
 class Channel(Protocol[M]):

@@ -1,64 +1,36 @@
-"""A notice: one fact that somebody has to be told once, and what is needed to send it.
+"""A notice: one fact that a household, or a cooperative's staff, has to be told once, and what is needed to send it.
 
-Its business key makes it exist only once: household, delivery day and version for a basket; order and event
-for a partner. A notice to staff is made in the transaction that changed what it is about.
+Its business key makes it exist only once: household, delivery day and version for a basket. A notice to staff is made
+in the transaction that changed what it is about.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
 from msgspec import Struct
 
-from services.notify.domain.endpoints import Endpoint
-from services.notify.domain.facts import (
-    BasketFacts,
-    CancellationFacts,
-    EndpointFacts,
-    Facts,
-    PromiseFacts,
-    ShortageFacts,
-)
+from services.notify.domain.facts import BasketFacts, EndpointFacts, Facts
 
 BASKET, ENDPOINT_DISABLED = "basket", "endpoint_disabled"
 """To a household, and to a cooperative's staff."""
-ORDER_PROMISED, ORDER_CHANGED, ORDER_SHORTED, ORDER_CANCELLED = (
-    "order_promised",
-    "order_changed",
-    "order_shorted",
-    "order_cancelled",
-)
-"""To a partner."""
 
-WHOLE = (ORDER_PROMISED, ORDER_CHANGED, ORDER_CANCELLED)
-"""These say all there is to say about an order, so that what was said before need not be told any more."""
-
-EMAIL, WEBHOOK = "email", "webhook"
-"""The channels: households and staff are told by e-mail, partners by webhook."""
+EMAIL = "email"
+"""The channel by which households and staff are told."""
 
 NO_CHANNEL = "none"
 """Stands for the channel of a notice that no channel could be tried for."""
 
-ENDPOINT_IS_DISABLED = "endpoint_disabled"
-"""Why a message to a partner is undeliverable whose endpoint is given up."""
-
-FACTS: dict[str, type[Facts]] = {
-    BASKET: BasketFacts,
-    ENDPOINT_DISABLED: EndpointFacts,
-    ORDER_PROMISED: PromiseFacts,
-    ORDER_CHANGED: PromiseFacts,
-    ORDER_SHORTED: ShortageFacts,
-    ORDER_CANCELLED: CancellationFacts,
-}
-"""What each kind of notice says."""
+FACTS: Mapping[str, type[Facts]] = {BASKET: BasketFacts, ENDPOINT_DISABLED: EndpointFacts}
+"""What each kind of notice says. Kinds that do not stand here are for a newer version of this service to send."""
 
 
 class Notice(Struct, frozen=True):
     """`notice_id` is the id of the event that told of it, so that after a restore a receiver knows the notice again.
 
-    `happened_at` is when the books changed. A partner's notice has partner, order, event and sequence; a household's
-    has household, delivery day and version; one to staff has none of these. `sequence` puts an order's notices in
-    their order; a cancellation, which another service's stream tells of, has the place of the last one before it.
+    `happened_at` is when the books changed. A household's notice has household, delivery day and version; one to staff
+    has none of these.
     """
 
     notice_id: UUID
@@ -70,10 +42,6 @@ class Notice(Struct, frozen=True):
     household_id: UUID | None = None
     delivery_day: date | None = None
     version: int | None = None
-    partner_id: UUID | None = None
-    order_id: UUID | None = None
-    event_id: UUID | None = None
-    sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +68,7 @@ class StaffContact:
 class Claim:
     """A notice that this process alone may send now; `claimed_at` is its token when the result is saved.
 
-    `replaces` says that an earlier version may have reached the household; `overtaken`, that a newer message to the
-    partner says all that this one does.
+    `replaces` says that an earlier version may have reached the household.
     """
 
     notice: Notice
@@ -110,6 +77,9 @@ class Claim:
     claimed_at: datetime
     replaces: bool
     contact: Contact | None
-    endpoint: Endpoint | None
     staff: StaffContact | None = None
-    overtaken: bool = False
+
+    @property
+    def id(self) -> UUID:
+        """Of the notice."""
+        return self.notice.notice_id
