@@ -96,9 +96,7 @@ class Ladder:
                 if not any(d.state in (*WAITING, SENDING) and d not in waiting for d in before):
                     settled[id] = (SUPERSEDED, None)
                 continue
-            decision = climb(
-                steps[id], before, one.policy or Policy(), one.times, one.timezone or ZONE, now
-            )
+            decision = climb(steps[id], before, one.policy or Policy(), one.times, one.timezone or ZONE, now)
             left += [(delivery_id, LAPSED) for delivery_id in decision.lapsed]
             match decision.next:
                 case Go() as go:
@@ -143,7 +141,5 @@ class Ladder:
 
 
 def _times(notice: Notice, policy: Policy, now: datetime) -> Times:
-    deadline = notice.facts.deadline(now)
     gather = policy.gather if KINDS[notice.kind].gathers else timedelta(0)
-    return times(now, gather, deadline.reply_by_at, deadline.arrive_by_at, policy)
-
+    return times(now, gather, *notice.deadlines(now), policy)

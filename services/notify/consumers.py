@@ -1,6 +1,6 @@
-"""What notify does on which event: it learns names, and writes down notices. Sending is the jobs' work.
+"""What notify does on which event: it learns names, and writes down notices and messages. Sending is the jobs' work.
 
-A notice is written in the transaction that applies its event, so it can neither be lost nor exist twice.
+Each is written in the transaction that applies its event, so it can neither be lost nor exist twice.
 """
 
 import logging
@@ -25,15 +25,16 @@ from services.contracts.catalog import (
 )
 from services.contracts.orders import OrderCancelled, OrderChanged, OrderPlaced
 from services.notify import announce
+from services.notify.climbing import Ladder
 from services.notify.clock import Clock
-from services.notify.domain import facts, notices
-from services.notify.domain.contacts import WORK
+from services.notify.domain import facts, notices, partner_messages
 from services.notify.domain.facts import Goods
-from services.notify.domain.notices import EMAIL, ENDPOINT_IS_DISABLED, WEBHOOK, Notice
+from services.notify.domain.notices import Notice
+from services.notify.domain.partner_messages import ENDPOINT_IS_DISABLED, PartnerMessage
 from services.notify.domain.replies import CurrentBasket
 from services.notify.metrics import NoticeMetrics
-from services.notify.store import baskets, books, contacts, endpoints
-from services.notify.store import notices as store
+from services.notify.store import baskets, books, endpoints
+from services.notify.store import partner_messages as messages
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class Consumers:
     shared_lanes: int
     clock: Clock
     metrics: NoticeMetrics
+    ladder: Ladder
 
     def handlers(self) -> dict[type[Event], Handler]:
         """Every event that notify acts on."""
@@ -111,7 +113,7 @@ class Consumers:
         wanted = await endpoints.list_whether_open(
             tx.conn, {(r.stream, orders[order_id].partner_id) for order_id, r in first.items()}
         )
-        last = await store.last_sequences(tx.conn, first)
+        last = await messages.last_sequences(tx.conn, first)
         made = [
             _cancellation(r, orders[order_id], last.get(order_id, 0))
             for order_id, r in first.items()
@@ -120,29 +122,18 @@ class Consumers:
         await self._write_down(tx, made, wanted)
 
     async def on_baskets(self, tx: Transaction, received: Sequence[Received[Basket]]) -> None:
-        """One notice per household and change; a household without a contact is for a person to tell."""
+        """One notice per household and change."""
         contents = await _contents(tx, received)
         await _keep(tx, received, contents)
-        households = {r.event.household_id for r in received}
-        await contacts.share_households(tx.conn, households)
-        steps = await contacts.list_steps(tx.conn, households, WORK)
-        reachable = {household_id for household_id, own in steps.items() if any(s.channel == EMAIL for s in own)}
         made = [_basket_notice(r, content) for r, content in zip(received, contents, strict=True)]
-        waiting = [n for n in made if n.household_id in reachable]
-        await store.insert_basket_notices(tx.conn, waiting, EMAIL, self.clock())
-        mute = [n for n in made if n.household_id not in reachable]
-        told_nobody = await store.insert_basket_notices(tx.conn, mute, EMAIL, self.clock(), undeliverable="no_contact")
-        for notice in (n for n in mute if n.notice_id in told_nobody):
-            event = announce.undeliverable(notice, notices.NO_CHANNEL, "no_contact")
-            tx.append(notice.cooperative_id, event, notice.traceparent)
-        tx.after_commit(lambda: self.metrics.settled.labels(notices.BASKET, "undeliverable").inc(len(told_nobody)))
+        await self.ladder.write_down(tx, made, self.clock())
 
     async def on_confirmed(self, tx: Transaction, received: Sequence[Received[BasketConfirmed]]) -> None:
         """The page shows it; nobody is written to about what the household itself has said or let pass."""
         await _keep(tx, received, await _contents(tx, received))
 
     async def on_promises(self, tx: Transaction, received: Sequence[Received[Promise]]) -> None:
-        """One notice per promise and shortage, for the partners that have an endpoint.
+        """One message per promise and shortage, for the partners that have an endpoint.
 
         Causes come first, so an order or a line that is not here is one that `orders` has lost by a restore; nobody
         could name it to the partner, who pushes it again and is told then. What comes for a cancelled order was decided
@@ -155,23 +146,25 @@ class Consumers:
         partners = {(r.stream, orders[r.event.order_id].partner_id) for r in named}
         wanted = await endpoints.list_whether_open(tx.conn, partners)
         told = {order_id for order_id, order in orders.items() if order.told}
-        made: list[Notice] = []
+        made: list[PartnerMessage] = []
         for r in named:
             order = orders[r.event.order_id]
             if (r.stream, order.partner_id) in wanted and not order.cancelled:
-                made.append(_partner_notice(r, order, again=r.event.order_id in told))
+                made.append(_partner_message(r, order, again=r.event.order_id in told))
                 told.add(r.event.order_id)
         await self._write_down(tx, made, wanted)
 
-    async def _write_down(self, tx: Transaction, made: Sequence[Notice], wanted: Mapping[endpoints.Key, bool]) -> None:
+    async def _write_down(
+        self, tx: Transaction, made: Sequence[PartnerMessage], wanted: Mapping[endpoints.Key, bool]
+    ) -> None:
         """What a disabled endpoint misses is undeliverable at once, so that it is listed and can be resent."""
-        missed = [n for n in made if n.partner_id and not wanted[n.cooperative_id, n.partner_id]]
-        refused = {n.notice_id: ENDPOINT_IS_DISABLED for n in missed}
-        await store.insert_partner_notices(tx.conn, made, WEBHOOK, self.clock(), refused)
-        for notice in missed:
-            event = announce.undeliverable(notice, WEBHOOK, ENDPOINT_IS_DISABLED)
-            tx.append(notice.cooperative_id, event, notice.traceparent)
-            tx.after_commit(self.metrics.settled.labels(notice.kind, "undeliverable").inc)
+        missed = [m for m in made if not wanted[m.cooperative_id, m.partner_id]]
+        refused = {m.message_id: ENDPOINT_IS_DISABLED for m in missed}
+        await messages.insert_messages(tx.conn, made, self.clock(), refused)
+        for message in missed:
+            event = announce.partner_not_told(message, ENDPOINT_IS_DISABLED)
+            tx.append(message.cooperative_id, event, message.traceparent)
+            tx.after_commit(self.metrics.settled.labels(message.kind, "undeliverable").inc)
 
 
 def _can_be_named(event: Promise, orders: Mapping[UUID, books.Order]) -> bool:
@@ -247,26 +240,26 @@ def _basket_notice(r: Received[Basket], content: facts.BasketFacts) -> Notice:
     )  # fmt: skip
 
 
-def _cancellation(r: Received[OrderCancelled], order: books.Order, place: int) -> Notice:
-    return Notice(
-        r.id, r.stream, notices.ORDER_CANCELLED, facts.CancellationFacts(r.event.order_id, order.partner_ref), r.time,
-        r.traceparent, partner_id=order.partner_id, order_id=r.event.order_id, event_id=r.id, sequence=place,
+def _cancellation(r: Received[OrderCancelled], order: books.Order, place: int) -> PartnerMessage:
+    content = facts.CancellationFacts(r.event.order_id, order.partner_ref)
+    return PartnerMessage(
+        r.id, r.stream, order.partner_id, r.event.order_id, partner_messages.ORDER_CANCELLED, place, content, r.time,
+        r.traceparent,
     )  # fmt: skip
 
 
-def _partner_notice(r: Received[Promise], order: books.Order, again: bool) -> Notice:
+def _partner_message(r: Received[Promise], order: books.Order, again: bool) -> PartnerMessage:
     """`again`: the partner has been told something about the order before."""
     event = r.event
-    content: facts.PromiseFacts | facts.ShortageFacts
+    content: facts.PartnerFacts
     if isinstance(event, OrderPromised):
-        kind = notices.ORDER_CHANGED if again else notices.ORDER_PROMISED
+        kind = partner_messages.ORDER_CHANGED if again else partner_messages.ORDER_PROMISED
         content = _promise(event, order, r.sequence)
     else:
-        kind, content = notices.ORDER_SHORTED, _shortage(event, order, r.sequence)
-    return Notice(
-        r.id, r.stream, kind, content, r.time, r.traceparent,
-        partner_id=order.partner_id, order_id=event.order_id, event_id=r.id, sequence=r.sequence,
-    )  # fmt: skip
+        kind, content = partner_messages.ORDER_SHORTED, _shortage(event, order, r.sequence)
+    return PartnerMessage(
+        r.id, r.stream, order.partner_id, event.order_id, kind, r.sequence, content, r.time, r.traceparent
+    )
 
 
 def _promise(event: OrderPromised, order: books.Order, sequence: int) -> facts.PromiseFacts:

@@ -1,12 +1,13 @@
 """The outbox of one channel to people: what is due, how it is worded, and what follows from an attempt."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
 from services.chassis.ledger import Transaction
+from services.notify.channels import PeopleChannel
 from services.notify.climbing import Ladder
 from services.notify.domain.delivery import Outcome, Refused, Unknown
 from services.notify.domain.facts import BasketFacts
@@ -18,11 +19,12 @@ from services.notify.sending import BATCH
 from services.notify.store import contacts
 from services.notify.store import deliveries as store
 from services.notify.store.deliveries import Claim
-from services.notify.wording import one_line, word
+from services.notify.texts import word
 
 log = logging.getLogger(__name__)
 
-Counted = tuple[Claim, Outcome, Verdict]
+SYSTEM = "Chợ Phiên"
+"""From whom notices to staff come."""
 
 
 class Outbox:
@@ -53,10 +55,8 @@ class Outbox:
             if facts.reply_by_at is not None:
                 link = self._links.url(claim.recipient_id, facts.delivery_day, facts.reply_by_at)
         text = word(claim.notice.kind, facts, claim.to_name, claim.language, claim.replaces, link)
-        sender = one_line(facts.sender)
-        return Message(
-            claim.delivery_id, claim.notice.kind, claim.address, claim.to_name, sender, claim.language, text
-        )
+        sender = facts.cooperative if claim.notice.household_id else SYSTEM
+        return Message(claim.delivery_id, claim.notice.kind, claim.address, claim.to_name, sender, claim.language, text)
 
     async def save(self, tx: Transaction, outcomes: Sequence[tuple[Claim, Outcome]], now: datetime) -> None:
         """Receipts are receipts; whatever else is settled, the ladder goes on from there."""
@@ -68,7 +68,9 @@ class Outbox:
         await contacts.mark_gone(tx.conn, [(id, channel, to) for id, channel, to in gone if to is not None], now)
         told = {c.notice.notice_id: (v.told_at, c.channel) for c, _, v in counted if v.told_at is not None}
         await self._ladder.tell(tx, {id: (at, by) for id, (at, by) in told.items() if at is not None})
-        await self._ladder.climb(tx, {c.notice.notice_id for c, _, v in counted if v.state in (REFUSED, LAPSED, UNKNOWN)}, now)
+        await self._ladder.climb(
+            tx, {c.notice.notice_id for c, _, v in counted if v.state in (REFUSED, LAPSED, UNKNOWN)}, now
+        )
         tx.after_commit(lambda: [self._count(outcome, verdict) for _, outcome, verdict in counted])
 
     async def settle_interrupted(self, tx: Transaction, now: datetime) -> bool:
@@ -88,4 +90,4 @@ class Outbox:
         if isinstance(outcome, Refused) and outcome.ours:
             self._metrics.misconfigured.labels(self._channel.name, outcome.reason).inc()
         if verdict.state in (LAPSED, REFUSED):
-            self._metrics.next_step.labels(self._channel.name, verdict.state).inc()
+            self._metrics.steps_ended.labels(self._channel.name, verdict.state).inc()

@@ -82,7 +82,9 @@ class Receiver:
         if said_stop(said.text):
             at = self.clock()
             for sender in senders:
-                await consents.withdraw(tx.conn, sender.contact_id, said.channel, None, at, f"said on {said.channel}")
+                await consents.withdraw_consents(
+                    tx.conn, sender.contact_id, [said.channel], None, at, f"said by {said.channel}", None
+                )
             return STOPPED if senders else STRANGER
         households = {sender.household_id for sender in senders} - {None}
         if len(households) != 1 or await words.is_known(tx.conn, said):

@@ -38,7 +38,6 @@ class NotifySettings(ServiceSettings):
     """False where other processes do the sending, and this one only writes notices down."""
     send_webhooks: bool = True
     """The same for partners' webhooks."""
-    email_give_up_h: Annotated[float, Field(gt=0)] = 12
     webhook_timeout_s: Annotated[float, Field(gt=0)] = 15
     webhook_private_networks: str = ""
     """For development: networks, separated by commas, in which webhooks may go to any port, also without TLS."""

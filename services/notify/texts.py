@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from services.notify.domain import english, vietnamese
 from services.notify.domain.endpoints import GONE
-from services.notify.domain.facts import BasketFacts, BasketItem, EndpointFacts, Load, Stop, stops
+from services.notify.domain.facts import BasketFacts, BasketItem, EndpointFacts, Facts, Load, Stop, stops
 from services.notify.domain.messages import Text
 
 LANGUAGES: dict[str, Any] = {"vi": vietnamese, "en": english}
@@ -96,3 +96,10 @@ def endpoint_disabled(facts: EndpointFacts, display_name: str, language: str) ->
     subject = pages.get_template(f"{language}/endpoint_disabled.subject.txt").render(content)
     body = pages.get_template(f"{language}/endpoint_disabled.body.txt").render(content)
     return Text(one_line(subject), composed(body))
+
+
+def word(kind: str, facts: Facts, to_name: str, language: str, replaces: bool, link: str | None) -> Text:
+    """Any notice in words."""
+    if isinstance(facts, EndpointFacts):
+        return endpoint_disabled(facts, to_name, language)
+    return basket(facts, to_name, language, replaces, link)

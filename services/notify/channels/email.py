@@ -50,6 +50,7 @@ class EmailChannel:
     password: str | None = field(default=None, repr=False)
     name: str = EMAIL
     resend_is_safe: bool = False
+    tells_later: bool = False
 
     async def send(self, messages: Sequence[Message], batch: Batch) -> None:
         """One after the other over one connection, which is made anew where it broke."""

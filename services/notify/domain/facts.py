@@ -1,4 +1,4 @@
-"""What a notice says, as facts and not as text: complete, so that wording it later needs nothing else.
+"""What a notice or a message says, as facts and not as text: complete, so that wording it later needs nothing else.
 
 Names, units and zones are those of the moment in which the books changed.
 """
@@ -133,7 +133,8 @@ class EndpointFacts(Struct, frozen=True):
     disabled_at: datetime
 
 
-Facts = BasketFacts | PromiseFacts | ShortageFacts | CancellationFacts | EndpointFacts
+PartnerFacts = PromiseFacts | ShortageFacts | CancellationFacts
+Facts = BasketFacts | EndpointFacts
 
 
 class Load(Struct, frozen=True):

@@ -1,69 +1,65 @@
-"""A notice: one fact that somebody has to be told once, and what is needed to send it.
+"""A notice: one fact that a household, a cooperative's staff or the union has to be told once.
 
-Its business key makes it exist only once: household, delivery day and version for a basket; order and event
-for a partner. A notice to staff is made in the transaction that changed what it is about.
+Its business key makes it exist only once: household, delivery day and version for a basket. A notice to staff is
+made in the transaction that changed what it is about.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
 from msgspec import Struct
 
-from services.notify.domain.contacts import Step
-from services.notify.domain.endpoints import Endpoint
-from services.notify.domain.facts import (
-    BasketFacts,
-    CancellationFacts,
-    EndpointFacts,
-    Facts,
-    PromiseFacts,
-    ShortageFacts,
-)
+from services.notify.domain.contacts import ALERTS, UNION, WORK
+from services.notify.domain.facts import BasketFacts, EndpointFacts, Facts
 
-BASKET, ENDPOINT_DISABLED = "basket", "endpoint_disabled"
-"""To a household, and to a cooperative's staff."""
-ORDER_PROMISED, ORDER_CHANGED, ORDER_SHORTED, ORDER_CANCELLED = (
-    "order_promised",
-    "order_changed",
-    "order_shorted",
-    "order_cancelled",
-)
-"""To a partner."""
+BASKET = "basket"
+"""To a household."""
 
-WHOLE = (ORDER_PROMISED, ORDER_CHANGED, ORDER_CANCELLED)
-"""These say all there is to say about an order, so that what was said before need not be told any more."""
+ENDPOINT_DISABLED = "endpoint_disabled"
+"""To a cooperative's staff."""
 
-EMAIL, WEBHOOK = "email", "webhook"
-"""The channels: households and staff are told by e-mail, partners by webhook."""
+EMAIL = "email"
+
+CALL = "call"
+"""The channel of a person who calls."""
 
 NO_CHANNEL = "none"
-"""Stands for the channel of a notice that no channel could be tried for."""
+"""Stands for the channel of a notice that none could carry."""
 
-ENDPOINT_IS_DISABLED = "endpoint_disabled"
-"""Why a message to a partner is undeliverable whose endpoint is given up."""
 
-FACTS: dict[str, type[Facts]] = {
-    BASKET: BasketFacts,
-    ENDPOINT_DISABLED: EndpointFacts,
-    ORDER_PROMISED: PromiseFacts,
-    ORDER_CHANGED: PromiseFacts,
-    ORDER_SHORTED: ShortageFacts,
-    ORDER_CANCELLED: CancellationFacts,
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a kind of notice says, and the purpose for which its recipients must have agreed to be told.
+
+    `is_called`: a person tells it where no channel can. `gathers`: it waits for what else may change soon.
+    """
+
+    facts: type[Facts]
+    purpose: str
+    is_called: bool = False
+    gathers: bool = False
+
+
+KINDS: Mapping[str, Kind] = {
+    BASKET: Kind(BasketFacts, WORK, is_called=True, gathers=True),
+    ENDPOINT_DISABLED: Kind(EndpointFacts, ALERTS),
 }
-"""What each kind of notice says."""
+"""Kinds that do not stand here are for a newer version of this service to send."""
+
+CALLED_KINDS = tuple(name for name, kind in KINDS.items() if kind.is_called)
 
 
 class Notice(Struct, frozen=True):
     """`notice_id` is the id of the event that told of it, so that after a restore a receiver knows the notice again.
 
-    `happened_at` is when the books changed. A partner's notice has partner, order, event and sequence; a household's
-    has household, delivery day and version; one to staff has none of these. `sequence` puts an order's notices in
-    their order; a cancellation, which another service's stream tells of, has the place of the last one before it.
+    `happened_at` is when the books changed. A household's notice has household, delivery day and version; one to staff
+    has none of these; one to the union has no cooperative either.
     """
 
     notice_id: UUID
-    cooperative_id: UUID
+    cooperative_id: UUID | None
     kind: str
     facts: Facts
     happened_at: datetime
@@ -71,25 +67,18 @@ class Notice(Struct, frozen=True):
     household_id: UUID | None = None
     delivery_day: date | None = None
     version: int | None = None
-    partner_id: UUID | None = None
-    order_id: UUID | None = None
-    event_id: UUID | None = None
-    sequence: int | None = None
 
+    @property
+    def recipient_id(self) -> UUID:
+        """The household, the cooperative whose staff it is for, or the union."""
+        return self.household_id or self.cooperative_id or UNION
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A notice that this process alone may send now; `claimed_at` is its token when the result is saved.
+    def deadlines(self, now: datetime) -> tuple[datetime | None, datetime | None]:
+        """Until when an answer is asked for, and when the last goods must be there; None where there is no such thing.
 
-    `replaces` says that an earlier version may have reached the household; `overtaken`, that a newer message to the
-    partner says all that this one does.
-    """
-
-    notice: Notice
-    attempts: int
-    queued_at: datetime
-    claimed_at: datetime
-    replaces: bool
-    contact: Step | None
-    endpoint: Endpoint | None
-    overtaken: bool = False
+        Of a notice that is made now.
+        """
+        facts = self.facts
+        if not isinstance(facts, BasketFacts) or not facts.items:
+            return None, None
+        return facts.answerable_until(now), max(item.arrive_by_at for item in facts.items)

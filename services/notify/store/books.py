@@ -37,7 +37,7 @@ class PlacedOrder(Struct, frozen=True):
 
 
 class Order(Struct, frozen=True):
-    """A partner's order; `lines` by line number and offer. `told`: the partner has a notice about it already."""
+    """A partner's order; `lines` by line number and offer. `told`: there is a message about it already."""
 
     partner_id: UUID
     partner_ref: str
@@ -153,7 +153,7 @@ async def list_orders(conn: Connection, ids: Collection[UUID]) -> dict[UUID, Ord
     """Those that are known, with all lines of which the product is known."""
     rows = await conn.fetch(
         "select order_id, partner_id, partner_ref, refused_lines, lines, cancelled, "
-        "exists (select from notice n where n.order_id = o.order_id) as told "
+        "exists (select from partner_message m where m.order_id = o.order_id) as told "
         "from partner_order o where order_id = any($1)",
         list(ids),
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -15,7 +15,7 @@ _LISTED = f"""
     n.state in ('queued', 'undeliverable', 'unknown') and n.kind = any($2)
     and (n.state <> 'queued' or n.alarm_at <= $3) and (n.expires_at is null or n.expires_at > $3)
     and n.happened_at > $3 - interval '3 days' and not exists ({NEWER_BASKET})
-"""  # noqa: S608 - only fixed text
+"""
 
 _LIST = f"""
 select {NOTICE}, n.state, n.reason, n.alarm_at, n.expires_at, n.calls, n.called_at, h.code,

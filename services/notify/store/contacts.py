@@ -12,7 +12,7 @@ from uuid import UUID
 import asyncpg
 
 from services.chassis.ledger import Connection
-from services.notify.domain.contacts import Address, Contact, QuietHours, Sender, Step
+from services.notify.domain.contacts import UNION, Address, Contact, QuietHours, Sender, Step
 
 _UNION_LOCK = 0x756E696F6E  # any constant of our own
 
@@ -77,24 +77,15 @@ async def lock_union(conn: Connection) -> None:
     await conn.execute("select pg_advisory_xact_lock($1)", _UNION_LOCK)
 
 
-async def share_households(conn: Connection, ids: Collection[UUID]) -> None:
+async def share_recipients(conn: Connection, recipients: Collection[UUID]) -> None:
     """Holds off changes of their contacts, so that none slips between looking a contact up and saving a notice."""
+    wanted = sorted(recipients)
+    await conn.execute("select from household where household_id = any($1) order by household_id for share", wanted)
     await conn.execute(
-        "select from household where household_id = any($1) order by household_id for share", sorted(ids)
+        "select from cooperative where cooperative_id = any($1) order by cooperative_id for share", wanted
     )
-
-
-async def share_staff(conn: Connection, cooperative_ids: Collection[UUID]) -> None:
-    """The same for the staff of cooperatives."""
-    await conn.execute(
-        "select from cooperative where cooperative_id = any($1) order by cooperative_id for share",
-        sorted(cooperative_ids),
-    )
-
-
-async def share_union(conn: Connection) -> None:
-    """The same for the union."""
-    await conn.execute("select pg_advisory_xact_lock_shared($1)", _UNION_LOCK)
+    if UNION in recipients:
+        await conn.execute("select pg_advisory_xact_lock_shared($1)", _UNION_LOCK)
 
 
 # -- For notices and answers ---------------------------------------------------------------------------------

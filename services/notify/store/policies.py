@@ -15,7 +15,7 @@ _SELECT = "select cooperative_id, step_s, call_before_s, gather_s, remind_before
 async def list_policies(conn: Connection, cooperative_ids: Collection[UUID]) -> dict[UUID, Policy]:
     """Those that were set; the others have the usual one."""
     rows = await conn.fetch(f"{_SELECT} where cooperative_id = any($1)", list(cooperative_ids))
-    return {r["cooperative_id"]: _policy(r) for r in rows}
+    return {r["cooperative_id"]: policy_of(r) for r in rows}
 
 
 async def get_policy(pool: "asyncpg.Pool[asyncpg.Record]", cooperative_id: UUID) -> Policy | None:
@@ -38,7 +38,8 @@ async def save_policy(conn: Connection, cooperative_id: UUID, policy: Policy, no
     return bool(done != "INSERT 0 0")
 
 
-def _policy(r: asyncpg.Record) -> Policy:
+def policy_of(r: asyncpg.Record) -> Policy:
+    """Of a row with the columns of the table."""
     return Policy(
         step=timedelta(seconds=r["step_s"]),
         call_before=timedelta(seconds=r["call_before_s"]),

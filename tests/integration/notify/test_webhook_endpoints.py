@@ -14,10 +14,10 @@ from prometheus_client import CollectorRegistry
 
 from services.chassis.ids import uuid7
 from services.chassis.outbound import OutboundClient, Resolve, resolve
-from services.notify import sending
 from services.notify.channels.webhook import Push, WebhookChannel
-from services.notify.domain.delivery import WEBHOOK_PLAN
+from services.notify.domain.partner_messages import MessageClaim
 from services.notify.metrics import NoticeMetrics
+from services.notify.pushes import Pushes
 from services.notify.sending import Sender
 from tests.integration.notify.peers import Mailbox, Pushed, Receiver
 from tests.integration.notify.world import TRACE, World
@@ -36,23 +36,21 @@ class Clock:
 
 
 @asynccontextmanager
-async def sender(world: World, clock: Clock, resolve: Resolve = resolve) -> AsyncIterator[Sender[Push]]:
-    """What sends webhooks, by a clock and with names of its own."""
-    client = OutboundClient((ip_network("127.0.0.1/32"),), 60, 50, 0, resolve)
-    channel = WebhookChannel(clock, client)
+async def sender(
+    world: World, clock: Clock, resolve: Resolve = resolve, timeout_s: float = 60
+) -> AsyncIterator[Sender[MessageClaim, Push]]:
+    """What sends webhooks, as in a process of its own, by a clock and with names of its own."""
+    client = OutboundClient((ip_network("127.0.0.1/32"),), timeout_s, 50, 0, resolve)
+    longest = timedelta(seconds=timeout_s)
+    pushes = Pushes(NoticeMetrics(CollectorRegistry()), 2 * longest)
     try:
-        yield Sender(
-            world.service.runtime.ledger, channel, WEBHOOK_PLAN, sending.push, clock,
-            NoticeMetrics(CollectorRegistry()), 120, 60,
-        )  # fmt: skip
+        yield Sender(world.service.runtime.ledger, pushes, WebhookChannel(clock, client), clock, longest)
     finally:
         await client.close()
 
 
 async def due(world: World) -> datetime | None:
-    at = await world.service.runtime.pool.fetchval(
-        "select min(next_at) from delivery where state = 'queued' and channel = 'webhook'"
-    )
+    at = await world.service.runtime.pool.fetchval("select min(next_at) from partner_message where state = 'queued'")
     assert at is None or isinstance(at, datetime)
     return at
 
@@ -91,6 +89,7 @@ async def test_an_endpoint_that_fails_for_five_days_is_given_up_and_staff_are_to
         clock.now = began + timedelta(days=5, seconds=1)
         for _ in range(4):
             await pushes.send_due(clock.now)
+    await world.run("let_go_of_webhooks")
     shown = await world.webhook()
     assert (shown["disabled"], shown["disabled_reason"], shown["last_failure"]) == (True, "lasting_failure", "http_500")
     first, *later = await world.messages()
@@ -348,6 +347,7 @@ async def test_what_a_pause_put_off_is_due_when_staff_see_to_the_endpoint(
     else:
         assert (await client.delete(path, headers=staff)).status_code == 204
     await world.run("send_webhooks")
+    await world.run("let_go_of_webhooks")
     expected = ("undeliverable", "no_endpoint") if act == "delete" else ("told", None)
     assert [(m["state"], m["reason"]) for m in await world.messages()] == [expected]
 

@@ -172,6 +172,13 @@ class World:
         """(state, attempts, reason) of every notice, oldest first."""
         return [(n["state"], n["attempts"], n["reason"]) for n in await self.notices()]
 
+    async def partner_states(self) -> list[tuple[str, int, str | None]]:
+        """(state, attempts, reason) of every message to the partner; of one that waits, what the last attempt said."""
+        return [
+            (m["state"], m["attempts"], m["last_status"] if m["state"] == "queued" else m["reason"])
+            for m in await self.messages()
+        ]
+
     async def events(self) -> list[asyncpg.Record]:
         """What notify published, in order."""
         return await self.service.runtime.pool.fetch(

@@ -2,7 +2,7 @@
 
 import json
 import unicodedata
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,19 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.allocation.domain.books import Reason
-from services.notify.domain import notices
+from services.notify.domain import partner_messages
+from services.notify.domain.bodies import TYPES, json_schema, message
 from services.notify.domain.facts import (
-    BasketFacts,
     CancellationFacts,
-    Facts,
     Goods,
+    PartnerFacts,
     PromisedLine,
     PromiseFacts,
     RefusedLine,
     ShortageFacts,
     ShortedLine,
 )
-from services.notify.domain.partner_messages import TYPE_OF, TYPES, json_schema, message
+from services.notify.domain.partner_messages import FACTS, TYPE_OF
 from services.notify.domain.shortfalls import LANGUAGES, explain
 from services.notify.http.callbacks import CALLBACKS, examples
 
@@ -34,7 +34,7 @@ ORDER = UUID(int=7)
 CABBAGE = Goods("Cải mèo", "kg", 500)
 
 
-def said(kind: str, facts: Facts) -> Any:
+def said(kind: str, facts: PartnerFacts) -> Any:
     """The body as it is read after it was sent."""
     return json.loads(msgspec.json.encode(message(kind, facts, AT)))
 
@@ -44,7 +44,7 @@ def promise(line: PromisedLine) -> PromiseFacts:
 
 
 def test_a_promise_says_per_line_what_will_come_and_what_will_not() -> None:
-    body = said(notices.ORDER_PROMISED, promise(PromisedLine(1, "CAI", CABBAGE, 25, 20, 3, 2, 4, "sold_out")))
+    body = said(partner_messages.ORDER_PROMISED, promise(PromisedLine(1, "CAI", CABBAGE, 25, 20, 3, 2, 4, "sold_out")))
     assert body == {
         "type": "order.promised",
         "timestamp": "2026-11-23T03:00:00+00:00",
@@ -80,13 +80,13 @@ def test_a_promise_says_per_line_what_will_come_and_what_will_not() -> None:
 def test_what_a_partner_reads_adds_up(parts: tuple[int, int, int], shorted: int) -> None:
     promised, short, cancelled = parts
     line = PromisedLine(1, "CAI", CABBAGE, sum(parts), promised, short, cancelled, min(shorted, promised), None)
-    (read,) = said(notices.ORDER_PROMISED, promise(line))["data"]["lines"]
+    (read,) = said(partner_messages.ORDER_PROMISED, promise(line))["data"]["lines"]
     assert read["ordered_steps"] == read["promised_steps"] + read["short_steps"] + read["cancelled_steps"]
 
 
 def test_a_shortage_says_what_was_promised_before_and_what_is_left() -> None:
     facts = ShortageFacts(ORDER, "DH-1", 43, (ShortedLine(1, "CAI", CABBAGE, 20, 15, "pledges_reduced"),))
-    body = said(notices.ORDER_SHORTED, facts)
+    body = said(partner_messages.ORDER_SHORTED, facts)
     assert body["type"] == "order.shorted"
     assert body["data"]["lines"] == [
         {
@@ -109,22 +109,17 @@ def test_a_shortage_says_what_was_promised_before_and_what_is_left() -> None:
 
 def test_a_later_promise_says_the_same_under_another_name() -> None:
     facts = promise(PromisedLine(1, "CAI", CABBAGE, 25, 20, 3, 2, 4, "sold_out"))
-    first, later = said(notices.ORDER_PROMISED, facts), said(notices.ORDER_CHANGED, facts)
+    first, later = said(partner_messages.ORDER_PROMISED, facts), said(partner_messages.ORDER_CHANGED, facts)
     assert (first.pop("type"), later.pop("type")) == ("order.promised", "order.changed")
     assert first == later
 
 
 def test_a_cancellation_names_the_order_and_nothing_else() -> None:
-    assert said(notices.ORDER_CANCELLED, CancellationFacts(ORDER, "DH-1")) == {
+    assert said(partner_messages.ORDER_CANCELLED, CancellationFacts(ORDER, "DH-1")) == {
         "type": "order.cancelled",
         "timestamp": "2026-11-23T03:00:00+00:00",
         "data": {"order_id": "00000000-0000-0000-0000-000000000007", "partner_ref": "DH-1"},
     }
-
-
-def test_what_is_for_households_is_no_message_to_a_partner() -> None:
-    with pytest.raises(ValueError, match="not for partners"):
-        message(notices.BASKET, BasketFacts("Vân Hồ", "Asia/Ho_Chi_Minh", date(2026, 11, 24), ()), AT)
 
 
 @pytest.mark.parametrize("name", TYPES)
@@ -158,6 +153,7 @@ def test_the_document_of_the_route_shows_every_message() -> None:
     content = post["requestBody"]["content"]["application/json"]
     assert set(content["examples"]) == set(content["schema"]["properties"]["type"]["enum"]) == set(TYPES)
     assert set(TYPE_OF.values()) == set(TYPES)
+    assert set(TYPE_OF) == set(FACTS)
 
 
 @pytest.mark.parametrize("name", TYPES)
@@ -168,7 +164,7 @@ def test_the_schema_of_every_message_is_written_down(name: str) -> None:
 
 def test_a_line_that_gets_all_has_nothing_to_explain() -> None:
     facts = promise(PromisedLine(1, "CAI", CABBAGE, 25, 25, 0, 0, 0, None))
-    (line,) = said(notices.ORDER_PROMISED, facts)["data"]["lines"]
+    (line,) = said(partner_messages.ORDER_PROMISED, facts)["data"]["lines"]
     assert (line["reason"], line["why_vi"], line["why_en"]) == (None, None, None)
 
 
