@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from services.chassis.ids import uuid7
@@ -77,7 +78,7 @@ class Ladder:
         for notice, told_at, channel in await store.tell(tx.conn, told):
             if notice.cooperative_id is not None:
                 tx.append(notice.cooperative_id, announce.delivered(notice, channel, told_at), notice.traceparent)
-            tx.after_commit(lambda notice=notice, told_at=told_at: self._count_told(notice, told_at))
+            tx.after_commit(partial(self._count_told, notice, told_at))
 
     async def _climb(self, tx: Transaction, notice_ids: Collection[UUID], now: datetime) -> None:
         if not notice_ids:
@@ -116,7 +117,7 @@ class Ladder:
             if reason is not None and notice.cooperative_id is not None:
                 event = announce.undeliverable(notice, NO_CHANNEL, reason)
                 tx.append(notice.cooperative_id, event, notice.traceparent)
-            tx.after_commit(lambda kind=notice.kind, state=state: self.metrics.came_to(kind, state))
+            tx.after_commit(partial(self.metrics.came_to, notice.kind, state))
 
     async def _list_steps(self, tx: Transaction, found: Iterable[Open]) -> dict[UUID, list[Step]]:
         by_purpose: defaultdict[str, set[UUID]] = defaultdict(set)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -68,10 +69,10 @@ class Outbox:
         await contacts.mark_gone(tx.conn, [(id, channel, to) for id, channel, to in gone if to is not None], now)
         told = {c.notice.notice_id: (v.told_at, c.channel) for c, _, v in counted if v.told_at is not None}
         await self._ladder.tell(tx, {id: (at, by) for id, (at, by) in told.items() if at is not None})
-        await self._ladder.climb(
-            tx, {c.notice.notice_id for c, _, v in counted if v.state in (REFUSED, LAPSED, UNKNOWN)}, now
-        )
-        tx.after_commit(lambda: [self._count(outcome, verdict) for _, outcome, verdict in counted])
+        ended = {c.notice.notice_id for c, _, v in counted if v.state in (REFUSED, LAPSED, UNKNOWN)}
+        await self._ladder.climb(tx, ended, now)
+        for _, outcome, verdict in counted:
+            tx.after_commit(partial(self._count, outcome, verdict))
 
     async def settle_interrupted(self, tx: Transaction, now: datetime) -> bool:
         """Decides on what a process left in hand that is no more; returns whether there may be more."""

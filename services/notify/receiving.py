@@ -13,11 +13,11 @@ from services.chassis.ledger import Ledger, Transaction
 from services.notify import announce
 from services.notify.climbing import Ladder
 from services.notify.clock import Clock
-from services.notify.domain import replies
-from services.notify.domain.contacts import Sender, said_stop
+from services.notify.domain.contacts import Sender
 from services.notify.domain.messages import Receipt, Said
-from services.notify.domain.replies import Refused, Standing
+from services.notify.domain.replies import Standing
 from services.notify.domain.said import understand
+from services.notify.domain.stop_words import said_stop
 from services.notify.metrics import NoticeMetrics
 from services.notify.store import baskets, consents, contacts, receipts, words
 
@@ -63,19 +63,18 @@ class Receiver:
         await self.ladder.climb(tx, {id for id, receipt in settled if not receipt.arrived}, now)
         strays = [receipt for i, receipt in enumerate(came) if i not in known]
         await receipts.keep_strays(tx.conn, strays, now)
-        tx.after_commit(lambda: [self.metrics.receipts.labels(one.channel, "stray").inc() for one in strays])
-        tx.after_commit(
-            lambda: [
-                self.metrics.receipts.labels(r.channel, "arrived" if r.arrived else "failed").inc() for _, r in settled
-            ]
-        )
+        for receipt in strays:
+            tx.after_commit(self.metrics.receipts.labels(receipt.channel, "stray").inc)
+        for _, receipt in settled:
+            outcome = "arrived" if receipt.arrived else "failed"
+            tx.after_commit(self.metrics.receipts.labels(receipt.channel, outcome).inc)
 
     async def _take_words(self, tx: Transaction, said: Said) -> None:
         senders = await contacts.find_senders(tx.conn, said.channel, said.sender)
         became = await self._understand(tx, said, senders)
         is_new = await words.insert_words(tx.conn, said, senders[0] if senders else None, became, self.clock())
         if is_new:
-            tx.after_commit(lambda: self.metrics.words.labels(said.channel, became).inc())
+            tx.after_commit(self.metrics.words.labels(said.channel, became).inc)
 
     async def _understand(self, tx: Transaction, said: Said, senders: Sequence[Sender]) -> str:
         """What the words come to; a person reads whatever is not certain."""
@@ -93,10 +92,15 @@ class Receiver:
         standing = await self._asked(tx, household_id)
         if standing is None:
             return NOT_ASKED
-        form = understand(said.text, standing.basket)
-        if form is None:
+        basket = standing.basket
+        reply = understand(said.text, basket.asked, basket.version) if basket.told_at is not None else None
+        if reply is None:
             return NOT_UNDERSTOOD
-        return await self._answer(tx, standing, form, said)
+        if reply != standing.reply:
+            await baskets.save_reply(tx.conn, basket, reply, said.channel, self.clock())
+            tx.append(basket.cooperative_id, announce.replied(basket, reply, said.channel))
+            tx.after_commit(self.metrics.replies.labels(reply.answer).inc)
+        return UNDERSTOOD
 
     async def _asked(self, tx: Transaction, household_id: UUID) -> Standing | None:
         """The one basket that waits for an answer; None where there is none, or more than one."""
@@ -105,15 +109,3 @@ class Receiver:
         standings = [await baskets.lock_basket(tx.conn, household_id, day) for day in days]
         open_ones = [one for one in standings if one is not None and one.basket.is_open(now)]
         return open_ones[0] if len(open_ones) == 1 else None
-
-    async def _answer(self, tx: Transaction, standing: Standing, form: replies.Form, said: Said) -> str:
-        now = self.clock()
-        try:
-            reply = replies.decide(standing.basket, standing.reply, form, now)
-        except Refused:
-            return NOT_UNDERSTOOD
-        if reply is not None:
-            await baskets.save_reply(tx.conn, standing.basket, reply, said.channel, now)
-            tx.append(standing.basket.cooperative_id, announce.replied(standing.basket, reply, said.channel))
-            tx.after_commit(lambda: self.metrics.replies.labels(reply.answer).inc())
-        return UNDERSTOOD

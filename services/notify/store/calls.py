@@ -19,7 +19,8 @@ _LISTED = f"""
 
 _LIST = f"""
 select {NOTICE}, n.state, n.reason, n.alarm_at, n.expires_at, n.calls, n.called_at, h.code,
-    array(select distinct row(c.rank, c.display_name, a.address) from contact c join contact_address a using (contact_id)
+    array(select distinct row(c.rank, c.display_name, a.address)
+        from contact c join contact_address a using (contact_id)
         where c.recipient_id = n.recipient_id and a.channel in ('sms', 'zalo')) as people
 from notice n left join household h using (household_id)
 where n.cooperative_id = $1 and {_LISTED}

@@ -14,7 +14,14 @@ import msgspec
 
 from services.chassis.ledger import Connection
 from services.notify.domain.endpoints import HANGING, Endpoint
-from services.notify.domain.partner_messages import ENDPOINT_IS_DISABLED, FACTS, WHOLE, MessageClaim, PartnerMessage
+from services.notify.domain.partner_messages import (
+    ENDPOINT_IS_DISABLED,
+    FACTS,
+    WHOLE,
+    MessageClaim,
+    PartnerMessage,
+    Verdict,
+)
 from services.notify.store.endpoints import COLUMNS, Key, endpoint_of
 
 _FACTS: Mapping[str, "msgspec.json.Decoder[Any]"] = {kind: msgspec.json.Decoder(facts) for kind, facts in FACTS.items()}

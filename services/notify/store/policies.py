@@ -21,7 +21,7 @@ async def list_policies(conn: Connection, cooperative_ids: Collection[UUID]) -> 
 async def get_policy(pool: "asyncpg.Pool[asyncpg.Record]", cooperative_id: UUID) -> Policy | None:
     """The one that was set."""
     row = await pool.fetchrow(f"{_SELECT} where cooperative_id = $1", cooperative_id)
-    return _policy(row) if row else None
+    return policy_of(row) if row else None
 
 
 async def save_policy(conn: Connection, cooperative_id: UUID, policy: Policy, now: datetime) -> bool:

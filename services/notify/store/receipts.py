@@ -74,7 +74,8 @@ async def keep_strays(conn: Connection, receipts: Sequence[Receipt], now: dateti
     """Receipts under a provider's id that we do not know, or do not know yet."""
     kept = [one for one in receipts if one.provider_id is not None]
     await conn.executemany(
-        "insert into stray_receipt (channel, provider_id, at, arrived, reason, kept_at) values ($1, $2, $3, $4, $5, $6) "
+        "insert into stray_receipt (channel, provider_id, at, arrived, reason, kept_at) "
+        "values ($1, $2, $3, $4, $5, $6) "
         "on conflict (channel, provider_id) do update set arrived = excluded.arrived or stray_receipt.arrived",
         [(one.channel, one.provider_id, one.at, one.arrived, one.reason, now) for one in kept],
     )

@@ -68,8 +68,8 @@ async def list_notices(
     wanted += [("n.notice_id < ", before)] if before else []
     conditions = " and ".join(f"{condition}${place}" for place, (condition, _) in enumerate(wanted, 2))
     rows = await pool.fetch(
-        "select n.notice_id, n.kind, n.household_id, n.delivery_day, n.version, n.state, coalesce(n.told_by, d.channel) as channel, "  # noqa: S608 - only fixed text and placeholders
-        "coalesce(d.attempts, 0) as attempts, n.happened_at, n.told_at, "
+        "select n.notice_id, n.kind, n.household_id, n.delivery_day, n.version, n.state, "  # noqa: S608 - only fixed text and placeholders
+        "coalesce(n.told_by, d.channel) as channel, coalesce(d.attempts, 0) as attempts, n.happened_at, n.told_at, "
         "coalesce(n.reason, case when n.state = 'queued' then d.reason end) as reason "
         "from notice n left join lateral (select channel, attempts, reason from delivery "
         "  where notice_id = n.notice_id order by queued_at desc, delivery_id desc limit 1) d on true "

@@ -39,7 +39,8 @@ async def insert_words(conn: Connection, said: Said, sender: Sender | None, beca
     """Writes them down; returns False where they were written down before."""
     done = await conn.execute(
         "insert into words (words_id, channel, said_id, contact_id, cooperative_id, household_id, text, said_at, "
-        "became, received_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (channel, said_id) do nothing",
+        "became, received_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
+        "on conflict (channel, said_id) do nothing",
         uuid7(),
         said.channel,
         said.said_id,
