@@ -69,8 +69,14 @@ class Ladder:
         await self.climb(tx, late, now)
         return len(late) == LATE_AT_ONCE
 
-    async def reopen(self, tx: Transaction, recipient_id: UUID, now: datetime) -> None:
-        """There may be a new way to tell this recipient what it was not told. Its contacts are locked by the caller."""
+    async def reopen(
+        self, tx: Transaction, recipient_id: UUID, contact_id: UUID, channels: Collection[str], now: datetime
+    ) -> None:
+        """There is a new way, by this contact and these channels, to tell a recipient what certainly did not reach it.
+
+        The recipient's contacts are locked by the caller.
+        """
+        await deliveries.renew(tx.conn, contact_id, channels)
         await self._climb(tx, await store.reopen(tx.conn, recipient_id, now, now - REOPENED_FOR), now)
 
     async def tell(self, tx: Transaction, told: Mapping[UUID, tuple[datetime, str]]) -> None:

@@ -48,8 +48,8 @@ class Outbox:
 
     def compose(self, claim: Claim) -> Message | Refused:
         """The notice in the words of whom it goes to."""
-        if claim.address is None:
-            return Refused("no_consent")
+        if claim.to_name is None or claim.address is None:
+            return Refused("no_contact" if claim.to_name is None else "no_consent")
         facts, link = claim.notice.facts, None
         if isinstance(facts, BasketFacts):
             facts = replace(facts, reply_by_at=facts.answerable_until(claim.claimed_at))

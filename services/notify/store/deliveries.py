@@ -63,7 +63,8 @@ update delivery d set state = x.state, attempts = x.attempts, next_at = x.next_a
     step_by_at = case when x.state = 'unknown' then least(d.step_by_at, x.next_at) else d.step_by_at end
 from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::int[], $5::timestamptz[], $6::text[], $7::text[])
     as x (delivery_id, claimed_at, state, attempts, next_at, reason, provider_id)
-where d.delivery_id = x.delivery_id and d.claimed_at = x.claimed_at and d.state = 'sending'
+where d.delivery_id = x.delivery_id and d.claimed_at = x.claimed_at
+    and (d.state = 'sending' or d.state in ('unknown', 'lapsed', 'queued') and x.state = 'told')
 returning d.delivery_id
 """
 
@@ -92,7 +93,8 @@ update delivery set state = 'lapsed' where delivery_id = any(array(
 class Claim:
     """A way that this process alone may take now; `claimed_at` is its token when the result is saved.
 
-    `address` is None where the contact is gone, has no such address any more or has withdrawn its consent.
+    `address` is None where the contact is gone (and then so is its name), has no such address any more or has withdrawn
+    its consent.
     `replaces` says that an earlier version may have reached the household.
     """
 
@@ -106,7 +108,7 @@ class Claim:
     step_by_at: datetime
     replaces: bool
     address: str | None = field(repr=False)
-    to_name: str = field(repr=False)
+    to_name: str | None = field(repr=False)
     language: str
 
     @property
@@ -149,6 +151,16 @@ async def save_states(conn: Connection, states: Sequence[tuple[UUID, str]]) -> N
     )
 
 
+async def renew(conn: Connection, contact_id: UUID, channels: Collection[str]) -> None:
+    """What certainly did not arrive by these may be tried again: there is another address, or a new consent."""
+    await conn.execute(
+        "update delivery set state = 'superseded' "
+        "where contact_id = $1 and channel = any($2) and state in ('refused', 'lapsed')",
+        contact_id,
+        list(channels),
+    )
+
+
 async def claim_due(
     conn: Connection, channel: str, now: datetime, limit: int, kinds: Collection[str] = tuple(KINDS)
 ) -> list[Claim]:
@@ -179,7 +191,10 @@ async def list_interrupted(conn: Connection, channel: str, before: datetime, lim
 
 
 async def save_results(conn: Connection, results: Sequence[tuple[Claim, Verdict]]) -> set[UUID]:
-    """Saves what came of claims; returns those deliveries that were still in this process's hand."""
+    """Saves what came of claims; returns those deliveries that were still in this process's hand.
+
+    A late receipt still settles what counted as unknown.
+    """
     rows = await conn.fetch(
         _SAVE,
         [claim.delivery_id for claim, _ in results],
@@ -211,5 +226,5 @@ def _claim(r: asyncpg.Record) -> Claim:
     return Claim(
         notice_of(r), r["recipient_id"], r["delivery_id"], r["contact_id"], r["channel"], r["attempts"],
         r["claimed_at"], r["step_by_at"], r["replaces"], r["address"] if r["agreed"] else None,
-        r["display_name"] or "", r["language"] or "vi",
+        r["display_name"], r["language"] or "vi",
     )  # fmt: skip
