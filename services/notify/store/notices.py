@@ -4,7 +4,7 @@ A claim commits `sending` before anything leaves; its time is the token without 
 process that was thought dead cannot overwrite what was decided meanwhile.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ from services.notify.domain.delivery import Verdict
 from services.notify.domain.notices import ENDPOINT_DISABLED, FACTS, Claim, Contact, Notice, StaffContact
 
 _FACTS: Mapping[str, "msgspec.json.Decoder[Any]"] = {kind: msgspec.json.Decoder(facts) for kind, facts in FACTS.items()}
-KINDS = tuple(FACTS)
+_KINDS = list(FACTS)
 """Only these are claimed: in a rolling update there may be others already, which this process cannot word."""
 
 _DELIVERY = ("notice_id", "channel", "state", "queued_at", "next_at")
@@ -158,27 +158,23 @@ async def supersede_baskets(conn: Connection, channel: str) -> int:
     return len(await conn.fetch(_SUPERSEDE, channel))
 
 
-async def claim_due(
-    conn: Connection, channel: str, now: datetime, limit: int, kinds: Collection[str] = KINDS
-) -> list[Claim]:
+async def claim_due(conn: Connection, channel: str, now: datetime, limit: int) -> list[Claim]:
     """Takes due deliveries in hand for this process.
 
     Of a basket only the latest version is taken, and it waits while an older one is being sent.
     """
-    rows = await conn.fetch(_CLAIM, channel, now, limit, list(kinds))
+    rows = await conn.fetch(_CLAIM, channel, now, limit, _KINDS)
     if not rows:
         return []
     ids = [r["notice_id"] for r in rows]
-    found = await conn.fetch(_CLAIMED + " and d.notice_id = any($3)", channel, list(kinds), ids)
+    found = await conn.fetch(_CLAIMED + " and d.notice_id = any($3)", channel, _KINDS, ids)
     return [_claim(r) for r in found]
 
 
-async def list_interrupted(
-    conn: Connection, channel: str, before: datetime, limit: int, kinds: Collection[str] = KINDS
-) -> list[Claim]:
+async def list_interrupted(conn: Connection, channel: str, before: datetime, limit: int) -> list[Claim]:
     """Deliveries taken in hand before that time by a process that never said what came of them."""
     rows = await conn.fetch(
-        _CLAIMED + " and d.claimed_at < $3 order by d.claimed_at limit $4", channel, list(kinds), before, limit
+        _CLAIMED + " and d.claimed_at < $3 order by d.claimed_at limit $4", channel, _KINDS, before, limit
     )
     return [_claim(r) for r in rows]
 
