@@ -43,8 +43,9 @@ drop index notice_by_order;
 alter table notice
     drop constraint notice_names_whom_it_is_about,
     drop column partner_id, drop column order_id, drop column event_id, drop column sequence,
-    add constraint notice_names_whom_it_is_about check (
-        case when kind = 'basket' then num_nulls(household_id, delivery_day, version) = 0 else household_id is null end);
+    add constraint notice_names_whom_it_is_about check (case kind
+        when 'basket' then num_nulls(household_id, delivery_day, version) = 0
+        when 'endpoint_disabled' then household_id is null else true end);
 
 -- An endpoint has one batch under way, over all processes, and the one that waited longest for its turn is next.
 alter table partner_endpoint

@@ -25,7 +25,7 @@ from services.notify.domain.partner_messages import (
 from services.notify.store.endpoints import COLUMNS, Key, endpoint_of
 
 _FACTS: Mapping[str, "msgspec.json.Decoder[Any]"] = {kind: msgspec.json.Decoder(facts) for kind, facts in FACTS.items()}
-KINDS = tuple(FACTS)
+_KINDS = list(FACTS)
 """Only these are taken in hand: in a rolling update there may be others already, which this process cannot word."""
 
 _COLUMNS = (
@@ -158,21 +158,19 @@ async def last_sequences(conn: Connection, order_ids: Collection[UUID]) -> dict[
     return {r["order_id"]: r["sequence"] for r in rows if r["sequence"] is not None}
 
 
-async def take_batch(
-    conn: Connection, now: datetime, lease: timedelta, limit: int, kinds: Collection[str] = KINDS
-) -> list[MessageClaim]:
+async def take_batch(conn: Connection, now: datetime, lease: timedelta, limit: int) -> list[MessageClaim]:
     """Takes due messages of one endpoint in hand for this process; for so long nobody else takes any of it.
 
     It is the endpoint that waited longest for its turn, of those that take messages now. One that hangs gets one
     message to show whether it answers again. A newer message about an order waits until the older one has been tried.
     """
-    row = await conn.fetchrow(_TAKE_ENDPOINT, now, lease, list(kinds))
+    row = await conn.fetchrow(_TAKE_ENDPOINT, now, lease, _KINDS)
     if row is None:
         return []
     endpoint = endpoint_of(row)
     key = (endpoint.cooperative_id, endpoint.partner_id)
     most = 1 if endpoint.health.timeouts >= HANGING else limit
-    rows = await conn.fetch(_TAKE, now, lease, list(kinds), *key, most)
+    rows = await conn.fetch(_TAKE, now, lease, _KINDS, *key, most)
     if not rows:  # somebody sees to what was due at this moment
         await release_endpoint(conn, key, now)
     return [_claim(r, endpoint) for r in rows]
@@ -184,10 +182,10 @@ async def release_endpoint(conn: Connection, key: Key, token: datetime) -> None:
 
 
 async def let_go(
-    conn: Connection, now: datetime, lease: timedelta, limit: int, kinds: Collection[str] = KINDS
+    conn: Connection, now: datetime, lease: timedelta, limit: int
 ) -> list[tuple[PartnerMessage, str, str | None]]:
     """Settles what waits for an endpoint that is disabled or gone: each message with its state and the reason."""
-    rows = await conn.fetch(_LET_GO, now, lease, list(kinds), limit)
+    rows = await conn.fetch(_LET_GO, now, lease, _KINDS, limit)
     return [(_message(r), r["state"], r["reason"]) for r in rows]
 
 

@@ -2,51 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_network
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from services.chassis.ids import uuid7
-from services.chassis.outbound import OutboundClient, Resolve, resolve
-from services.notify.channels.webhook import Push, WebhookChannel
-from services.notify.domain.partner_messages import MessageClaim
-from services.notify.metrics import NoticeMetrics
-from services.notify.pushes import Pushes
-from services.notify.sending import Sender
 from tests.integration.notify.peers import Mailbox, Pushed, Receiver
+from tests.integration.notify.senders import Clock, sender
 from tests.integration.notify.world import TRACE, World
 
 CONTACT = {"email": "van-phong@example.vn", "display_name": "chị Hà", "language": "vi"}
-
-
-class Clock:
-    """Goes on when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = datetime.now(UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@asynccontextmanager
-async def sender(
-    world: World, clock: Clock, resolve: Resolve = resolve, timeout_s: float = 60
-) -> AsyncIterator[Sender[MessageClaim, Push]]:
-    """What sends webhooks, as in a process of its own, by a clock and with names of its own."""
-    client = OutboundClient((ip_network("127.0.0.1/32"),), timeout_s, 50, 0, resolve)
-    longest = timedelta(seconds=timeout_s)
-    pushes = Pushes(NoticeMetrics(CollectorRegistry()), 2 * longest)
-    try:
-        yield Sender(world.service.runtime.ledger, pushes, WebhookChannel(clock, client), clock, longest)
-    finally:
-        await client.close()
 
 
 async def due(world: World) -> datetime | None:
