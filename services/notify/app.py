@@ -15,7 +15,7 @@ from services.notify.channels.webhook import AT_ONCE, KEPT_OPEN_S, WebhookChanne
 from services.notify.climbing import Ladder
 from services.notify.clock import wall_clock
 from services.notify.command import webhooks_command
-from services.notify.consumers import Consumers
+from services.notify.consumers import handlers
 from services.notify.domain.links import Links
 from services.notify.http import calls, endpoints, messages, notices, policies, replies, words
 from services.notify.metrics import NoticeMetrics
@@ -82,7 +82,7 @@ def wire(runtime: Runtime[NotifySettings]) -> Parts:
         job("forget_old_secrets", 60.0, forget),
     ]
     return Parts(
-        handlers=Consumers(settings.shared_lanes, wall_clock, metrics, ladder).handlers(),
+        handlers=handlers(settings.shared_lanes, wall_clock, metrics, ladder),
         jobs=[
             *(people_jobs if settings.send_email else ()),
             *(webhook_jobs if settings.send_webhooks else ()),
@@ -100,7 +100,19 @@ service = Service(
     settings=NotifySettings,
     publishes=(NoticeDelivered, NoticeUndeliverable, HouseholdReplied),
     wire=wire,
-    derived=("cooperative", "collection_point", "household", "product", "partner_order", "basket"),
+    derived=(
+        "cooperative",
+        "collection_point",
+        "household",
+        "product",
+        "offer",
+        "partner_order",
+        "basket",
+        "received_day",
+        "settled_day",
+        "settlement_correction",
+        "staff_day",
+    ),  # fmt: skip
     routers=[
         calls.router,
         endpoints.router,

@@ -148,5 +148,5 @@ class Ladder:
 
 
 def _times(notice: Notice, policy: Policy, now: datetime) -> Times:
-    gather = policy.gather if KINDS[notice.kind].gathers else timedelta(0)
-    return times(now, gather, *notice.deadlines(now), policy)
+    gather = KINDS[notice.kind].gather
+    return times(now, policy.gather if gather is None else gather, *notice.deadlines(now), policy)

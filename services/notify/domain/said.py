@@ -53,7 +53,7 @@ _BESIDE_QUANTITY = frozenset(
     " ".join((*_BEFORE, *_AFTER, "con duoc dc mang giao se thoi va voi have has only just bring")).split()
 )
 """Words that may stand beside a quantity without changing it. Some of these say that it is an answer at all."""
-_STATES_QUANTITY = frozenset("chi co con duoc dc mang giao thoi have only bring".split())
+_STATES_QUANTITY = frozenset(["chi", "co", "con", "duoc", "dc", "mang", "giao", "thoi", "have", "only", "bring"])
 
 _GRAMS = {"g": 1, "gam": 1, "gram": 1, "kg": 1000, "ky": 1000, "ki": 1000, "kilo": 1000, "kilogam": 1000, "can": 1000,
           "yen": 10_000, "ta": 100_000, "tan": 1_000_000}  # fmt: skip

@@ -29,8 +29,7 @@ alter table notice
     add constraint notice_of_basket_is_complete check (
         kind <> 'basket' or num_nulls(household_id, delivery_day, version) = 0);
 drop index notice_of_basket;
-create unique index notice_of_basket on notice (household_id, delivery_day, version, kind)
-    where kind in ('basket', 'reminder');
+create unique index notice_version on notice (recipient_id, delivery_day, kind, version);
 create index notice_undelivered on notice (recipient_id, happened_at) where state in ('undeliverable', 'unknown');
 create index notice_open on notice (cooperative_id, alarm_at) where state in ('queued', 'undeliverable', 'unknown');
 
@@ -95,3 +94,53 @@ create table words (
 );
 create index words_by_cooperative on words (cooperative_id, words_id);
 create index words_by_contact on words (contact_id) where contact_id is not null;
+
+-- What notify adds up itself, to say it in one notice: what was weighed in from a household on a day (by arrival), ...
+create table received_day (
+    household_id uuid not null,
+    delivery_day date not null,
+    cooperative_id uuid not null,
+    version int not null,
+    lines jsonb not null,
+    primary key (household_id, delivery_day)
+);
+-- ... what a household is owed for a day, and what was added to that later, ...
+create table settled_day (
+    household_id uuid not null,
+    delivery_day date not null,
+    cooperative_id uuid not null,
+    gross_vnd bigint not null,
+    fee_vnd bigint not null,
+    net_vnd bigint not null,
+    primary key (household_id, delivery_day)
+);
+create table settlement_correction (
+    correction_id uuid primary key,
+    household_id uuid not null,
+    delivery_day date not null,
+    cooperative_id uuid not null,
+    amount_vnd bigint not null
+);
+create index settled_day_by_cooperative on settled_day (cooperative_id, delivery_day);
+create index settlement_correction_by_cooperative on settlement_correction (cooperative_id, delivery_day);
+-- ... what staff are told about a day (by kind: product or offer to what is to be said), ...
+create table staff_day (
+    cooperative_id uuid not null,
+    delivery_day date not null,
+    kind text not null,
+    version int not null,
+    content jsonb not null,
+    primary key (cooperative_id, delivery_day, kind)
+);
+-- ... and which day and product an offer is of.
+create table offer (
+    offer_id uuid primary key,
+    product_id uuid not null,
+    delivery_day date not null
+);
+
+-- Since when staff know of what they have to see to.
+alter table notice add column staff_told_at timestamptz;
+alter table words add column staff_told_at timestamptz;
+create index words_unread on words (cooperative_id, received_at)
+    where read_at is null and staff_told_at is null and became in ('not_understood', 'not_asked');

@@ -1,6 +1,6 @@
 """Baskets as they stand now, and what households last answered to them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 from uuid import UUID
 
@@ -28,7 +28,7 @@ select b.household_id, b.cooperative_id, b.version, b.sequence, b.facts, b.confi
     r.version as reply_version, r.answer, r.reason, r.lines, r.seen_sequence, r.replied_at,
     coalesce(n.told_at, (select max(d.claimed_at) from delivery d where d.notice_id = n.notice_id)) as told_at
 from basket b
-left join notice n on (n.household_id, n.delivery_day, n.version) = (b.household_id, b.delivery_day, b.version)
+left join notice n on (n.recipient_id, n.delivery_day, n.version) = (b.household_id, b.delivery_day, b.version)
     and n.kind = 'basket'
 left join basket_reply r on (r.household_id, r.delivery_day) = (b.household_id, b.delivery_day)
 left join lateral (
@@ -78,6 +78,17 @@ async def list_days(conn: Connection, household_id: UUID, since: date) -> list[d
         since,
     )
     return [r["delivery_day"] for r in rows]
+
+
+async def list_reply_channels(conn: Connection, keys: Collection[tuple[UUID, date]]) -> dict[tuple[UUID, date], str]:
+    """By which way each of these (household, day) answered last, if it has."""
+    rows = await conn.fetch(
+        "select r.household_id, r.delivery_day, r.channel from basket_reply r "
+        "join unnest($1::uuid[], $2::date[]) as x (household_id, delivery_day) using (household_id, delivery_day)",
+        [household_id for household_id, _ in keys],
+        [day for _, day in keys],
+    )
+    return {(r["household_id"], r["delivery_day"]): r["channel"] for r in rows}
 
 
 async def save_reply(conn: Connection, basket: CurrentBasket, reply: Reply, channel: str, now: datetime) -> None:

@@ -9,12 +9,12 @@ import asyncpg
 
 from services.chassis.ledger import Connection
 from services.notify.domain.notices import CALLED_KINDS, Notice
-from services.notify.store.notices import NEWER_BASKET, NOTICE, notice_of
+from services.notify.store.notices import NEWER, NOTICE, notice_of
 
 _LISTED = f"""
     n.state in ('queued', 'undeliverable', 'unknown') and n.kind = any($2)
     and (n.state <> 'queued' or n.alarm_at <= $3) and (n.expires_at is null or n.expires_at > $3)
-    and n.happened_at > $3 - interval '3 days' and not exists ({NEWER_BASKET})
+    and n.happened_at > $3 - interval '3 days' and not exists ({NEWER})
 """
 
 _LIST = f"""

@@ -15,7 +15,7 @@ import asyncpg
 from services.chassis.ledger import Connection
 from services.notify.domain.ladder import Delivery, Go, Verdict
 from services.notify.domain.notices import KINDS, Notice
-from services.notify.store.notices import NEWER_BASKET, NOTICE, notice_of
+from services.notify.store.notices import NEWER, NOTICE, notice_of
 
 _INSERT = """
 insert into delivery (delivery_id, notice_id, contact_id, channel, state, queued_at, next_at, step_by_at)
@@ -31,10 +31,10 @@ _CLAIM = f"""
 with due as (
     select d.delivery_id from delivery d join notice n using (notice_id)
     where d.channel = $1 and d.state = 'queued' and d.next_at <= $2 and d.step_by_at > $2 and n.kind = any($4)
-    and not exists ({NEWER_BASKET})
+    and not exists ({NEWER})
     and not exists (
-        select from notice e join delivery f using (notice_id) where e.household_id = n.household_id
-        and e.delivery_day = n.delivery_day and e.version < n.version and f.state = 'sending')
+        select from notice e join delivery f using (notice_id) where e.recipient_id = n.recipient_id
+        and e.delivery_day = n.delivery_day and e.kind = n.kind and e.version < n.version and f.state = 'sending')
     order by d.next_at limit $3 for update of d skip locked
 )
 update delivery d set state = 'sending', attempts = d.attempts + 1, claimed_at = $2 from due
@@ -46,8 +46,8 @@ select {NOTICE}, n.recipient_id, d.delivery_id, d.contact_id, d.channel, d.attem
     c.display_name, c.language, a.address,
     exists (select from consent k where k.contact_id = d.contact_id and k.channel = d.channel
         and k.purpose = p.purpose and k.withdrawn_at is null) as agreed,
-    exists (select from notice o where o.household_id = n.household_id and o.delivery_day = n.delivery_day
-        and o.kind = 'basket' and o.version < n.version
+    exists (select from notice o where o.recipient_id = n.recipient_id and o.delivery_day = n.delivery_day
+        and o.kind = n.kind and o.version < n.version
         and (o.state in ('told', 'unknown', 'undeliverable')
             or exists (select from delivery s where s.notice_id = o.notice_id and s.state in ('sent', 'lapsed')))
     ) as replaces

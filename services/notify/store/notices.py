@@ -27,9 +27,11 @@ NOTICE = (
 )
 """The columns that `notice_of` reads."""
 
-NEWER_BASKET = """
-    select from notice newer where newer.household_id = n.household_id and newer.delivery_day = n.delivery_day
-    and newer.kind = 'basket' and newer.version > n.version
+_OF_BASKET = ", ".join(f"'{name}'" for name, kind in KINDS.items() if kind.of_basket)
+
+NEWER = f"""
+    select from notice newer where newer.recipient_id = n.recipient_id and newer.delivery_day = n.delivery_day
+    and newer.kind = case when n.kind in ({_OF_BASKET}) then 'basket' else n.kind end and newer.version > n.version
 """
 """Whether the books no longer know what `n` says."""
 
@@ -44,7 +46,7 @@ returning notice_id
 
 _LOCK = f"""
 select {NOTICE}, n.recipient_id, n.not_before, n.alarm_at, n.expires_at, c.timezone,
-    p.step_s, p.call_before_s, p.gather_s, p.remind_before_s, exists ({NEWER_BASKET}) as overtaken
+    p.step_s, p.call_before_s, p.gather_s, p.remind_before_s, exists ({NEWER}) as overtaken
 from notice n left join cooperative c using (cooperative_id) left join notice_policy p using (cooperative_id)
 where n.notice_id = any($1) and n.state = 'queued' order by n.notice_id for update of n
 """  # noqa: S608 - only fixed text
@@ -70,7 +72,7 @@ select * from told
 _REOPEN = f"""
 update notice n set state = 'queued', reason = null
 where n.recipient_id = $1 and n.state = 'undeliverable' and (n.expires_at is null or n.expires_at > $2)
-    and n.happened_at > $3 and not exists ({NEWER_BASKET})
+    and n.happened_at > $3 and not exists ({NEWER})
 returning n.notice_id
 """  # noqa: S608 - only fixed text
 

@@ -1,98 +1,34 @@
-"""What notify does on which event: it learns names, and writes down notices and messages. Sending is the jobs' work.
-
-Each is written in the transaction that applies its event, so it can neither be lost nor exist twice.
-"""
+"""What partners are told about their orders, as messages that are written down. Sending them is the jobs' work."""
 
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from services.chassis.access import follow_keys
-from services.chassis.inbox import Handler, Received
-from services.chassis.lanes import place_streams
+from services.chassis.inbox import Received
 from services.chassis.ledger import Transaction
-from services.contracts.allocation import BasketAssigned, BasketChanged, BasketConfirmed, OrderPromised, OrderShorted
-from services.contracts.base import Event
-from services.contracts.catalog import (
-    AccessKeyIssued,
-    AccessKeyRevoked,
-    CooperativeChanged,
-    CooperativeRegistered,
-    HouseholdChanged,
-    HouseholdRegistered,
-    ProductListed,
-)
+from services.contracts.allocation import OrderPromised, OrderShorted
 from services.contracts.orders import OrderCancelled, OrderChanged, OrderPlaced
 from services.notify import announce
-from services.notify.climbing import Ladder
 from services.notify.clock import Clock
-from services.notify.domain import facts, notices, partner_messages
-from services.notify.domain.facts import Goods
-from services.notify.domain.notices import Notice
+from services.notify.domain import facts, partner_messages
 from services.notify.domain.partner_messages import ENDPOINT_IS_DISABLED, PartnerMessage
-from services.notify.domain.replies import CurrentBasket
 from services.notify.metrics import NoticeMetrics
-from services.notify.store import baskets, books, endpoints
+from services.notify.store import books, endpoints
 from services.notify.store import partner_messages as messages
 
 log = logging.getLogger(__name__)
 
-Basket = BasketAssigned | BasketChanged
-AnyBasket = Basket | BasketConfirmed
 Order = OrderPlaced | OrderChanged
 Promise = OrderPromised | OrderShorted
 
 
 @dataclass(frozen=True, slots=True)
-class Consumers:
-    """The handlers, with what they need besides the events."""
+class Partners:
+    """For the partners that have an endpoint."""
 
-    shared_lanes: int
     clock: Clock
     metrics: NoticeMetrics
-    ladder: Ladder
-
-    def handlers(self) -> dict[type[Event], Handler]:
-        """Every event that notify acts on."""
-        return {
-            AccessKeyIssued: follow_keys,
-            AccessKeyRevoked: follow_keys,
-            CooperativeRegistered: self.on_cooperatives,
-            CooperativeChanged: self.on_cooperatives,
-            HouseholdRegistered: self.on_households,
-            HouseholdChanged: self.on_households,
-            ProductListed: self.on_products,
-            OrderPlaced: self.on_orders,
-            OrderChanged: self.on_orders,
-            OrderCancelled: self.on_cancelled,
-            BasketAssigned: self.on_baskets,
-            BasketChanged: self.on_baskets,
-            BasketConfirmed: self.on_confirmed,
-            OrderPromised: self.on_promises,
-            OrderShorted: self.on_promises,
-        }
-
-    async def on_cooperatives(
-        self, tx: Transaction, received: Sequence[Received[CooperativeRegistered | CooperativeChanged]]
-    ) -> None:
-        """Names, zones, collection points, and the lane on which the cooperative lives."""
-        last = {r.stream: r.event for r in received}
-        await books.save_cooperatives(tx.conn, {s: books.Cooperative(c.name, c.timezone) for s, c in last.items()})
-        points = {p.collection_point_id: p.name for c in last.values() for p in c.collection_points}
-        await books.save_collection_points(tx.conn, points)
-        await place_streams(tx, {stream: event.lane for stream, event in last.items()}, self.shared_lanes)
-
-    async def on_households(
-        self, tx: Transaction, received: Sequence[Received[HouseholdRegistered | HouseholdChanged]]
-    ) -> None:
-        """Whose contact may be written down, and by whom."""
-        await books.save_households(tx.conn, {r.event.household_id: (r.stream, r.event.code) for r in received})
-
-    async def on_products(self, tx: Transaction, received: Sequence[Received[ProductListed]]) -> None:
-        """How goods are named and measured."""
-        listed = [r.event for r in received]
-        await books.save_products(tx.conn, {p.product_id: Goods(p.name, p.unit, p.step_milliunits) for p in listed})
 
     async def on_orders(self, tx: Transaction, received: Sequence[Received[Order]]) -> None:
         """Whose order it is, and what stands behind its lines."""
@@ -120,17 +56,6 @@ class Consumers:
             if (r.stream, orders[order_id].partner_id) in wanted
         ]
         await self._write_down(tx, made, wanted)
-
-    async def on_baskets(self, tx: Transaction, received: Sequence[Received[Basket]]) -> None:
-        """One notice per household and change."""
-        contents = await _contents(tx, received)
-        await _keep(tx, received, contents)
-        made = [_basket_notice(r, content) for r, content in zip(received, contents, strict=True)]
-        await self.ladder.write_down(tx, made, self.clock())
-
-    async def on_confirmed(self, tx: Transaction, received: Sequence[Received[BasketConfirmed]]) -> None:
-        """The page shows it; nobody is written to about what the household itself has said or let pass."""
-        await _keep(tx, received, await _contents(tx, received))
 
     async def on_promises(self, tx: Transaction, received: Sequence[Received[Promise]]) -> None:
         """One message per promise and shortage, for the partners that have an endpoint.
@@ -174,70 +99,6 @@ def _can_be_named(event: Promise, orders: Mapping[UUID, books.Order]) -> bool:
 
 def _refused(order: Order) -> tuple[facts.RefusedLine, ...]:
     return tuple(facts.RefusedLine(line.line_no, line.sku, line.reason) for line in order.refused_lines)
-
-
-async def _contents(tx: Transaction, received: Sequence[Received[AnyBasket]]) -> list[facts.BasketFacts]:
-    """What each of these baskets says, by the names that things have now."""
-    items = [item for r in received for item in r.event.items]
-    cooperatives = await books.list_cooperatives(tx.conn, {r.stream for r in received})
-    goods = await books.list_products(tx.conn, {item.product_id for item in items})
-    points = await books.list_collection_points(tx.conn, {item.collection_point_id for item in items})
-    return [_content(r.event, cooperatives[r.stream], goods, points) for r in received]
-
-
-def _content(
-    basket: AnyBasket, cooperative: books.Cooperative, goods: Mapping[UUID, Goods], points: Mapping[UUID, str]
-) -> facts.BasketFacts:
-    items = tuple(
-        facts.BasketItem(
-            item.product_id,
-            goods[item.product_id],
-            item.quantity_steps,
-            points[item.collection_point_id],
-            item.arrive_by_at,
-            item.offer_id,
-            item.confirmed_steps,
-            item.why_vi,
-            item.why_en,
-        )
-        for item in basket.items
-    )
-    return facts.BasketFacts(
-        cooperative.name,
-        cooperative.timezone,
-        basket.delivery_day,
-        items,
-        basket.reply_by_at,
-        basket.empty_reason,
-        basket.reply_minutes,
-    )
-
-
-async def _keep(
-    tx: Transaction, received: Sequence[Received[AnyBasket]], contents: Sequence[facts.BasketFacts]
-) -> None:
-    """From here on the page shows these."""
-    await baskets.save_baskets(
-        tx.conn,
-        [
-            CurrentBasket(
-                r.event.household_id,
-                r.stream,
-                r.event.version,
-                r.sequence,
-                content,
-                r.event.by if isinstance(r.event, BasketConfirmed) else None,
-            )
-            for r, content in zip(received, contents, strict=True)
-        ],
-    )
-
-
-def _basket_notice(r: Received[Basket], content: facts.BasketFacts) -> Notice:
-    return Notice(
-        r.id, r.stream, notices.BASKET, content, r.time, r.traceparent,
-        household_id=r.event.household_id, delivery_day=r.event.delivery_day, version=r.event.version,
-    )  # fmt: skip
 
 
 def _cancellation(r: Received[OrderCancelled], order: books.Order, place: int) -> PartnerMessage:
