@@ -17,7 +17,7 @@ from services.notify.command import webhooks_command
 from services.notify.consumers import Consumers
 from services.notify.domain.delivery import WEBHOOK_PLAN, email_plan
 from services.notify.domain.links import Links
-from services.notify.http import endpoints, messages, notices, replies
+from services.notify.http import consents, contacts, endpoints, messages, notices, replies
 from services.notify.metrics import NoticeMetrics
 from services.notify.sending import Sender
 from services.notify.settings import NotifySettings
@@ -108,6 +108,8 @@ service = Service(
     wire=wire,
     derived=("cooperative", "collection_point", "household", "product", "partner_order", "basket"),
     routers=[
+        contacts.router,
+        consents.router,
         endpoints.router,
         endpoints.list_router,
         messages.router,

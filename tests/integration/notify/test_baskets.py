@@ -219,9 +219,9 @@ async def test_a_contact_and_a_basket_at_the_same_moment_do_not_miss_each_other(
 
 
 async def test_a_contact_that_was_deleted_is_told_nothing_more(world: World, mail: Mailbox) -> None:
-    await world.reach()
+    contact = await world.reach()
     await world.apply(world.basket())
-    path = f"/v1/households/{world.household}/contact"
+    path = f"{contact['url']}?reason=own_request"
     assert (await world.service.client.delete(path, headers=await world.staff())).status_code == 204
     await world.run("send_email")
     assert mail.letters == []
