@@ -17,7 +17,7 @@ from services.notify.clock import wall_clock
 from services.notify.command import webhooks_command
 from services.notify.consumers import handlers
 from services.notify.domain.links import Links
-from services.notify.http import calls, endpoints, messages, notices, policies, replies, words
+from services.notify.http import calls, consents, contacts, endpoints, messages, notices, policies, replies, words
 from services.notify.metrics import NoticeMetrics
 from services.notify.outbox import Outbox
 from services.notify.pushes import Pushes
@@ -112,9 +112,11 @@ service = Service(
         "settled_day",
         "settlement_correction",
         "staff_day",
-    ),  # fmt: skip
+    ),
     routers=[
         calls.router,
+        contacts.router,
+        consents.router,
         endpoints.router,
         endpoints.list_router,
         messages.router,

@@ -15,6 +15,8 @@ from services.notify.domain.facts import BasketFacts
 from services.notify.domain.ladder import LAPSED, REFUSED, UNKNOWN, Verdict, judge
 from services.notify.domain.links import Links
 from services.notify.domain.messages import Message
+from services.notify.domain.notices import Notice
+from services.notify.domain.staff_facts import SummaryFacts
 from services.notify.metrics import NoticeMetrics
 from services.notify.sending import BATCH
 from services.notify.store import contacts
@@ -92,3 +94,9 @@ class Outbox:
             self._metrics.misconfigured.labels(self._channel.name, outcome.reason).inc()
         if verdict.state in (LAPSED, REFUSED):
             self._metrics.steps_ended.labels(self._channel.name, verdict.state).inc()
+
+
+def _sender(notice: Notice) -> str:
+    if notice.household_id is None or isinstance(notice.facts, SummaryFacts):
+        return SYSTEM
+    return notice.facts.cooperative

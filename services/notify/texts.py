@@ -13,8 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from services.notify.domain import english, vietnamese
 from services.notify.domain.endpoints import GONE
-from services.notify.domain.facts import BasketFacts, BasketItem, EndpointFacts, Facts, Load, Stop, stops
+from services.notify.domain.facts import BasketFacts, BasketItem, EndpointFacts, Load, Stop, stops
 from services.notify.domain.messages import Text
+from services.notify.domain.notices import Facts
 
 LANGUAGES: dict[str, Any] = {"vi": vietnamese, "en": english}
 """Each language with the module that writes its quantities, days and times."""
@@ -102,4 +103,5 @@ def word(kind: str, facts: Facts, to_name: str, language: str, replaces: bool, l
     """Any notice in words."""
     if isinstance(facts, EndpointFacts):
         return endpoint_disabled(facts, to_name, language)
+    assert isinstance(facts, BasketFacts)
     return basket(facts, to_name, language, replaces, link)

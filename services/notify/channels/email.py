@@ -135,12 +135,12 @@ class EmailChannel:
             client.close()
 
     def compose(self, letter: Message) -> EmailMessage:
-        """The message as it goes out; its Message-ID is the message's, however often it is tried."""
+        """The message as it goes out; its Message-ID is that of the notice, however often it is tried."""
         message = EmailMessage(policy=SMTP_POLICY)
         message["From"] = _address(letter.from_name, self.sender)
         message["To"] = _address(letter.to_name, letter.to)
         message["Subject"] = letter.text.subject
-        message["Message-ID"] = f"<{letter.message_id}@{self._domain}>"
+        message["Message-ID"] = f"<{letter.notice_id}@{self._domain}>"
         message["Date"] = format_datetime(self.clock())
         message["Auto-Submitted"] = "auto-generated"
         message["Content-Language"] = letter.language

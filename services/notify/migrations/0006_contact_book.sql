@@ -62,6 +62,7 @@ create table contact_erasure (
 
 -- Whom a delivery was for, so that everybody can be told what was sent to them.
 alter table delivery add column contact_id uuid;
+create index delivery_by_contact on delivery (contact_id) where contact_id is not null;
 
 -- What was told before goes on being told.
 insert into contact (contact_id, cooperative_id, household_id, display_name, language, rank, changed_at)

@@ -192,7 +192,8 @@ class Offer(Struct, frozen=True):
 async def save_offers(conn: Connection, offers: Mapping[UUID, tuple[UUID, date]]) -> None:
     """Inserts or replaces; each with its product and delivery day."""
     await conn.execute(
-        "insert into offer (offer_id, product_id, delivery_day) select * from unnest($1::uuid[], $2::uuid[], $3::date[]) "
+        "insert into offer (offer_id, product_id, delivery_day) "
+        "select * from unnest($1::uuid[], $2::uuid[], $3::date[]) "
         "on conflict (offer_id) do update set product_id = excluded.product_id, delivery_day = excluded.delivery_day",
         list(offers),
         [product_id for product_id, _ in offers.values()],

@@ -1,5 +1,6 @@
 """Consent: what each person agreed to by which channel, with its history; at most one is open for each purpose."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -18,11 +19,6 @@ from unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $
 on conflict (contact_id, channel, purpose) where withdrawn_at is null do nothing
 returning channel, purpose
 """
-
-_LISTED = (
-    "select channel, purpose, given_at, source, recorded_at, recorded_by, withdrawn_at, withdrawn_source, withdrawn_by "
-    "from consent where contact_id = $1 "
-)
 
 Pair = tuple[str, str]
 """A channel and a purpose."""
@@ -45,17 +41,18 @@ async def insert_consents(conn: Connection, contact_id: UUID, consents: Iterable
     return {(r["channel"], r["purpose"]) for r in made}
 
 
-async def revive_addresses(conn: Connection, contact_id: UUID, consents: Sequence[Consent]) -> bool:
-    """Who agrees anew to a channel may be reached by it anew. Returns whether an address was given up before."""
-    done = await conn.execute(
+async def revive_addresses(conn: Connection, contact_id: UUID, consents: Sequence[Consent]) -> set[str]:
+    """Who agrees anew to a channel may be reached by it anew. Returns the channels that had been given up."""
+    rows = await conn.fetch(
         "update contact_address a set gone_at = null "
         "from unnest($2::text[], $3::timestamptz[]) as x (channel, given_at) "
-        "where a.contact_id = $1 and a.channel = x.channel and a.gone_at < x.given_at",
+        "where a.contact_id = $1 and a.channel = x.channel and a.gone_at < x.given_at "
+        "returning a.channel",
         contact_id,
         [one.channel for one in consents],
         [one.given_at for one in consents],
     )
-    return bool(done != "UPDATE 0")
+    return {r["channel"] for r in rows}
 
 
 async def withdraw_consents(
@@ -85,10 +82,24 @@ async def withdraw_consents(
     return {(r["channel"], r["purpose"]) for r in rows}
 
 
-async def list_consents(
-    conn: "Connection | asyncpg.Pool[asyncpg.Record]", contact_id: UUID, only_open: bool = False
-) -> list[Consent]:
-    """In the order in which they were given."""
-    still = "and withdrawn_at is null " if only_open else ""
-    rows = await conn.fetch(_LISTED + still + "order by given_at, channel, purpose", contact_id)
+async def list_agreed(
+    conn: "Connection | asyncpg.Pool[asyncpg.Record]", contact_ids: Collection[UUID]
+) -> dict[UUID, set[Pair]]:
+    """What each of these persons agrees to now; without those that agree to nothing."""
+    agreed: defaultdict[UUID, set[Pair]] = defaultdict(set)
+    for r in await conn.fetch(
+        "select contact_id, channel, purpose from consent where contact_id = any($1) and withdrawn_at is null",
+        list(contact_ids),
+    ):
+        agreed[r["contact_id"]].add((r["channel"], r["purpose"]))
+    return dict(agreed)
+
+
+async def list_consents(conn: "Connection | asyncpg.Pool[asyncpg.Record]", contact_id: UUID) -> list[Consent]:
+    """All that the person ever agreed to, in the order in which it did."""
+    rows = await conn.fetch(
+        "select channel, purpose, given_at, source, recorded_at, recorded_by, withdrawn_at, withdrawn_source, "
+        "withdrawn_by from consent where contact_id = $1 order by given_at, channel, purpose",
+        contact_id,
+    )
     return [Consent(**dict(r)) for r in rows]

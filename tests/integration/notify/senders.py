@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from services.chassis.outbound import OutboundClient, Resolve, resolve
 from services.notify.channels.webhook import Push, WebhookChannel
+from services.notify.climbing import Ladder
 from services.notify.domain.partner_messages import MessageClaim
 from services.notify.metrics import NoticeMetrics
 from services.notify.pushes import Pushes
@@ -33,7 +34,8 @@ class Clock:
 async def sender(world: World, clock: Clock, resolve: Resolve = resolve) -> AsyncIterator[Sender[MessageClaim, Push]]:
     """To be closed at the end."""
     client = OutboundClient((ip_network("127.0.0.1/32"),), LONGEST.total_seconds(), 50, 0, resolve)
-    pushes = Pushes(NoticeMetrics(CollectorRegistry()), 2 * LONGEST)
+    metrics = NoticeMetrics(CollectorRegistry())
+    pushes = Pushes(Ladder(frozenset(), metrics), metrics, 2 * LONGEST)
     try:
         yield Sender(world.service.runtime.ledger, pushes, WebhookChannel(clock, client), clock, LONGEST)
     finally:

@@ -129,8 +129,8 @@ async def test_an_address_that_is_gone_is_no_step_until_there_is_another_or_new_
     await write(world, mother)
     assert len(await ladder(world)) == 1, "writing the same down again does not bring it back"
 
-    async def anew(at: datetime) -> bool:
-        async def work(tx: Transaction) -> bool:
+    async def anew(at: datetime) -> set[str]:
+        async def work(tx: Transaction) -> set[str]:
             return await consents.revive_addresses(tx.conn, mother.contact_id, [agreed("zalo", at=at)])
 
         return await world.service.runtime.ledger.transact(work)

@@ -5,7 +5,6 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -13,8 +12,6 @@ from services.chassis.ids import uuid7
 from tests.integration.notify.peers import Mailbox, Pushed, Receiver
 from tests.integration.notify.senders import Clock, sender
 from tests.integration.notify.world import TRACE, World
-
-CONTACT = {"email": "van-phong@example.vn", "display_name": "chị Hà", "language": "vi"}
 
 
 async def due(world: World) -> datetime | None:
@@ -27,15 +24,10 @@ async def staff_notices(world: World) -> list[dict[str, Any]]:
     return [notice for notice in await world.notices() if notice["kind"] == "endpoint_disabled"]
 
 
-async def put(world: World, path: str, body: dict[str, Any]) -> int:
-    answer = await world.service.client.put(path, json=body, headers=await world.staff())
-    return answer.status_code
-
-
 async def test_an_endpoint_that_fails_for_five_days_is_given_up_and_staff_are_told_once(
     world: World, shop: Receiver, mail: Mailbox
 ) -> None:
-    assert await put(world, f"/v1/cooperatives/{world.cooperative}/contact", CONTACT) == 200
+    await world.reach_staff()
     await world.listen(shop.url)
     shop.say("500 Broken")
     clock = Clock()
@@ -342,23 +334,3 @@ async def test_a_name_that_leads_inward_the_next_time_is_not_followed(world: Wor
         ("queued", "address_not_public"),
         ("queued", "address_not_public"),
     ]
-
-
-# -- The staff's own contact -----------------------------------------------------------------------------------
-
-
-async def test_staff_write_down_read_and_forget_their_own_contact(world: World) -> None:
-    client, staff, path = world.service.client, await world.staff(), f"/v1/cooperatives/{world.cooperative}/contact"
-    assert (await client.get(path, headers=staff)).status_code == 404
-    for _ in range(2):
-        answer = await client.put(path, json=CONTACT, headers=staff)
-        assert (answer.status_code, answer.json()) == (200, CONTACT | {"cooperative_id": str(world.cooperative)})
-    assert (await client.get(path, headers=staff)).json() == answer.json()
-    stranger = await world.service.key("staff", uuid7())
-    for method in ("PUT", "GET", "DELETE"):
-        assert (await client.request(method, path, json=CONTACT, headers=stranger)).status_code == 404
-    assert (await client.put(path, json=CONTACT | {"email": "a@b@c"}, headers=staff)).status_code == 422
-    assert (await client.delete(path, headers=staff)).status_code == 204
-    assert (await client.delete(path, headers=staff)).status_code == 404
-    unknown = path.replace(str(world.cooperative), str(uuid4()))
-    assert (await client.put(unknown, json=CONTACT, headers=await world.service.key("operator"))).status_code == 404
