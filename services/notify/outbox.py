@@ -58,8 +58,16 @@ class Outbox:
             if facts.reply_by_at is not None:
                 link = self._links.url(claim.recipient_id, facts.delivery_day, facts.reply_by_at)
         text = word(claim.notice.kind, facts, claim.to_name, claim.language, claim.replaces, link)
-        sender = facts.cooperative if claim.notice.household_id else SYSTEM
-        return Message(claim.delivery_id, claim.notice.kind, claim.address, claim.to_name, sender, claim.language, text)
+        return Message(
+            claim.delivery_id,
+            claim.notice.notice_id,
+            claim.notice.kind,
+            claim.address,
+            claim.to_name,
+            _sender(claim.notice),
+            claim.language,
+            text,
+        )
 
     async def save(self, tx: Transaction, outcomes: Sequence[tuple[Claim, Outcome]], now: datetime) -> None:
         """Receipts are receipts; whatever else is settled, the ladder goes on from there."""
