@@ -49,13 +49,14 @@ class Ladder:
     metrics: NoticeMetrics
 
     async def write_down(self, tx: Transaction, notices: Sequence[Notice], now: datetime) -> None:
-        """Makes these notices, as far as they are new, and takes their first step."""
+        """Makes these notices, as far as they are new, and takes their first step. What they overtake is let go."""
         if not notices:
             return
         await contacts.share_recipients(tx.conn, {notice.recipient_id for notice in notices})
         known = await policies.list_policies(tx.conn, {n.cooperative_id for n in notices if n.cooperative_id})
         made = [(n, _times(n, known.get(n.cooperative_id or n.recipient_id, Policy()), now)) for n in notices]
-        await self._climb(tx, await store.insert_notices(tx.conn, made), now)
+        new = await store.insert_notices(tx.conn, made)
+        await self._climb(tx, new | await store.list_overtaken(tx.conn, new), now)
 
     async def climb(self, tx: Transaction, notice_ids: Collection[UUID], now: datetime) -> None:
         """What is next for these, as far as they have not been told."""

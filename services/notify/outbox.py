@@ -12,7 +12,7 @@ from services.notify.channels import PeopleChannel
 from services.notify.climbing import Ladder
 from services.notify.domain.delivery import Outcome, Refused, Unknown
 from services.notify.domain.facts import BasketFacts
-from services.notify.domain.ladder import LAPSED, REFUSED, UNKNOWN, Verdict, judge
+from services.notify.domain.ladder import LAPSED, REFUSED, SENT, TOLD, Verdict, judge
 from services.notify.domain.links import Links
 from services.notify.domain.messages import Message
 from services.notify.domain.notices import Notice
@@ -79,8 +79,8 @@ class Outbox:
         await contacts.mark_gone(tx.conn, [(id, channel, to) for id, channel, to in gone if to is not None], now)
         told = {c.notice.notice_id: (v.told_at, c.channel) for c, _, v in counted if v.told_at is not None}
         await self._ladder.tell(tx, {id: (at, by) for id, (at, by) in told.items() if at is not None})
-        ended = {c.notice.notice_id for c, _, v in counted if v.state in (REFUSED, LAPSED, UNKNOWN)}
-        await self._ladder.climb(tx, ended, now)
+        left = {c.notice.notice_id for c, _, v in counted if v.state not in (TOLD, SENT)}
+        await self._ladder.climb(tx, left, now)
         for _, outcome, verdict in counted:
             tx.after_commit(partial(self._count, outcome, verdict))
 

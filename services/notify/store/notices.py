@@ -51,6 +51,12 @@ from notice n left join cooperative c using (cooperative_id) left join notice_po
 where n.notice_id = any($1) and n.state = 'queued' order by n.notice_id for update of n
 """  # noqa: S608 - only fixed text
 
+_OVERTAKEN = f"""
+select n.notice_id from notice made join notice n
+    on (n.recipient_id, n.delivery_day) = (made.recipient_id, made.delivery_day)
+where made.notice_id = any($1) and n.state = 'queued' and exists ({NEWER})
+"""  # noqa: S608 - only fixed text
+
 _SETTLE = """
 update notice n set state = x.state, reason = x.reason
 from unnest($1::uuid[], $2::text[], $3::text[]) as x (notice_id, state, reason)
@@ -72,7 +78,8 @@ select * from told
 _REOPEN = f"""
 update notice n set state = 'queued', reason = null
 where n.recipient_id = $1 and n.state = 'undeliverable' and (n.expires_at is null or n.expires_at > $2)
-    and n.happened_at > $3 and not exists ({NEWER})
+    and n.happened_at > $3 and not exists ({NEWER}) and (n.kind not in ({_OF_BASKET}) or n.delivery_day >= (
+        select ($2 at time zone c.timezone)::date from cooperative c where c.cooperative_id = n.cooperative_id))
 returning n.notice_id
 """  # noqa: S608 - only fixed text
 
@@ -125,6 +132,12 @@ async def list_recipients(conn: Connection, ids: Collection[UUID]) -> set[UUID]:
     """Whom these notices are for."""
     rows = await conn.fetch("select distinct recipient_id from notice where notice_id = any($1)", list(ids))
     return {r["recipient_id"] for r in rows}
+
+
+async def list_overtaken(conn: Connection, ids: Collection[UUID]) -> set[UUID]:
+    """What has not been told and these say anew."""
+    rows = await conn.fetch(_OVERTAKEN, list(ids)) if ids else []
+    return {r["notice_id"] for r in rows}
 
 
 async def settle(conn: Connection, settled: Mapping[UUID, tuple[str, str | None]]) -> None:
