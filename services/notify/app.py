@@ -19,6 +19,7 @@ from services.notify.domain.delivery import WEBHOOK_PLAN, email_plan
 from services.notify.domain.links import Links
 from services.notify.http import contacts, endpoints, messages, notices, replies
 from services.notify.metrics import NoticeMetrics
+from services.notify.rendering import render_command
 from services.notify.sending import Sender
 from services.notify.settings import NotifySettings
 from services.notify.store.endpoints import count_endpoints, forget_old_secrets
@@ -117,4 +118,5 @@ service = Service(
         replies.router,
     ],
     cli={"webhooks": webhooks_command},
+    tools={"render": render_command},
 )

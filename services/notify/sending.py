@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from services.chassis.faults import Backoff, is_weather
 from services.chassis.ledger import Ledger, Transaction
-from services.notify import announce, endpoint_health, texts
+from services.notify import announce, endpoint_health
 from services.notify.channels import Batch, Channel
 from services.notify.channels.webhook import Push
 from services.notify.clock import Clock
@@ -33,10 +33,12 @@ from services.notify.domain.delivery import (
 from services.notify.domain.facts import BasketFacts, EndpointFacts
 from services.notify.domain.links import Links
 from services.notify.domain.messages import Message
-from services.notify.domain.notices import BASKET, ENDPOINT_IS_DISABLED, Claim
+from services.notify.domain.notices import BASKET, ENDPOINT_DISABLED, ENDPOINT_IS_DISABLED, Claim
 from services.notify.domain.partner_messages import message
 from services.notify.metrics import NoticeMetrics
 from services.notify.store import notices as store
+from services.notify.wording import word
+from services.notify.wording.speech import one_line
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +61,8 @@ def letter(links: Links, claim: Claim) -> Message | Refused:
         return Refused("no_contact")
     facts = replace(facts, reply_by_at=facts.answerable_until(claim.claimed_at))
     link = links.url(contact.household_id, facts.delivery_day, facts.reply_by_at) if facts.reply_by_at else None
-    text = texts.basket(facts, contact.display_name, contact.language, claim.replaces, link)
-    sender = texts.one_line(facts.cooperative)
+    text = word(BASKET, facts, contact.display_name, contact.language, claim.replaces, link)
+    sender = one_line(facts.cooperative)
     return Message(
         claim.notice.notice_id, claim.notice.kind, contact.email, contact.display_name, sender, contact.language, text
     )
@@ -70,7 +72,7 @@ def _letter_to_staff(claim: Claim, facts: EndpointFacts) -> Message | Refused:
     to = claim.staff
     if to is None:
         return Refused("no_contact")
-    text = texts.endpoint_disabled(facts, to.display_name, to.language)
+    text = word(ENDPOINT_DISABLED, facts, to.display_name, to.language)
     return Message(claim.notice.notice_id, claim.notice.kind, to.email, to.display_name, "Chợ Phiên", to.language, text)
 
 

@@ -12,16 +12,34 @@ from msgspec import Struct
 
 from services.notify.domain.endpoints import Endpoint
 from services.notify.domain.facts import (
+    ArrivalFacts,
     BasketFacts,
     CancellationFacts,
+    ConfirmedFacts,
+    DaySettlementFacts,
     EndpointFacts,
-    Facts,
+    MonthSettlementFacts,
     PromiseFacts,
+    ReminderFacts,
     ShortageFacts,
 )
+from services.notify.domain.staff_facts import (
+    CallListFacts,
+    NotUnderstoodFacts,
+    QuarantinedFacts,
+    ShortfallFacts,
+    SoldOutFacts,
+    SummaryFacts,
+)
 
-BASKET, ENDPOINT_DISABLED = "basket", "endpoint_disabled"
-"""To a household, and to a cooperative's staff."""
+BASKET, BASKET_CONFIRMED, REMINDER = "basket", "basket_confirmed", "reminder"
+ARRIVAL, SETTLEMENT_DAY, SETTLEMENT_MONTH = "arrival", "settlement_day", "settlement_month"
+"""To a household."""
+ENDPOINT_DISABLED, SOLD_OUT, SHORTFALL = "endpoint_disabled", "sold_out", "shortfall"
+CALL_LIST, QUARANTINED, NOT_UNDERSTOOD = "call_list", "quarantined", "not_understood"
+"""To a cooperative's staff."""
+DAILY_SUMMARY = "daily_summary"
+"""To the union."""
 ORDER_PROMISED, ORDER_CHANGED, ORDER_SHORTED, ORDER_CANCELLED = (
     "order_promised",
     "order_changed",
@@ -42,9 +60,40 @@ NO_CHANNEL = "none"
 ENDPOINT_IS_DISABLED = "endpoint_disabled"
 """Why a message to a partner is undeliverable whose endpoint is given up."""
 
+PersonalFacts = (
+    BasketFacts
+    | ConfirmedFacts
+    | ReminderFacts
+    | ArrivalFacts
+    | DaySettlementFacts
+    | MonthSettlementFacts
+    | EndpointFacts
+    | SoldOutFacts
+    | ShortfallFacts
+    | CallListFacts
+    | QuarantinedFacts
+    | NotUnderstoodFacts
+    | SummaryFacts
+)
+"""What people are told."""
+
+Facts = PersonalFacts | PromiseFacts | ShortageFacts | CancellationFacts
+"""What people and partners' servers are told."""
+
 FACTS: dict[str, type[Facts]] = {
     BASKET: BasketFacts,
+    BASKET_CONFIRMED: ConfirmedFacts,
+    REMINDER: ReminderFacts,
+    ARRIVAL: ArrivalFacts,
+    SETTLEMENT_DAY: DaySettlementFacts,
+    SETTLEMENT_MONTH: MonthSettlementFacts,
     ENDPOINT_DISABLED: EndpointFacts,
+    SOLD_OUT: SoldOutFacts,
+    SHORTFALL: ShortfallFacts,
+    CALL_LIST: CallListFacts,
+    QUARANTINED: QuarantinedFacts,
+    NOT_UNDERSTOOD: NotUnderstoodFacts,
+    DAILY_SUMMARY: SummaryFacts,
     ORDER_PROMISED: PromiseFacts,
     ORDER_CHANGED: PromiseFacts,
     ORDER_SHORTED: ShortageFacts,

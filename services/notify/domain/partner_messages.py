@@ -17,7 +17,6 @@ from msgspec import Meta, Struct
 from services.notify.domain import notices
 from services.notify.domain.facts import (
     CancellationFacts,
-    Facts,
     Goods,
     PromisedLine,
     PromiseFacts,
@@ -156,7 +155,7 @@ def json_schema(name: str) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": parts, **own}
 
 
-def message(kind: str, facts: Facts, happened_at: datetime) -> Message:
+def message(kind: str, facts: notices.Facts, happened_at: datetime) -> Message:
     """The body for a partner's notice. Raises ValueError for one that is not for partners."""
     timestamp = happened_at.isoformat()
     match facts:

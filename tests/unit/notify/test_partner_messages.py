@@ -17,7 +17,6 @@ from services.notify.domain import notices
 from services.notify.domain.facts import (
     BasketFacts,
     CancellationFacts,
-    Facts,
     Goods,
     PromisedLine,
     PromiseFacts,
@@ -34,7 +33,7 @@ ORDER = UUID(int=7)
 CABBAGE = Goods("Cải mèo", "kg", 500)
 
 
-def said(kind: str, facts: Facts) -> Any:
+def said(kind: str, facts: notices.Facts) -> Any:
     """The body as it is read after it was sent."""
     return json.loads(msgspec.json.encode(message(kind, facts, AT)))
 
