@@ -22,6 +22,7 @@ from services.notify.metrics import NoticeMetrics
 from services.notify.outbox import Outbox
 from services.notify.pushes import Pushes
 from services.notify.receiving import Receiver
+from services.notify.rendering import render_command
 from services.notify.sending import Sender
 from services.notify.settings import NotifySettings
 from services.notify.store.calls import count_calls
@@ -126,4 +127,5 @@ service = Service(
         words.router,
     ],
     cli={"webhooks": webhooks_command},
+    tools={"render": render_command},
 )

@@ -15,14 +15,13 @@ from services.notify.domain.facts import BasketFacts
 from services.notify.domain.ladder import LAPSED, REFUSED, SENT, TOLD, Verdict, judge
 from services.notify.domain.links import Links
 from services.notify.domain.messages import Message
-from services.notify.domain.notices import Notice
-from services.notify.domain.staff_facts import SummaryFacts
 from services.notify.metrics import NoticeMetrics
 from services.notify.sending import BATCH
 from services.notify.store import contacts
 from services.notify.store import deliveries as store
 from services.notify.store.deliveries import Claim
-from services.notify.texts import word
+from services.notify.wording import word
+from services.notify.wording.fields import sender
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +63,7 @@ class Outbox:
             claim.notice.kind,
             claim.address,
             claim.to_name,
-            _sender(claim.notice),
+            sender(facts) if claim.notice.household_id else SYSTEM,
             claim.language,
             text,
         )
@@ -102,9 +101,3 @@ class Outbox:
             self._metrics.misconfigured.labels(self._channel.name, outcome.reason).inc()
         if verdict.state in (LAPSED, REFUSED):
             self._metrics.steps_ended.labels(self._channel.name, verdict.state).inc()
-
-
-def _sender(notice: Notice) -> str:
-    if notice.household_id is None or isinstance(notice.facts, SummaryFacts):
-        return SYSTEM
-    return notice.facts.cooperative

@@ -13,7 +13,7 @@ from services.chassis.ledger import Transaction
 from services.chassis.problems import conflict
 from services.notify.domain.notices import CALL
 from services.notify.store import calls as store
-from services.notify.texts import word
+from services.notify.wording import word
 
 router = APIRouter(prefix="/v1/cooperatives/{cooperative_id}/call-list", tags=["call list"])
 

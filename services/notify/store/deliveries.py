@@ -174,7 +174,9 @@ async def claim_due(
 
 async def list_claims(conn: Connection, delivery_ids: Sequence[UUID]) -> list[Claim]:
     """Those that are in hand, with all that is needed to send them."""
-    rows = await conn.fetch(f"{_CLAIMED} where d.delivery_id = any($3) order by d.next_at, d.delivery_id", *_purposes(), list(delivery_ids))
+    rows = await conn.fetch(
+        f"{_CLAIMED} where d.delivery_id = any($3) order by d.next_at, d.delivery_id", *_purposes(), list(delivery_ids)
+    )
     return [_claim(r) for r in rows]
 
 
