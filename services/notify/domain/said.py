@@ -41,19 +41,20 @@ _GONE = (f"{_NOT} co", f"{_NOT} co gi", f"{_NOT} co hang", f"{_NOT} con", f"{_NO
 _BROKEN = ("hong het", "hong het roi", "hong ca", "hong ca roi", "hong sach", "bi hong het", "bi hong het roi",
            "hu het", "hu het roi", "bi hu het", "bi hu het roi", "hu hong het", "hu hong het roi", "dap het",
            "dap nat het", "bi dap nat het", "sau an het", "sau an het roi", "all damaged", "all spoiled")  # fmt: skip
-_CANNOT_COME = tuple(
-    f"{why}{_NOT} {verb}"
-    for why in ("", "ban ", "ban viec ", "om ", "bi om ")
-    for verb in ("mang duoc", "mang den duoc", "mang toi duoc", "di duoc", "den duoc", "toi duoc", "giao duoc",
-                 "cho duoc", "the mang", "the di", "the den", "the toi", "the giao")
-) + ("ban viec", "ban viec roi", "cannot come", "cant come", "can not come", "cannot bring", "cant bring")  # fmt: skip
+_CANNOT_COME = (
+    *(f"{why}{_NOT} {verb}"
+      for why in ("", "ban ", "ban viec ", "om ", "bi om ")
+      for verb in ("mang duoc", "mang den duoc", "mang toi duoc", "di duoc", "den duoc", "toi duoc", "giao duoc",
+                   "cho duoc", "the mang", "the di", "the den", "the toi", "the giao")),
+    "ban viec", "ban viec roi", "cannot come", "cant come", "can not come", "cannot bring", "cant bring",
+)  # fmt: skip
 _CANNOT = ((_GONE, "sold_out"), (_BROKEN, "damaged"), (_CANNOT_COME, "cannot_come"), ((f"{_NOT} duoc",), "other"))
 
 _BESIDE_QUANTITY = frozenset(
     " ".join((*_BEFORE, *_AFTER, "con duoc dc mang giao se thoi va voi have has only just bring")).split()
 )
 """Words that may stand beside a quantity without changing it. Some of these say that it is an answer at all."""
-_STATES_QUANTITY = frozenset("chi co con duoc dc mang giao thoi have only bring".split())
+_STATES_QUANTITY = frozenset(["chi", "co", "con", "duoc", "dc", "mang", "giao", "thoi", "have", "only", "bring"])
 
 _GRAMS = {"g": 1, "gam": 1, "gram": 1, "kg": 1000, "ky": 1000, "ki": 1000, "kilo": 1000, "kilogam": 1000, "can": 1000,
           "yen": 10_000, "ta": 100_000, "tan": 1_000_000}  # fmt: skip
