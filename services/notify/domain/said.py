@@ -41,12 +41,13 @@ _GONE = (f"{_NOT} co", f"{_NOT} co gi", f"{_NOT} co hang", f"{_NOT} con", f"{_NO
 _BROKEN = ("hong het", "hong het roi", "hong ca", "hong ca roi", "hong sach", "bi hong het", "bi hong het roi",
            "hu het", "hu het roi", "bi hu het", "bi hu het roi", "hu hong het", "hu hong het roi", "dap het",
            "dap nat het", "bi dap nat het", "sau an het", "sau an het roi", "all damaged", "all spoiled")  # fmt: skip
-_CANNOT_COME = tuple(
-    f"{why}{_NOT} {verb}"
-    for why in ("", "ban ", "ban viec ", "om ", "bi om ")
-    for verb in ("mang duoc", "mang den duoc", "mang toi duoc", "di duoc", "den duoc", "toi duoc", "giao duoc",
-                 "cho duoc", "the mang", "the di", "the den", "the toi", "the giao")
-) + ("ban viec", "ban viec roi", "cannot come", "cant come", "can not come", "cannot bring", "cant bring")  # fmt: skip
+_CANNOT_COME = (
+    *(f"{why}{_NOT} {verb}"
+      for why in ("", "ban ", "ban viec ", "om ", "bi om ")
+      for verb in ("mang duoc", "mang den duoc", "mang toi duoc", "di duoc", "den duoc", "toi duoc", "giao duoc",
+                   "cho duoc", "the mang", "the di", "the den", "the toi", "the giao")),
+    "ban viec", "ban viec roi", "cannot come", "cant come", "can not come", "cannot bring", "cant bring",
+)  # fmt: skip
 _CANNOT = ((_GONE, "sold_out"), (_BROKEN, "damaged"), (_CANNOT_COME, "cannot_come"), ((f"{_NOT} duoc",), "other"))
 
 _BESIDE_QUANTITY = frozenset(

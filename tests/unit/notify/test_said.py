@@ -19,6 +19,7 @@ CORIANDER = Asked(UUID(int=2), Goods("Rau mùi", "bó", 1000), 3)
 PERSIMMON = Asked(UUID(int=3), Goods("Hồng giòn", "kg", 1000), 40)
 PAPAYA = Asked(UUID(int=4), Goods("Đu đủ", "yến", 1000), 3)
 BEANS = Asked(UUID(int=5), Goods("Đậu cô ve", "kg", 1000), 8)
+ORANGE = Asked(UUID(int=6), Goods("Cam", "kg", 1000), 9)
 ONE, TWO = [CABBAGE], [CABBAGE, CORIANDER]
 
 YES, SOLD_OUT, DAMAGED, CANNOT_COME, OTHER = "yes", "sold_out", "damaged", "cannot_come", "other"
@@ -99,7 +100,7 @@ CASES = (
         "5kg cải mùi 3 bó", "5 bó cải 3kg mùi", "5kg cải 4 bó mùi", "5kg cải 1,5 bó mùi", "không có mùi", "mùi hết rồi",
         "có cải", "đủ cải", "0kg cải 0 bó mùi",
     )),
-    Case([Asked(UUID(int=9), Goods("Cam", "kg", 1000), 9), CABBAGE], ["5", "2"], ("5kg cam, 2kg cải. Cảm ơn", "cam on, cam 5 kg cai 2 kg")),
+    Case([ORANGE, CABBAGE], ["5", "2"], ("5kg cam, 2kg cải. Cảm ơn", "cam on, cam 5 kg cai 2 kg")),
     Case([PERSIMMON], UNCLEAR, ("hong het", "hỏng hết rồi")),  # without diacritics, the persimmons are gone
     Case([PAPAYA], UNCLEAR, ("đủ", "du du", "dạ đủ ạ")),
     Case([CABBAGE, Asked(UUID(int=9), Goods("Cải ngồng", "kg", 500), 10)], UNCLEAR, ("5kg cải 5kg ngồng", "5kg cải")),

@@ -1,0 +1,98 @@
+"""What channels over a provider's HTTP API have in common: one request for each message, some of them side by side."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+import msgspec
+
+from services.chassis import faultpoints
+from services.notify.channels import Batch
+from services.notify.channels.webhook import retry_after
+from services.notify.domain.delivery import Failed, Outcome, Refused, Throttled, Unknown
+from services.notify.domain.endpoints import USUAL_PAUSE, pause
+from services.notify.domain.messages import Message
+
+AT_ONCE = 10
+"""Requests that one process has under way."""
+KEPT_OPEN_S = 3
+"""How long a connection is kept for the next message; one that the provider closed meanwhile would look like a loss."""
+
+UNREACHABLE = Failed("connection_failed")
+NOT_UNDERSTOOD = Unknown("answer_not_understood")
+
+Pace = Callable[[], Awaitable[None]]
+
+
+class HttpApi:
+    """One provider's API at `url`. `pace` is awaited before each message, `timeout_s` is for a whole request."""
+
+    def __init__(self, url: str, pace: Pace, timeout_s: float, auth: tuple[str, str] | None = None) -> None:
+        self._pace, self._timeout_s = pace, timeout_s
+        limits = httpx.Limits(max_connections=AT_ONCE, keepalive_expiry=KEPT_OPEN_S)
+        self._client = httpx.AsyncClient(
+            base_url=url, auth=auth, trust_env=False, follow_redirects=False, timeout=timeout_s, limits=limits
+        )
+
+    async def close(self) -> None:
+        """Ends its connections."""
+        await self._client.aclose()
+
+    async def send(
+        self, messages: Sequence[Message], batch: Batch, send_one: Callable[[Message], Awaitable[Outcome]]
+    ) -> None:
+        """Side by side. A provider that is away or asks for a pause is not asked for the rest of the batch."""
+        room, stopped = asyncio.Semaphore(AT_ONCE), list[Outcome]()
+
+        async def one(message: Message) -> None:
+            async with room:
+                if not stopped and batch.may_begin():
+                    await self._pace()
+                if stopped:
+                    batch.report(message.message_id, stopped[0])
+                elif batch.begin(message.message_id):
+                    outcome = await send_one(message)
+                    batch.report(message.message_id, outcome)
+                    if outcome == UNREACHABLE or isinstance(outcome, Throttled):
+                        stopped.append(outcome)
+
+        await asyncio.gather(*map(one, messages))
+
+    async def post(
+        self, path: str, *, json: Mapping[str, Any] | None = None, form: Mapping[str, str] | None = None
+    ) -> httpx.Response | Failed | Unknown:
+        """The answer, or what came of a request that got none."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                response = await self._client.post(path, json=json, data=form)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
+            return UNREACHABLE
+        except (httpx.HTTPError, OSError):
+            return Unknown()
+        faultpoints.reach("mid_send")
+        return response
+
+
+def content(response: httpx.Response) -> dict[str, Any] | None:
+    """The JSON object of an answer; None where it is something else."""
+    try:
+        return msgspec.json.decode(response.content, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def judge_status(response: httpx.Response, now: datetime, asked: timedelta | None = None) -> Outcome:
+    """What an answer means that says nothing but its status; a provider's own word for the pause is `asked`.
+
+    4xx and redirects took nothing, and it is our set-up that is wrong. What happened before a 5xx is not known, except
+    that 503 says that nothing did.
+    """
+    status = response.status_code
+    if status in (429, 503):
+        asked = asked or retry_after(response.headers.get("retry-after", ""), now)
+        return Throttled(f"http_{status}", USUAL_PAUSE if asked is None else pause(asked), asked=asked is not None)
+    if 300 <= status <= 499:
+        return Refused(f"http_{status}", ours=True)
+    return Unknown(f"http_{status}") if status >= 500 else NOT_UNDERSTOOD

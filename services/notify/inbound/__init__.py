@@ -1,0 +1,17 @@
+"""What providers report: pure readers, one for each, from a request's raw bytes to receipts and answers."""
+
+MOST_TEXT = 4000
+"""Of what somebody wrote; the rest is cut off."""
+
+
+class Forged(Exception):
+    """The signature is not the provider's; nothing of the request is to be believed."""
+
+
+class Malformed(Exception):
+    """The provider's own, and not what it documents. The text names the field and repeats nothing of it."""
+
+
+def tidy(text: str) -> str:
+    """What somebody wrote, as far as it is kept."""
+    return text.replace("\x00", "")[:MOST_TEXT]
