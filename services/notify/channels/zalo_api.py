@@ -116,9 +116,14 @@ class ZaloApi:
         self, url: str, access: Access, pace: Callable[[], Awaitable[None]], clock: Clock, timeout_s: float
     ) -> None:
         self._access, self._pace, self._clock, self._timeout_s = access, pace, clock, timeout_s
-        limits = httpx.Limits(max_connections=AT_ONCE, keepalive_expiry=KEPT_OPEN_S)
         self._client = httpx.AsyncClient(
-            base_url=url, trust_env=False, follow_redirects=False, timeout=timeout_s, limits=limits
+            base_url=url,
+            trust_env=False,
+            follow_redirects=False,
+            timeout=httpx.Timeout(
+                timeout_s, connect=timeout_s / 2
+            ),  # before the whole is over: that failure is certain
+            limits=httpx.Limits(max_connections=AT_ONCE, keepalive_expiry=KEPT_OPEN_S),
         )
 
     async def close(self) -> None:

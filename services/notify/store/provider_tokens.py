@@ -10,8 +10,6 @@ from services.chassis.ledger import Connection
 _SPACE = 0x70746F6B
 """Of the advisory locks of this table, any constant of our own."""
 
-_COLUMNS = "access_token, expires_at, refresh_token, seed_sha256, refused_at"
-
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -26,7 +24,11 @@ class Stored:
 
 async def get_tokens(conn: "Connection | asyncpg.Pool[asyncpg.Record]", provider: str) -> Stored | None:
     """The provider's, if it has any."""
-    row = await conn.fetchrow(f"select {_COLUMNS} from provider_token where provider = $1", provider)  # noqa: S608
+    row = await conn.fetchrow(
+        "select access_token, expires_at, refresh_token, seed_sha256, refused_at from provider_token "
+        "where provider = $1",
+        provider,
+    )
     return Stored(*row.values()) if row else None
 
 

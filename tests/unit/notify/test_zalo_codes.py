@@ -11,10 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.notify.channels.zalo import LENGTHS, Template, cut, fitted
-from services.notify.channels.zalo_api import CODES, judge, until_morning
+from services.notify.channels.zalo_api import CODES, Request, judge, judge_code, until_morning
 from services.notify.channels.zalo_oa import MOST_TEXT, shortened
+from services.notify.channels.zalo_oauth import ZaloOauth
 from services.notify.domain.delivery import Failed, Outcome, Refused, Sent, Throttled, Unknown
 from services.notify.domain.messages import Text
+from services.notify.store.provider_tokens import Stored
+from services.notify.tokens import Pair
 
 NOW = datetime(2026, 11, 23, 16, 0, tzinfo=UTC)
 """23:00 in Vietnam."""
@@ -22,7 +25,8 @@ MORNING = timedelta(hours=7, minutes=1)
 SAMPLES = Path("/work/shared/samples")
 
 
-def answer(error: object, data: object = None, status: int = 200, **headers: str) -> Outcome:
+def answer(error: object, data: object = None, status: int = 200, retry_after: str = "") -> Outcome:
+    headers = {"retry-after": retry_after} if retry_after else {}
     body = json.dumps({"error": error, "message": "about 84912345678", "data": data}).encode()
     return judge(status, httpx.Headers(headers), body, NOW)
 
@@ -93,7 +97,7 @@ def test_the_status_of_something_in_between_is_minded() -> None:
     assert answer(0, status=302) == Unknown("http_302")
     assert answer(0, status=403) == Refused("http_403", ours=True)
     assert answer(0, status=503) == Throttled("http_503", timedelta(minutes=1), asked=False)
-    assert answer(0, status=429, **{"retry-after": "7"}) == Throttled("http_429", timedelta(seconds=7), asked=True)
+    assert answer(0, status=429, retry_after="7") == Throttled("http_429", timedelta(seconds=7), asked=True)
 
 
 @pytest.mark.parametrize(
@@ -111,8 +115,8 @@ def test_the_status_of_something_in_between_is_minded() -> None:
     ],
 )
 def test_the_wait_that_a_header_names_is_kept_within_reason(told: str, seconds: int) -> None:
-    headers = {"x-ratelimit-reset": told}
-    assert answer(-32, **headers) == Throttled("zalo_rate", timedelta(seconds=seconds), asked=True)
+    headers = httpx.Headers({"x-ratelimit-reset": told})
+    assert judge_code(-32, headers, NOW) == Throttled("zalo_rate", timedelta(seconds=seconds), asked=True)
 
 
 @given(st.timedeltas(timedelta(), timedelta(days=400)))
@@ -175,3 +179,14 @@ def test_a_long_message_keeps_its_link() -> None:
     assert text.endswith("…\n" + link)
     assert shortened(Text("", "ngắn", link=link)) == "ngắn"
     assert len(shortened(Text("", "x" * 3000))) <= MOST_TEXT
+
+
+def test_neither_a_secret_nor_a_message_is_ever_printed() -> None:
+    secret = "bí-mật-84912345678"
+    shown = (
+        ZaloOauth("https://oauth.example", "1", secret),
+        Pair(secret, secret, timedelta(hours=25)),
+        Stored(secret, NOW, secret, secret),
+        Request("/message/template", {"phone": secret}),
+    )
+    assert all(secret not in repr(one) for one in shown)
