@@ -234,8 +234,8 @@ async def test_the_book_is_closed_to_strangers_and_other_cooperatives(world: Wor
     asked: list[tuple[str, str, Any]] = [
         ("GET", book.members, None), ("POST", book.members, MOTHER), ("GET", book.staff, None),
         ("POST", book.staff, MOTHER), ("GET", url, None), ("PUT", url, MOTHER),
-        ("DELETE", url + "?reason=own_request", None), ("POST", url + "/consents", consent),
-        ("POST", url + "/consents/withdraw", {"source": "x"}), ("GET", url + "/export", None),
+        ("POST", url + "/consents", consent), ("POST", url + "/consents/withdraw", {"source": "x"}),
+        ("GET", url + "/export", None), ("DELETE", url + "?reason=own_request", None),
     ]  # fmt: skip
     for method, path, body in asked:
         assert (await client.request(method, path, json=body)).status_code == 401
@@ -246,7 +246,7 @@ async def test_the_book_is_closed_to_strangers_and_other_cooperatives(world: Wor
         unknown = await client.request(method, elsewhere, json=body, headers=stranger)
         assert refused.status_code == unknown.status_code == 404, path
         assert refused.json() == unknown.json()
-        assert (await client.request(method, path, json=body, headers=operator)).status_code < 300 or "DELETE" in method
+        assert (await client.request(method, path, json=body, headers=operator)).status_code < 300, path
     nowhere = f"/v1/cooperatives/{uuid4()}/contacts"
     assert (await client.post(nowhere, json=MOTHER, headers=operator)).status_code == 404
 

@@ -15,7 +15,7 @@ from services.notify import reply_page
 from services.notify.domain import samples
 from services.notify.domain.facts import BasketFacts, stops
 from services.notify.domain.gsm7 import is_gsm7, segments
-from services.notify.domain.notices import KINDS
+from services.notify.domain.notices import KINDS, Facts
 from services.notify.domain.replies import CurrentBasket, Standing
 from services.notify.wording import LANGUAGES, picture, word
 from services.notify.wording.speech import Speech
