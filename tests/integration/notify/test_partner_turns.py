@@ -119,12 +119,11 @@ async def test_where_all_that_is_due_waits_for_another_message_the_endpoint_is_p
     await world.service.runtime.pool.execute(
         "update partner_message set next_at = now() + interval '1 h' where kind = 'order_promised'"
     )
-    now = datetime.now(UTC)
-    assert await take(world, now) == []
+    assert await take(world, datetime.now(UTC)) == []
     other = another(world)
     await other.listen(shop.url)
     await order(other)
-    assert [claim.endpoint.partner_id for claim in await take(world, now)] == [other.partner]
+    assert [claim.endpoint.partner_id for claim in await take(world, datetime.now(UTC))] == [other.partner]
 
 
 async def test_kinds_of_a_newer_version_are_left_to_it(world: World, shop: Receiver, mail: Mailbox) -> None:
