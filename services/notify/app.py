@@ -9,15 +9,27 @@ from services.chassis.ledger import Transaction
 from services.chassis.outbound import OutboundClient
 from services.chassis.runtime import Parts, Runtime, Service
 from services.contracts.notify import HouseholdReplied, NoticeDelivered, NoticeUndeliverable
-from services.notify.channels import PeopleChannel
-from services.notify.channels.email import EmailChannel
 from services.notify.channels.webhook import AT_ONCE, KEPT_OPEN_S, WebhookChannel
 from services.notify.climbing import Ladder
 from services.notify.clock import wall_clock
 from services.notify.command import webhooks_command
 from services.notify.consumers import handlers
 from services.notify.domain.links import Links
-from services.notify.http import calls, consents, contacts, endpoints, messages, notices, policies, replies, words
+from services.notify.http import (
+    calls,
+    consents,
+    contacts,
+    endpoints,
+    messages,
+    notices,
+    policies,
+    replies,
+    sms_hooks,
+    telegram_hooks,
+    words,
+    zalo_hooks,
+)
+from services.notify.installed import install
 from services.notify.metrics import NoticeMetrics
 from services.notify.outbox import Outbox
 from services.notify.pushes import Pushes
@@ -37,20 +49,9 @@ def wire(runtime: Runtime[NotifySettings]) -> Parts:
     """Handlers and jobs of one process."""
     settings, metrics = runtime.settings, NoticeMetrics(runtime.metrics.registry)
     links = Links(settings.public_url, settings.link_keys)
-    password = settings.smtp_password
-    email = EmailChannel(
-        settings.smtp_host,
-        settings.smtp_port,
-        settings.smtp_tls,
-        settings.smtp_sender,
-        wall_clock,
-        settings.smtp_timeout_s,
-        settings.smtp_username,
-        password.get_secret_value() if password else None,
-    )
+    installed = install(settings, runtime.ledger, runtime.metrics.registry)
     unknown_after = timedelta(seconds=settings.unknown_after_s)
-    channels: list[tuple[PeopleChannel, timedelta]] = [(email, 3 * timedelta(seconds=settings.smtp_timeout_s))]
-    ladder = Ladder(frozenset(channel.name for channel, _ in channels), metrics)
+    ladder = Ladder(frozenset(channel.name for channel, _ in installed.channels), metrics)
     receiver = Receiver(runtime.ledger, ladder, wall_clock, metrics)
     client = OutboundClient(settings.private_networks, settings.webhook_timeout_s, AT_ONCE, KEPT_OPEN_S)
     longest_push = timedelta(seconds=settings.webhook_timeout_s)
@@ -69,8 +70,8 @@ def wire(runtime: Runtime[NotifySettings]) -> Parts:
     def job(name: str, every_s: float, work: Callable[[Transaction, datetime], Awaitable[bool]]) -> Job:
         return Job(name, every_s, lambda now: runtime.ledger.transact(lambda tx: work(tx, now)))
 
-    people_jobs = [job("climb", 2.0, ladder.climb_late)]
-    for channel, longest in channels:
+    people_jobs = [job("climb", 2.0, ladder.climb_late), job("forget_strays", 600.0, receiver.forget), *installed.jobs]
+    for channel, longest in installed.channels:
         outbox = Outbox(channel, ladder, links, metrics, unknown_after)
         sender = Sender(runtime.ledger, outbox, channel, wall_clock, unknown_after - longest)
         people_jobs += [
@@ -89,8 +90,15 @@ def wire(runtime: Runtime[NotifySettings]) -> Parts:
             *(webhook_jobs if settings.send_webhooks else ()),
             Job("count_deliveries", 5.0, count),
         ],
-        state={"links": links, "clock": wall_clock, "metrics": metrics, "ladder": ladder, "inbound": receiver},
-        close=[client.close],
+        state={
+            "links": links,
+            "clock": wall_clock,
+            "metrics": metrics,
+            "ladder": ladder,
+            "inbound": receiver,
+            **installed.readers,
+        },
+        close=[client.close, *installed.close],
     )
 
 
@@ -124,7 +132,10 @@ service = Service(
         notices.router,
         policies.router,
         replies.router,
+        sms_hooks.router,
+        telegram_hooks.router,
         words.router,
+        zalo_hooks.router,
     ],
     cli={"webhooks": webhooks_command},
     tools={"render": render_command},

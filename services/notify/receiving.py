@@ -7,6 +7,7 @@ a receipt that nobody waits for yet is kept until the delivery that it belongs t
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.chassis.ledger import Ledger, Transaction
@@ -29,6 +30,23 @@ UNDERSTOOD, NOT_UNDERSTOOD, NOT_ASKED, STOPPED, STRANGER = (
 """What became of words; all but `understood` and `stopped` are for staff to read."""
 
 
+async def take_receipts(tx: Transaction, ladder: Ladder, came: Sequence[Receipt], now: datetime) -> None:
+    """Settles the deliveries that these speak of; keeps those that belong to nothing known yet."""
+    known = await receipts.find_deliveries(tx.conn, came)
+    await contacts.share_recipients(tx.conn, {one.recipient_id for one in known.values()})
+    waiting = [(known[i].delivery_id, receipt) for i, receipt in enumerate(came) if i in known]
+    settled = await receipts.save_receipts(tx.conn, waiting)
+    await ladder.tell(tx, {id: (receipt.at, receipt.channel) for id, receipt in settled if receipt.arrived})
+    await ladder.climb(tx, {id for id, receipt in settled if not receipt.arrived}, now)
+    strays = [receipt for i, receipt in enumerate(came) if i not in known]
+    await receipts.keep_strays(tx.conn, strays, now)
+    for receipt in strays:
+        tx.after_commit(ladder.metrics.receipts.labels(receipt.channel, "stray").inc)
+    for _, receipt in settled:
+        outcome = "arrived" if receipt.arrived else "failed"
+        tx.after_commit(ladder.metrics.receipts.labels(receipt.channel, outcome).inc)
+
+
 @dataclass(frozen=True, slots=True)
 class Receiver:
     """Takes in what the readers of the channels have made of requests."""
@@ -45,29 +63,17 @@ class Receiver:
 
         async def work(tx: Transaction) -> None:
             if came:
-                await self._take_receipts(tx, came)
+                await take_receipts(tx, self.ladder, came, self.clock())
             for one in said:
                 await self._take_words(tx, one)
 
         if found:
             await self.ledger.transact(work)
 
-    async def _take_receipts(self, tx: Transaction, came: Sequence[Receipt]) -> None:
-        now = self.clock()
-        known = await receipts.find_deliveries(tx.conn, came)
-        await contacts.share_recipients(tx.conn, {one.recipient_id for one in known.values()})
-        waiting = [(known[i].delivery_id, receipt) for i, receipt in enumerate(came) if i in known]
-        settled = await receipts.save_receipts(tx.conn, waiting)
-        arrived = {notice_id: (receipt.at, receipt.channel) for notice_id, receipt in settled if receipt.arrived}
-        await self.ladder.tell(tx, arrived)
-        await self.ladder.climb(tx, {id for id, receipt in settled if not receipt.arrived}, now)
-        strays = [receipt for i, receipt in enumerate(came) if i not in known]
-        await receipts.keep_strays(tx.conn, strays, now)
-        for receipt in strays:
-            tx.after_commit(self.metrics.receipts.labels(receipt.channel, "stray").inc)
-        for _, receipt in settled:
-            outcome = "arrived" if receipt.arrived else "failed"
-            tx.after_commit(self.metrics.receipts.labels(receipt.channel, outcome).inc)
+    async def forget(self, tx: Transaction, now: datetime) -> bool:
+        """Receipts of messages that are not ours are kept for a day."""
+        await receipts.forget_strays(tx.conn, now - timedelta(days=1))
+        return False
 
     async def _take_words(self, tx: Transaction, said: Said) -> None:
         senders = await contacts.find_senders(tx.conn, said.channel, said.sender)

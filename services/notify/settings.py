@@ -6,15 +6,15 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from services.chassis import outbound
-from services.chassis.settings import ServiceSettings
 from services.notify.domain import addresses
+from services.notify.provider_settings import ProviderSettings
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
 SHORTEST_SECRET = 32
 
 
-class NotifySettings(ServiceSettings):
+class NotifySettings(ProviderSettings):
     """NOTIFY_…"""
 
     model_config = SettingsConfigDict(frozen=True, env_prefix="NOTIFY_")

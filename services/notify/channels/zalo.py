@@ -62,6 +62,7 @@ class ZaloChannel:
     development: bool = False
     name: str = ZALO
     resend_is_safe: bool = False
+    tells_later: bool = True
 
     async def send(self, messages: Sequence[Message], batch: Batch) -> None:
         """Each by itself; the receipts come later."""

@@ -25,6 +25,7 @@ class ZaloOaChannel:
     api: ZaloApi
     name: str = ZALO_OA
     resend_is_safe: bool = False
+    tells_later: bool = False
 
     async def send(self, messages: Sequence[Message], batch: Batch) -> None:
         """Each by itself; the receipts come later."""

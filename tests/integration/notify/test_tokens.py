@@ -25,7 +25,7 @@ from services.notify.store.provider_tokens import get_tokens
 from services.notify.tokens import NoToken, TokenMetrics, Tokens, Unauthorised
 from tests.support.servers import fresh_database
 
-TABLE = Path(module.__file__).parent / "migrations" / "zalo_tokens.sql.part"
+TABLE = Path(module.__file__).parent / "migrations" / "0008_provider_tokens.sql"
 SEED = "refresh-0"
 
 
