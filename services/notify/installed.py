@@ -26,7 +26,7 @@ from services.notify.channels.zalo_oauth import ZaloOauth
 from services.notify.clock import wall_clock
 from services.notify.domain.hooks import Hooks
 from services.notify.http.sms_hooks import SmsReaders
-from services.notify.inbound.esms import ESMS, EsmsReader
+from services.notify.inbound.esms import ESMS, EsmsReader, ShortNumber
 from services.notify.inbound.speedsms import SpeedSmsReader
 from services.notify.inbound.telegram import TelegramReader
 from services.notify.inbound.twilio import TwilioReader
@@ -104,7 +104,9 @@ def _install_sms(made: Installed, settings: NotifySettings) -> None:
             receipt_url = partial(hooks.receipt_url, ESMS)
             key, secret = _open(settings.esms_api_key), _open(settings.esms_secret_key)
             channel = EsmsChannel(api, key, secret, settings.esms_brandname or "", receipt_url, wall_clock)
-            readers = SmsReaders(esms=EsmsReader(hooks))
+            short = settings.esms_cp_id
+            number = short and ShortNumber(short, _open(settings.esms_private_key), settings.esms_keyword)
+            readers = SmsReaders(esms=EsmsReader(hooks, number or None))
         case "speedsms":
             api = HttpApi(settings.speedsms_url, pace, timeout_s, (_open(settings.speedsms_token), "x"))
             channel = SpeedSmsChannel(api, settings.speedsms_sender or "", settings.speedsms_type, wall_clock)

@@ -14,6 +14,7 @@ PerSecond = Annotated[float, Field(gt=0, le=1000)]
 _NEEDS = {
     "zalo_app_id": ("zalo_app_secret", "zalo_refresh_token", "zalo_oa_secret_key"),
     "telegram_token": ("telegram_webhook_secret",),
+    "esms_cp_id": ("esms_private_key",),
 }
 _SMS_NEEDS = {
     "esms": ("esms_api_key", "esms_secret_key", "esms_brandname"),
@@ -51,6 +52,10 @@ class ProviderSettings(ServiceSettings):
     esms_api_key: SecretStr | None = None
     esms_secret_key: SecretStr | None = None
     esms_brandname: str | None = None
+    esms_cp_id: str | None = None
+    """With a short number of eSMS, people's answers are taken too."""
+    esms_private_key: SecretStr | None = None
+    esms_keyword: str = ""
     esms_url: str = esms.URL
     speedsms_token: SecretStr | None = None
     speedsms_sender: str | None = None
