@@ -80,15 +80,18 @@ async def test_a_flood_of_one_partner_delays_no_other(world: World, shop: Receiv
     await world.listen(shop.url)
     for _ in range(120):
         await order(another(world, world))
-    async with receiver() as patient:
+    clock = Clock()
+    async with receiver() as patient, sender(world, clock) as pushes:
         other = another(world)
         await other.listen(patient.url)
         await order(other)
-        await world.run("send_webhooks")
-        await world.run("send_webhooks")
+        clock.now = datetime.now(UTC)
+        assert await pushes.send_due(clock.now)
+        assert await pushes.send_due(clock.now)
         assert (len(shop.pushed), len(patient.pushed)) == (50, 1)
-    await world.run("send_webhooks")
-    await world.run("send_webhooks")
+        assert await pushes.send_due(clock.now)
+        assert await pushes.send_due(clock.now)
+        assert not await pushes.send_due(clock.now)
     assert len(shop.pushed) == 120
 
 
