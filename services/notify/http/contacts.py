@@ -10,14 +10,16 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from services.chassis.access import Authenticated
 from services.chassis.ledger import Transaction
-from services.chassis.problems import not_found
+from services.chassis.problems import not_found, refusals
 from services.notify.domain import addresses
 from services.notify.domain.notices import EMAIL, Contact, StaffContact
 from services.notify.store import contacts as store
 from services.notify.store.notices import requeue_baskets
 
-router = APIRouter(prefix="/v1/households/{household_id}/contact", tags=["contact book"])
-staff_router = APIRouter(prefix="/v1/cooperatives/{cooperative_id}/contact", tags=["contact book"])
+router = APIRouter(prefix="/v1/households/{household_id}/contact", tags=["contact book"], responses=refusals(401, 404))
+staff_router = APIRouter(
+    prefix="/v1/cooperatives/{cooperative_id}/contact", tags=["contact book"], responses=refusals(401, 404)
+)
 
 
 class ContactBody(BaseModel):
