@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from prometheus_client import generate_latest
@@ -22,7 +23,7 @@ Readiness = Callable[[], Awaitable[list[str]]]
 
 
 class Edge:
-    """Outermost: continues the caller's trace, refuses bodies that are too large, measures."""
+    """Outermost: continues the caller's trace, refuses what is too large or names nothing, measures."""
 
     def __init__(self, app: FastAPI, direct: DirectRoutes, metrics: Metrics, max_body_bytes: int) -> None:
         self._app, self._direct, self._metrics, self._most = app, direct, metrics, max_body_bytes
@@ -47,6 +48,8 @@ class Edge:
             length = headers.get(b"content-length", b"")
             if length.isdigit() and int(length) > self._most:
                 await problems.too_large(self._most).response()(scope, receive, measured)
+            elif place := _with_nul(scope):
+                await problems.invalid([(place, "must have no NUL")]).response()(scope, receive, measured)
             elif found := self._direct.find(scope):
                 await self._direct.answer(*found, scope, self._limited(receive), measured)
             else:
@@ -71,6 +74,13 @@ class Edge:
             return message
 
         return limited
+
+
+def _with_nul(scope: Scope) -> str | None:
+    """Which part of the address has a NUL: it names nothing, and the database refuses to look for it."""
+    if "\0" in scope["path"]:
+        return "path"
+    return "query" if b"%00" in scope["query_string"] or b"\0" in scope["query_string"] else None
 
 
 def probes(runtime: Runtime[S], service: Service[S], ready: Readiness) -> APIRouter:
@@ -113,9 +123,19 @@ def probes(runtime: Runtime[S], service: Service[S], ready: Readiness) -> APIRou
     return router
 
 
+class _Described(FastAPI):
+    """Its refusals refer to the one description of a problem document."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        described = super().openapi()
+        described.setdefault("components", {}).setdefault("schemas", {})[problems.SCHEMA] = problems.DOCUMENT
+        return described
+
+
 def routes_only(title: str, routers: Sequence[APIRouter]) -> FastAPI:
     """The service's own routes, for the app and for its OpenAPI document."""
-    app = FastAPI(title=title, version="1", docs_url=None, redoc_url=None)
+    app = _Described(title=title, version="1", docs_url=None, redoc_url=None, responses=problems.OF_EVERY_ROUTE)
     for router in routers:
         app.include_router(router)
     return app

@@ -153,14 +153,21 @@ def install(app: FastAPI) -> None:
 # -- In descriptions of routes -------------------------------------------------------------------------------
 
 _REFUSALS = {
+    400: "The body cannot be read.",
     401: "No valid key was sent.",
     403: "The key has the wrong role.",
     404: "There is no such thing that the key may see.",
     409: "It does not fit the state of things; the detail says what to do.",
+    413: "The body is too large.",
+    415: "The body is of another media type.",
     422: "The content is wrong; every faulty field is named.",
+    503: "The database is away, or too much is waiting. Send the same again; it counts once.",
 }
 
-_DOCUMENT = {
+SCHEMA = "Problem"
+"""What DOCUMENT is called among the components of an OpenAPI document."""
+
+DOCUMENT = {
     "type": "object",
     "required": ["type", "title", "status", "detail"],
     "properties": {
@@ -183,7 +190,14 @@ _DOCUMENT = {
 }
 
 
+def refusal(description: str) -> dict[str, Any]:
+    """A problem document (RFC 9457) of a route, for its OpenAPI description."""
+    return {"description": description, "content": {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{SCHEMA}"}}}}
+
+
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problem documents (RFC 9457) of a route, for its OpenAPI description."""
-    content = {MEDIA_TYPE: {"schema": _DOCUMENT}}
-    return {status: {"description": _REFUSALS[status], "content": content} for status in statuses}
+    """Those of a route that mean the same everywhere."""
+    return {status: refusal(_REFUSALS[status]) for status in statuses}
+
+
+OF_EVERY_ROUTE = refusals(400, 413, 422, 503)

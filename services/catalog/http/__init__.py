@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from services.catalog.http import cooperatives, households, keys, offers, policies, products, standing
 from services.chassis.problems import refusals
 
-router = APIRouter(prefix="/v1", responses=refusals(401, 422))
+router = APIRouter(prefix="/v1", responses=refusals(401))
 router.include_router(cooperatives.router)
 router.include_router(policies.router)
 router.include_router(households.router)

@@ -13,6 +13,8 @@ from services.catalog.domain.values import PledgeDraft
 MOST_PLEDGES = 1000
 """Pledges of one offer; keeps its event far below the largest one that is sent."""
 
+NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]*$"
+
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -50,7 +52,7 @@ Code = Annotated[
 ]
 Text = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\p{Cc}]*$"),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=NO_CONTROLS),
     AfterValidator(_composed),
 ]
 Names = Annotated[tuple[Text, ...], Field(max_length=20), AfterValidator(lambda names: tuple(dict.fromkeys(names)))]

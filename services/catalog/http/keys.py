@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from services.catalog import keys
 from services.catalog.domain.values import Faulty
 from services.catalog.http.context import Here, telling_refusals
-from services.catalog.http.fields import Body, Slug
+from services.catalog.http.fields import NO_CONTROLS, Body, Slug
 from services.catalog.store import keys as store
 from services.catalog.store.cooperatives import get_cooperative
 from services.chassis.access import Authenticated, NewKey
@@ -28,7 +28,7 @@ class KeyBody(Body):
     cooperative: Annotated[Slug | None, Field(description="Of a staff key; an operator key has none.")] = None
     label: Annotated[
         str,
-        StringConstraints(strip_whitespace=True, min_length=1, max_length=keys.MOST_LABEL, pattern=r"^[^\p{Cc}]*$"),
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=keys.MOST_LABEL, pattern=NO_CONTROLS),
         Field(description="To recognise the key by, such as the name of the desk that has it."),
     ]
 

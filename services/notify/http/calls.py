@@ -10,12 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.chassis import csv_files
 from services.chassis.access import Authenticated
 from services.chassis.ledger import Transaction
-from services.chassis.problems import conflict
+from services.chassis.problems import conflict, refusals
 from services.notify.domain.notices import CALL
 from services.notify.store import calls as store
 from services.notify.wording import word
 
-router = APIRouter(prefix="/v1/cooperatives/{cooperative_id}/call-list", tags=["call list"])
+router = APIRouter(
+    prefix="/v1/cooperatives/{cooperative_id}/call-list", tags=["call list"], responses=refusals(401, 404)
+)
 
 MOST = 500
 

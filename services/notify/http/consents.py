@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.chassis.access import Authenticated
 from services.chassis.ledger import Transaction
-from services.chassis.problems import invalid
+from services.chassis.problems import invalid, refusals
 from services.notify import contact_book
 from services.notify.http.contact_bodies import (
     Body,
@@ -25,7 +25,12 @@ from services.notify.http.contact_bodies import (
 from services.notify.http.contacts import as_saved, lock_contact, must_see, no_store
 from services.notify.store import consents, contacts, persons
 
-router = APIRouter(prefix="/v1/contacts/{contact_id}", tags=["contact book"], dependencies=[Depends(no_store)])
+router = APIRouter(
+    prefix="/v1/contacts/{contact_id}",
+    tags=["contact book"],
+    dependencies=[Depends(no_store)],
+    responses=refusals(401, 404),
+)
 
 
 class GivenBody(ConsentBody):

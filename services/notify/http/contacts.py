@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from services.chassis.access import Authenticated, Principal
 from services.chassis.ids import uuid7
 from services.chassis.ledger import Transaction
-from services.chassis.problems import conflict, invalid, not_found
+from services.chassis.problems import conflict, invalid, not_found, refusals
 from services.notify import contact_book
 from services.notify.domain.contacts import UNION, Address, Contact, QuietHours
 from services.notify.domain.places import find_same
@@ -41,7 +41,7 @@ def no_store(response: Response) -> None:
     response.headers["Cache-Control"] = "no-store"
 
 
-router = APIRouter(tags=["contact book"], dependencies=[Depends(no_store)])
+router = APIRouter(tags=["contact book"], dependencies=[Depends(no_store)], responses=refusals(401, 404))
 
 
 @router.get("/v1/households/{household_id}/contacts")

@@ -10,15 +10,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from services.chassis import outbound, standard_webhooks
 from services.chassis.access import Authenticated, Principal
 from services.chassis.ledger import Transaction
-from services.chassis.problems import invalid, not_found
+from services.chassis.problems import invalid, not_found, refusals
 from services.notify.domain import addresses
 from services.notify.domain.endpoints import Endpoint
 from services.notify.http.callbacks import CALLBACKS
 from services.notify.store import endpoints as store
 from services.notify.store.partner_messages import hurry
 
-router = APIRouter(prefix="/v1/partners/{partner_id}/webhook", tags=["partner webhooks"])
-list_router = APIRouter(tags=["partner webhooks"])
+router = APIRouter(prefix="/v1/partners/{partner_id}/webhook", tags=["partner webhooks"], responses=refusals(401, 404))
+list_router = APIRouter(tags=["partner webhooks"], responses=refusals(401, 404))
 
 Cooperative = Annotated[UUID | None, Query(description="Whose orders; may be left out with a key of one cooperative.")]
 

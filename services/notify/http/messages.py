@@ -9,13 +9,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.chassis.access import Authenticated
 from services.chassis.ledger import Transaction
-from services.chassis.problems import conflict, not_found
+from services.chassis.problems import conflict, not_found, refusals
 from services.notify import resending
 from services.notify.domain.partner_messages import TYPE_OF
 from services.notify.http.endpoints import Cooperative, whose
 from services.notify.store import messages as store
 
-router = APIRouter(prefix="/v1/partners/{partner_id}/webhook/messages", tags=["partner webhooks"])
+router = APIRouter(
+    prefix="/v1/partners/{partner_id}/webhook/messages", tags=["partner webhooks"], responses=refusals(401, 404)
+)
 
 
 class MessageAnswer(BaseModel):
@@ -61,7 +63,7 @@ async def list_messages(
     return MessagePage(messages=list(map(_shown, page)), next=page[-1].message_id if len(found) > limit else None)
 
 
-@router.post("/{notice_id}/resend", status_code=202)
+@router.post("/{notice_id}/resend", status_code=202, responses=refusals(409))
 async def resend(
     request: Request, principal: Authenticated, partner_id: UUID, notice_id: UUID, cooperative: Cooperative = None
 ) -> None:

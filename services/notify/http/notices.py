@@ -8,9 +8,10 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.chassis.access import Authenticated
+from services.chassis.problems import refusals
 from services.notify.store import shown as store
 
-router = APIRouter(tags=["notices"])
+router = APIRouter(tags=["notices"], responses=refusals(401, 404))
 
 
 class NoticeAnswer(BaseModel):

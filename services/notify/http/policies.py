@@ -9,11 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.chassis.access import Authenticated
 from services.chassis.ledger import Transaction
-from services.chassis.problems import not_found
+from services.chassis.problems import not_found, refusals
 from services.notify.domain.ladder import Policy
 from services.notify.store import policies as store
 
-router = APIRouter(prefix="/v1/cooperatives/{cooperative_id}/notice-policy", tags=["notices"])
+router = APIRouter(
+    prefix="/v1/cooperatives/{cooperative_id}/notice-policy", tags=["notices"], responses=refusals(401, 404)
+)
 
 
 class PolicyBody(BaseModel):

@@ -38,6 +38,12 @@ Language = Annotated[
     str | None, Query(alias="lang", description=f"{', '.join(LANGUAGES)}; without it, the household's language.")
 ]
 
+_REFUSALS = problems.refusals(404) | {410: problems.refusal("The time of the link is over.")}
+_REFUSALS_OF_ANSWERS = {
+    409: problems.refusal("No answer is taken any more, or the basket has changed meanwhile."),
+    **problems.refusals(415),
+}
+
 _FORM_SCHEMA = {
     "type": "object",
     "required": ["version", "answer"],
@@ -73,7 +79,7 @@ class PageRoute(APIRoute):
         return as_page
 
 
-router = APIRouter(tags=["replies"], route_class=PageRoute)
+router = APIRouter(tags=["replies"], route_class=PageRoute, responses=_REFUSALS)
 
 
 @router.get("/r/{token}", response_class=HTMLResponse)
@@ -92,6 +98,7 @@ async def head_page(request: Request, token: str, language: Language = None) -> 
     "/r/{token}",
     status_code=303,
     response_class=Response,
+    responses=_REFUSALS_OF_ANSWERS,
     openapi_extra={"requestBody": {"required": True, "content": {FORM: {"schema": _FORM_SCHEMA}}}},
 )
 async def post_answer(request: Request, token: str, language: Language = None) -> Response:

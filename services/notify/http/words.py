@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.chassis.access import Authenticated
 from services.chassis.ledger import Transaction
+from services.chassis.problems import refusals
 from services.notify.store import words as store
 
-router = APIRouter(prefix="/v1/cooperatives/{cooperative_id}/words", tags=["replies"])
+router = APIRouter(prefix="/v1/cooperatives/{cooperative_id}/words", tags=["replies"], responses=refusals(401, 404))
 
 
 class WordsAnswer(BaseModel):

@@ -15,7 +15,7 @@ from services.orders.http.partners import OwnShop
 from services.orders.settings import OrdersSettings
 from services.orders.store import accounts as store
 
-router = APIRouter(tags=["staff"])
+router = APIRouter(tags=["staff"], responses=problems.refusals(401, 404, 409))
 
 
 class AmqpAccount(BaseModel):
@@ -32,7 +32,7 @@ class AmqpAccount(BaseModel):
     "/v1/partners/{partner_id}/amqp-account",
     status_code=201,
     summary="Give a partner AMQP access, or a new password",
-    responses={409: {"description": "The partner's adapter is another than `canonical`, or there is no AMQP here."}},
+    responses={409: problems.refusal("The partner's adapter is another than `canonical`, or there is no AMQP here.")},
 )
 async def renew_amqp_account(partner: OwnShop, request: Request) -> AmqpAccount:
     """Valid within seconds; a password from before ends then, with the connections that were opened with it."""

@@ -19,7 +19,7 @@ from services.orders.store import pulls, reconciliations, tokens
 from services.orders.store.partners import Partner
 from services.orders.store.tokens import Stored
 
-router = APIRouter(tags=["staff"])
+router = APIRouter(tags=["staff"], responses=problems.refusals(401, 404))
 
 PULLED = ("tiktok", "shopee", "lazada")
 """Adapters whose orders are pulled."""
@@ -76,7 +76,7 @@ _SCHEMA = {"oneOf": [kind.model_json_schema() for kind in (PlatformCredentials, 
     "/v1/partners/{partner_id}/api-credentials",
     status_code=204,
     summary="Give what opens the platform's API for a partner",
-    responses={409: {"description": "The partner's platform has no API here, or a setting of the partner is wrong."}},
+    responses={409: problems.refusal("The partner's platform has no API here, or a setting of the partner is wrong.")},
     openapi_extra={"requestBody": {"content": {"application/json": {"schema": _SCHEMA}}}},
 )
 async def set_api_credentials(

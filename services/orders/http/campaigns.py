@@ -28,7 +28,7 @@ from services.orders.http.skus import MOST_WAITING
 from services.orders.store import campaigns as store
 from services.orders.store.partners import Partner, get_partner, lock_partners
 
-router = APIRouter(tags=["campaigns"])
+router = APIRouter(tags=["campaigns"], responses=problems.refusals(401, 403, 404))
 
 _DESCRIPTION = """
 With an operator's key; or signed by the campaign, as a Standard Webhooks message whose body is the path of this
@@ -190,7 +190,7 @@ async def read_review(campaign: OwnCampaign, request: Request) -> CampaignReview
     "/v1/campaigns/{campaign_id}/orders/{partner_ref:path}",
     summary="Read an order of a campaign",
     description=_DESCRIPTION,
-    responses={401: {"description": "Neither key nor signature is valid."}, 404: {"description": "No such order."}},
+    responses={401: problems.refusal("Neither key nor signature is valid.")},
 )
 async def read_order(
     campaign_id: UUID,

@@ -23,7 +23,7 @@ from services.orders.store import customers as store
 from services.orders.store.customer_lists import SeenCustomer, get_customer, list_customers
 from services.orders.store.orders import Wanted, get_order, list_orders
 
-router = APIRouter(tags=["customers"])
+router = APIRouter(tags=["customers"], responses=problems.refusals(401, 403, 404))
 
 COLUMNS = (
     "customer_id", "name", "phone", "email", "address", "orders", "promised_vnd", "channels", "first_order_at",
@@ -205,7 +205,7 @@ async def erase_customer(customer_id: UUID, reason: Reason, principal: Staff, he
     "/v1/orders/{order_id}/contact",
     status_code=204,
     summary="Erase the person from an order without customer",
-    responses={409: {"description": "The order is of a known customer, who is erased as a whole."}},
+    responses={409: problems.refusal("The order is of a known customer, who is erased as a whole.")},
 )
 async def erase_contact(order_id: UUID, reason: Reason, principal: Staff, here: Here) -> Response:
     """For orders that tell a name or an address and nothing to know their customer by. Like a customer's erasure."""

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from starlette.responses import StreamingResponse
 
-from services.chassis import csv_files
+from services.chassis import csv_files, problems
 from services.chassis.csv_files import CSV_TYPE, Row
 from services.orders.domain.command import decimal_text
 from services.orders.domain.order import Line, LineState
@@ -15,7 +15,7 @@ from services.orders.http.orders import WantedOrders
 from services.orders.store.orders import Filed, list_orders
 from services.orders.store.partners import list_partner_names
 
-router = APIRouter(tags=["orders"])
+router = APIRouter(tags=["orders"], responses=problems.refusals(401, 404))
 
 COLUMNS = (
     "order_id", "partner", "channel", "partner_ref", "order_state", "received_at", "line_no", "line_state",

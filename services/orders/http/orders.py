@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 
-from services.chassis import standard_webhooks
+from services.chassis import problems, standard_webhooks
 from services.chassis.access import authenticate
 from services.chassis.runtime import Runtime
 from services.orders.domain.command import Contact
@@ -25,7 +25,7 @@ from services.orders.settings import OrdersSettings
 from services.orders.store.orders import Filed, Wanted, get_order, list_orders
 from services.orders.store.partners import Partner, get_partner
 
-router = APIRouter(tags=["orders"])
+router = APIRouter(tags=["orders"], responses=problems.refusals(401, 404))
 
 bearer = HTTPBearer(auto_error=False, description="A staff or operator key; partners sign instead.")
 
@@ -74,7 +74,7 @@ WantedOrders = Annotated[Wanted, Depends(_wanted)]
     "/v1/orders/{order_id}",
     summary="Read an order",
     description=_DESCRIPTION,
-    responses={401: {"description": "Neither key nor signature is valid."}, 404: {"description": "No such order."}},
+    responses={401: problems.refusal("Neither key nor signature is valid.")},
 )
 async def read_order(
     order_id: UUID, request: Request, key: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]

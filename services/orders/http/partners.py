@@ -17,7 +17,7 @@ from services.orders.settings import OrdersSettings
 from services.orders.store import partners as store
 from services.orders.store.partners import OPEN_SALE, Partner
 
-router = APIRouter(tags=["staff"])
+router = APIRouter(tags=["staff"], responses=problems.refusals(401, 404))
 
 _TEXT = r"^[^\x00-\x1f\x7f]+$"
 Text = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_TEXT)]
@@ -106,7 +106,7 @@ OwnShop = Annotated[Partner, Depends(_no_seat)]
 """A partner that pushes itself: no seat in a campaign."""
 
 
-@router.post("/v1/partners", status_code=201, summary="Register a partner")
+@router.post("/v1/partners", status_code=201, summary="Register a partner", responses=problems.refusals(403))
 async def register_partner(body: NewPartner, request: Request, principal: Authenticated) -> PartnerRegistered:
     """Makes a partner, with the secret that its platform has given or a fresh one."""
     runtime: Runtime[OrdersSettings] = request.app.state.runtime
@@ -158,7 +158,12 @@ def _faulty_secret(adapter: str, secret: str | None) -> list[tuple[str, str]]:
     return []
 
 
-@router.put("/v1/partners/{partner_id}/tier", status_code=204, summary="Say which tier a partner is of")
+@router.put(
+    "/v1/partners/{partner_id}/tier",
+    status_code=204,
+    summary="Say which tier a partner is of",
+    responses=problems.refusals(409),
+)
 async def set_tier(body: PartnerTier, partner: OwnShop, request: Request) -> Response:
     """Counts for what the partner orders from now on; orders that are there keep the tier that they came with."""
 
@@ -169,7 +174,12 @@ async def set_tier(body: PartnerTier, partner: OwnShop, request: Request) -> Res
     return Response(status_code=204)
 
 
-@router.post("/v1/partners/{partner_id}/secrets", status_code=201, summary="Rotate the secret of a partner")
+@router.post(
+    "/v1/partners/{partner_id}/secrets",
+    status_code=201,
+    summary="Rotate the secret of a partner",
+    responses=problems.refusals(409),
+)
 async def rotate_secret(
     partner: OwnShop, request: Request, body: Annotated[NewSecret | None, Body()] = None
 ) -> SecretRotated:
@@ -187,7 +197,10 @@ async def rotate_secret(
 
 
 @router.delete(
-    "/v1/partners/{partner_id}/secrets/previous", status_code=204, summary="End the previous secret of a partner"
+    "/v1/partners/{partner_id}/secrets/previous",
+    status_code=204,
+    summary="End the previous secret of a partner",
+    responses=problems.refusals(409),
 )
 async def delete_previous_secret(partner: OwnShop, request: Request) -> Response:
     """From now on only the newest secret is valid."""

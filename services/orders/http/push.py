@@ -103,12 +103,11 @@ what they send in error is counted and answered 200 all the same.
             "model": OrderAnswer | PooledOrderAnswer | BatchAnswer | Passed,
             "description": "Known already, or promised while waiting (`Preference-Applied: wait`), or not for us.",
         },
-        401: {"description": "The partner does not exist, the signature does not fit, or its time is too old."},
-        409: {"description": "The partner's secret is changing just now. Send the same again."},
-        413: {"description": "The body is too large."},
-        422: {"description": "The body is faulty, or all of a batch; every field is named."},
-        429: {"description": "The partner pushes faster than agreed; `Retry-After` says when it may go on."},
-        503: {"description": "The database is away, or too much is waiting. Send the same again; it counts once."},
+        401: problems.refusal("The partner does not exist, the signature does not fit, or its time is too old."),
+        409: problems.refusal("The partner's secret is changing just now. Send the same again."),
+        422: {"model": BatchAnswer}
+        | problems.refusal("The body is faulty, or all of a batch, with an answer for each; every field is named."),
+        429: problems.refusal("The partner pushes faster than agreed; `Retry-After` says when it may go on."),
     },
     openapi_extra={"requestBody": {"required": True, "content": _BODY}},
 )
@@ -155,7 +154,7 @@ async def push(partner_id: str, request: Request) -> Response:
     response_class=PlainTextResponse,
     summary="Answer a platform that tries the address",
     description="Some platforms send a challenge with a token that was registered, and want the challenge back.",
-    responses={401: {"description": "The partner does not exist, its platform sends none, or the token is wrong."}},
+    responses={401: problems.refusal("The partner does not exist, its platform sends none, or the token is wrong.")},
 )
 async def challenge(partner_id: str, request: Request) -> Response:
     """The challenge as plain text."""

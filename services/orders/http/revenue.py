@@ -25,7 +25,7 @@ from services.orders.domain.revenue import Row, add_up, best_first, total
 from services.orders.http.context import Here, TheCooperative
 from services.orders.store.revenue import By, list_sold
 
-router = APIRouter(tags=["revenue"])
+router = APIRouter(tags=["revenue"], responses=problems.refusals(401))
 
 MOST_DAYS = 366
 COLUMNS = ("key", "name", "orders", "lines", "ordered_steps", "promised_steps", "promised_vnd")
@@ -89,14 +89,23 @@ Days = Annotated[tuple[date, date], Depends(_days)]
 _FILE: dict[int | str, dict[str, Any]] = {200: {"content": {CSV_TYPE: {}}}}
 
 
-@router.get("/v1/cooperatives/{slug}/revenue", summary="What sells, of one cooperative", description=__doc__)
+@router.get(
+    "/v1/cooperatives/{slug}/revenue",
+    summary="What sells, of one cooperative",
+    description=__doc__,
+    responses=problems.refusals(404),
+)
 async def read_revenue(cooperative_id: TheCooperative, days: Days, here: Here, by: OwnBy = "channel") -> RevenueAnswer:
     """Sums of the cooperative's own offers."""
     return _answer(days, by, await _rows(here, days, by, cooperative_id))
 
 
 @router.get(
-    "/v1/revenue", summary="What sells, of all cooperatives", description=__doc__, dependencies=[Depends(_union)]
+    "/v1/revenue",
+    summary="What sells, of all cooperatives",
+    description=__doc__,
+    responses=problems.refusals(403),
+    dependencies=[Depends(_union)],
 )
 async def read_union_revenue(days: Days, here: Here, by: By = "channel") -> RevenueAnswer:
     """Sums over all cooperatives, for the union's operators."""
@@ -107,7 +116,7 @@ async def read_union_revenue(days: Days, here: Here, by: By = "channel") -> Reve
     "/v1/cooperatives/{slug}/revenue.csv",
     summary="What sells, of one cooperative, as a file",
     response_class=StreamingResponse,
-    responses=_FILE,
+    responses=_FILE | problems.refusals(404),
 )
 async def export_revenue(
     cooperative_id: TheCooperative, days: Days, here: Here, by: OwnBy = "channel"
@@ -120,7 +129,7 @@ async def export_revenue(
     "/v1/revenue.csv",
     summary="What sells, of all cooperatives, as a file",
     response_class=StreamingResponse,
-    responses=_FILE,
+    responses=_FILE | problems.refusals(403),
     dependencies=[Depends(_union)],
 )
 async def export_union_revenue(days: Days, here: Here, by: By = "channel") -> StreamingResponse:

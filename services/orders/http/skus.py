@@ -26,7 +26,7 @@ from services.orders.http.partners import OwnPartner, OwnShop, Text
 from services.orders.store import partners as store
 from services.orders.store.partners import Partner
 
-router = APIRouter(tags=["staff"])
+router = APIRouter(tags=["staff"], responses=problems.refusals(401, 404))
 
 MOST_WAITING = 1000
 MOST_SUGGESTED = 100
@@ -91,7 +91,9 @@ _Meaning = tuple[str, str, Decimal]
 """SKU, product code, factor."""
 
 
-@router.put("/v1/partners/{partner_id}/skus", summary="Say what SKUs of a partner mean")
+@router.put(
+    "/v1/partners/{partner_id}/skus", summary="Say what SKUs of a partner mean", responses=problems.refusals(409)
+)
 async def map_skus(
     body: Annotated[list[SkuMeaning], Field(min_length=1, max_length=MOST_SKUS)], partner: OwnShop, here: Here
 ) -> SkusMapped:
@@ -104,7 +106,7 @@ async def map_skus(
     "/v1/partners/{partner_id}/skus.csv",
     summary="Say what SKUs of a partner mean, with a file",
     openapi_extra={"requestBody": {"required": True, "content": {CSV_TYPE: {"schema": {"type": "string"}}}}},
-    responses={415: {"description": "The body is no `text/csv`."}},
+    responses=problems.refusals(409, 415),
 )
 async def upload_skus(partner: OwnShop, request: Request, here: Here) -> SkusMapped:
     """The same with a CSV file: `sku` (mã hàng), `product_code` (mã sản phẩm) and `factor` (hệ số), UTF-8.

@@ -33,7 +33,7 @@ from services.orders.workbooks import XLSX_TYPE, xlsx_cells
 
 log = logging.getLogger(__name__)
 
-router = APIRouter(tags=["staff"])
+router = APIRouter(tags=["staff"], responses=problems.refusals(401, 404, 409, 415))
 
 CSV = "text/csv"
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -84,9 +84,7 @@ class UploadAnswer(BaseModel):
     openapi_extra={"requestBody": {"required": True, "content": {CSV: _BINARY, XLSX_TYPE: _BINARY}}},
     responses={
         200: {"model": UploadAnswer, "description": "All of it was known already."},
-        413: {"description": "The file is too large."},
-        415: {"description": "The body is neither CSV nor XLSX."},
-        422: {"description": "The file is faulty; every fault is named."},
+        422: problems.refusal("The file is faulty; every fault is named."),
     },
 )
 async def upload_orders(partner: OwnShop, request: Request, response: Response, here: Here) -> UploadAnswer:

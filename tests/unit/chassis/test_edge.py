@@ -1,4 +1,4 @@
-"""The outermost layer of HTTP: bodies that are too large, with and without a length."""
+"""The outermost layer of HTTP: bodies that are too large, with and without a length, and addresses of nothing."""
 
 from collections.abc import AsyncIterator
 
@@ -75,3 +75,11 @@ async def test_a_direct_route_answers_and_its_refusals_are_problem_documents() -
         assert (await http.put("/toys/doll", content=b"x" * 1001)).status_code == 413
         assert (await http.put("/toys/doll", content=in_pieces(b"x" * 1001))).status_code == 413
         assert (await http.get("/toys/doll")).status_code == 405
+
+
+@pytest.mark.parametrize(("address", "place"), [("/toys/a%00b", "path"), ("/toys/doll?q=a%00", "query")])
+async def test_a_nul_in_an_address_is_refused_before_a_database_is_asked_for_it(address: str, place: str) -> None:
+    async with client() as http:
+        answer = await http.put(address)
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [place]
