@@ -185,6 +185,12 @@ HanoiMoment = Annotated[datetime, BeforeValidator(lambda value: moment(value, HA
 UnixMoment = Annotated[datetime, BeforeValidator(_unix)]
 
 
+def unix(moment: datetime) -> int:
+    """The number that was read as this: seconds, or milliseconds where there are any."""
+    microseconds = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    return microseconds // 1000 if moment.microsecond else microseconds // 1_000_000
+
+
 class Sold(Struct, frozen=True):
     """An item of an order as its platform has it. `id`: the platform's lasting id of the line, if it has one."""
 
@@ -226,6 +232,11 @@ def whole_vnd(amount: Decimal | None, currency: str | None = "VND") -> int | Non
     if amount is None or currency != "VND" or amount != amount.to_integral_value() or amount < 0:
         return None
     return int(amount)
+
+
+def undiscounted_vnd(price: Decimal | None, discount: Decimal | None) -> int | None:
+    """The price of an item; not known with a discount of which it is not documented whether it is per item or line."""
+    return whole_vnd(price) if discount in (None, Decimal()) else None
 
 
 def day(written: object, field: str) -> date | None:
