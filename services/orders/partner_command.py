@@ -118,13 +118,13 @@ async def change(
     changes: Mapping[str, str | None],
     settings: OrdersSettings,
 ) -> None:
-    """Sets what is named, takes away what is None, and prints what the partner has registered then. Raises Refused."""
+    """Sets what is named, takes away what is None, and prints the names. Raises Refused, Faulty."""
     if (await _partner(pool, partner_id)).campaign_id:
         raise Refused("this is a cooperative's seat in a campaign, which registers nothing")
     async with pool.acquire() as conn, conn.transaction():
-        changed = await change_settings(conn, partner_id, changes, settings)
-    for name, text in sorted(changed.items()):
-        print(f"{name:16} {text}")
+        await change_settings(conn, partner_id, changes, settings)
+    for name, text in sorted(changes.items()):
+        print(f"{'taken away' if text is None else 'set':10} {name}")
 
 
 async def rotate(pool: "asyncpg.Pool[asyncpg.Record]", partner_id: UUID, *, end_previous: bool) -> None:

@@ -57,8 +57,8 @@ def shop_url_fault(url: str, settings: OrdersSettings) -> str | None:
 
 async def change_settings(
     conn: Connection, partner_id: UUID, changes: Mapping[str, str | None], settings: OrdersSettings
-) -> Mapping[str, str]:
-    """Sets what is named, takes away what is None, and returns what there is then. Raises Faulty, KeyError.
+) -> None:
+    """Sets what is named, and takes away what is None. Raises Faulty; KeyError where there is no such partner.
 
     The key to a shop's API is for the shop that it was given for: with another address it has to be given again.
     """
@@ -69,4 +69,3 @@ async def change_settings(
     await store.save_settings(conn, partner_id, changed)
     if changed.get(SHOP_URL) != partner.settings.get(SHOP_URL):
         await reconciliations.void_key(conn, partner_id)
-    return changed

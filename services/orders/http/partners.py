@@ -67,12 +67,6 @@ class PartnerSettings(Input):
     settings: Annotated[dict[SettingName, SettingText | None], Field(min_length=1, max_length=20)]
 
 
-class SettingsChanged(BaseModel):
-    """All that the partner has registered now, beside its secret."""
-
-    settings: dict[str, str]
-
-
 class PartnerTier(Input):
     """What is agreed with the partner, such as a supermarket's contract."""
 
@@ -176,18 +170,19 @@ async def set_tier(body: PartnerTier, partner: OwnShop, request: Request) -> Res
     return Response(status_code=204)
 
 
-@router.patch("/v1/partners/{partner_id}/settings", summary="Change what a partner has registered")
-async def set_settings(body: PartnerSettings, partner: OwnShop, request: Request) -> SettingsChanged:
+@router.patch("/v1/partners/{partner_id}/settings", status_code=204, summary="Change what a partner has registered")
+async def set_settings(body: PartnerSettings, partner: OwnShop, request: Request) -> Response:
     """What is not named stays. With another `shop_url`, the key of the shop's API has to be given again."""
     runtime: Runtime[OrdersSettings] = request.app.state.runtime
 
-    async def work(tx: Transaction) -> dict[str, str]:
-        return {**await change_settings(tx.conn, partner.partner_id, body.settings, runtime.settings)}
+    async def work(tx: Transaction) -> None:
+        await change_settings(tx.conn, partner.partner_id, body.settings, runtime.settings)
 
     try:
-        return SettingsChanged(settings=await runtime.ledger.transact(work))
+        await runtime.ledger.transact(work)
     except Faulty as error:
         raise problems.invalid(error.fields) from None
+    return Response(status_code=204)
 
 
 @router.post("/v1/partners/{partner_id}/secrets", status_code=201, summary="Rotate the secret of a partner")

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from infra.local.stack import Stack
 from services.chassis.ids import uuid7
 from services.orders import partner_command, samples
 from services.orders.adapters.base import Credentials
@@ -19,6 +20,7 @@ from services.orders.settings import OrdersSettings
 from services.orders.store.partners import get_partner
 from services.orders.trial import Failed, Trial
 from tests.integration.orders.conftest import Orders, Shop, line, order
+from tests.integration.orders.thin import Thin, thin_market
 from tests.support.platforms import PLATFORMS, SECRET, THIN, URL
 
 
@@ -96,6 +98,49 @@ async def test_the_own_format_is_tried_as_cloudevents_too(orders: Orders, event:
     steps = await said(orders, shop, 1_764_000_000_000, event=event)
     assert [step.split()[0] for step in steps] == STEPS
     assert ("ce-id" in steps[1]) == (event == "binary")
+
+
+async def tried(thin: Thin, adapter: str) -> list[str]:
+    """The steps of a trial at a platform that pushes no lines, while a worker pulls."""
+    runtime, steps = thin.orders.running.runtime, list[str]()
+    found = await get_partner(runtime.pool, thin.shops[adapter].partner_id)
+    assert found is not None
+    trial = Trial(
+        runtime.pool,
+        thin.orders.running.client,
+        found,
+        lambda step, what: steps.append(f"{step} {what}"),
+        public_url="http://orders",
+    )
+    running = asyncio.create_task(trial.run(1_764_000_000_000, None, 30))
+    try:
+        while not running.done() and not await thin.pull_once():
+            await asyncio.wait([running], timeout=0.05)
+        await running
+    finally:
+        running.cancel()
+        assert thin.shops[adapter].secret not in "".join(steps)
+        assert await thin.orders.fetch("select from pull") == []
+    return steps
+
+
+@pytest.mark.parametrize("adapter", THIN)
+async def test_where_pushes_have_no_lines_the_platform_is_asked_and_nothing_stays(stack: Stack, adapter: str) -> None:
+    async with thin_market(stack) as thin:
+        steps = await tried(thin, adapter)
+        assert [step.split()[0] for step in steps] == ["partner", "signed", "pushed", "stored", "pull", "forgotten"]
+        assert "so it can be asked" in steps[4]
+        assert thin.platform(adapter).refused == []
+        assert await thin.orders.names() == []
+
+
+async def test_a_trial_says_that_a_platform_cannot_be_asked(stack: Stack) -> None:
+    async with thin_market(stack, authorised=False) as thin:
+        steps = await tried(thin, "tiktok")
+        assert "no API credentials are set" in steps[4]
+        await thin.authorise("tiktok", app_secret="another than the app's")
+        with pytest.raises(Failed, match="gave no order: 106001"):
+            await tried(thin, "tiktok")
 
 
 async def test_a_partner_whose_skus_nobody_mapped_is_tried_too(orders: Orders) -> None:
@@ -197,14 +242,14 @@ async def test_what_a_partner_has_registered_is_changed_from_the_command_line(
     done, told = await typed(*add, "woocommerce")
     partner_id = told.split()[1]
     assert done == 0
-    assert await typed("set", partner_id, "shop_url=https://rau.vn") == (0, f"{'shop_url':16} https://rau.vn\n")
+    assert await typed("set", partner_id, "shop_url=https://rau.vn") == (0, f"{'set':10} shop_url\n")
     done, told = await typed("set", partner_id, "shop_url=rau.vn")
     assert (done, "must be an https URL" in told) == (1, True)
     assert (await typed("set", partner_id, "shop=x"))[0] == 1
     assert (await typed("set", uuid7(), "shop_url="))[0] == 1
     ((kept,),) = await orders.fetch("select settings from partner where partner_id = $1", UUID(partner_id))
     assert json.loads(kept) == {"shop_url": "https://rau.vn"}
-    assert await typed("set", partner_id, "shop_url=") == (0, "")
+    assert await typed("set", partner_id, "shop_url=") == (0, "taken away shop_url\n")
     with pytest.raises(SystemExit):
         await typed("set", partner_id, "shop_url")
 

@@ -291,15 +291,15 @@ async def test_a_shop_needs_an_address(stack: Stack, url: str) -> None:
         body = {"settings": {"shop_url": url}}
         answer = await woo.orders.running.client.patch(woo.settings, json=body, headers=woo.orders.staff)
         assert fields(answer) == ["settings.shop_url"]
-        assert (await woo.orders.ask("PATCH", woo.settings, {"settings": {"shop_url": None}})) == {"settings": {}}
+        await woo.orders.ask("PATCH", woo.settings, {"settings": {"shop_url": None}})
         answer = await woo.orders.running.client.put(woo.credentials, json=KEY, headers=woo.orders.staff)
         assert (answer.status_code, "shop_url is missing" in answer.text) == (409, True)
 
 
 async def test_a_shop_may_tell_its_address_later(stack: Stack) -> None:
     async with woo_market(stack) as woo:
-        url = (await woo.orders.ask("PATCH", woo.settings, {"settings": {"shop_url": f"{woo.url}/"}}))["settings"]
-        assert url == {"shop_url": f"{woo.url}/"}
+        await woo.orders.ask("PATCH", woo.settings, {"settings": {"shop_url": None}})
+        await woo.orders.ask("PATCH", woo.settings, {"settings": {"shop_url": f"{woo.url}/"}})
         await woo.orders.ask("PUT", woo.credentials, KEY)
         woo.put(1, later())
         await woo.reconcile()
