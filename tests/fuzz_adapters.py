@@ -20,7 +20,8 @@ from services.orders.domain.command import OrderCommand
 from tests.support.platforms import NOW, PLATFORMS, Platform, commands, pulls
 
 STRANGE: tuple[Any, ...] = (
-    *(None, True, False, 0, -1, 1, 2**31, 2**63, 2**64, 10**30, -(10**30), 0.1, 1e-300, 1e300, -0.0, 1.0000001),
+    *(None, True, False, 0, -1, 1, 2**31, 2**63, 2**64, 10**15, 10**30, -(10**30)),
+    *(0.1, 1e-300, 1e300, -0.0, 1.0000001),
     *("", " ", "0", "-1", "1e5", "NaN", "٣", "1,5", "1.5", "x" * 600, "\x00", "\ud800", "😀", "\u202e", "Lò\nMai"),
     *("2026-11-23T06:00:00", "2026-13-45T99:99:99Z", "9999-12-31T23:59:59Z", "0000-00-00T00:00:00", "1795410000"),
     *([], {}, [[]], [None], {"": None}, {"@id": 5}, {"@id": {}}, ["x"] * 250),

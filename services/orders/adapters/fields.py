@@ -169,7 +169,10 @@ def _unix(value: object) -> datetime:
     if isinstance(number, bool) or not isinstance(number, int) or not 0 < number < 10**16:
         raise PydanticCustomError("moment", "must be a whole number of seconds since 1970")
     microseconds = number * (1000 if number > _MILLISECONDS else 1_000_000)
-    return _possible(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds))
+    try:
+        return _possible(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds))
+    except OverflowError:
+        raise PydanticCustomError("moment", "is no possible time") from None
 
 
 Id = Annotated[int, BeforeValidator(_whole), Field(ge=1, lt=2**63)]

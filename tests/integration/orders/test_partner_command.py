@@ -138,7 +138,7 @@ async def test_a_trial_says_that_a_platform_cannot_be_asked(stack: Stack) -> Non
     async with thin_market(stack, authorised=False) as thin:
         steps = await tried(thin, "tiktok")
         assert "no API credentials are set" in steps[4]
-        await thin.authorise("tiktok", app_secret="another than the app's")
+        await thin.authorise("tiktok", app_secret="another-than-the-apps")
         with pytest.raises(Failed, match="gave no order: 106001"):
             await tried(thin, "tiktok")
 

@@ -42,5 +42,12 @@ def test_a_time_is_written_as_it_was_read(seconds: int, milliseconds: int) -> No
     assert parse(_At, f'{{"at": {seconds * 1000 + milliseconds}}}'.encode()).at == found
 
 
+@pytest.mark.parametrize("number", [0, 1, 10**12, 10**13, 10**15, 10**16 - 1, 10**16, 10**30])
+def test_a_time_that_no_shop_can_mean_is_refused_by_name(number: int) -> None:
+    with pytest.raises(Malformed) as caught:
+        parse(_At, f'{{"at": {number}}}'.encode())
+    assert [name for name, _ in caught.value.fields] == ["at"]
+
+
 def test_a_price_is_known_only_where_there_is_no_discount() -> None:
     assert [undiscounted_vnd(Decimal(9000), one) for one in (None, Decimal(0), Decimal(500))] == [9000, 9000, None]
