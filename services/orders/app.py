@@ -76,7 +76,8 @@ def _pulling(runtime: Runtime[OrdersSettings], desk: Desk, client: httpx.AsyncCl
     """What asks platforms and shops for orders."""
     settings, ledger = runtime.settings, runtime.ledger
     metrics, chance = PullMetrics(runtime.metrics.registry), Random()  # noqa: S311 - spreads retries, no secret
-    puller = Puller(ledger, desk, _platforms(settings, client), metrics, _clock, chance, settings.pull_calls_per_s)
+    platforms, calls_per_s = _platforms(settings, client), settings.pull_calls_per_s
+    puller = Puller(ledger, desk, platforms, metrics, _clock, chance, calls_per_s, runtime.stopping)
     every = timedelta(seconds=settings.reconcile_every_s)
     reconciler = Reconciler(ledger, desk, WooCommerce(fetch), metrics, _clock, chance, every)
     return [

@@ -20,7 +20,7 @@ from services.orders.domain.order import Line, Order
 from services.orders.store import books as book_store
 from services.orders.store import orders as order_store
 from services.orders.store import partners as partner_store
-from services.orders.store.orders import Filed, Reference
+from services.orders.store.order_rows import Filed, Reference
 from services.orders.store.partners import Partner
 
 Answer = Decision

@@ -51,6 +51,12 @@ class PullMetrics:
             ["adapter"],
             registry=registry,
         )
+        self.given_up = Gauge(
+            "orders_pulls_given_up",
+            "Orders that are not asked for any more; without those that their platforms do not know",
+            ["adapter"],
+            registry=registry,
+        )
         self.reconciled = Counter(
             "orders_reconciled", "Orders read from shops by what became of them", ["outcome"], registry=registry
         )

@@ -1,9 +1,10 @@
-"""`python -m services.orders partner add | rotate | test`: partners from the command line, by its database."""
+"""`python -m services.orders partner add | set | rotate | test`: partners from the command line, by its database."""
 
 import argparse
 import asyncio
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -14,7 +15,8 @@ from services.chassis import standard_webhooks
 from services.chassis.database import open_pool
 from services.chassis.ids import uuid7
 from services.orders.adapters import ADAPTERS
-from services.orders.samples import SAMPLES, NoSample
+from services.orders.registration import NAME, Faulty, change_settings, check_settings
+from services.orders.samples import EVENTS, NoSample
 from services.orders.settings import OrdersSettings
 from services.orders.store import partners as store
 from services.orders.store.partners import OPEN_SALE, Partner
@@ -32,7 +34,7 @@ def partner_command(settings: OrdersSettings, words: Sequence[str]) -> int:
     options = _parser().parse_args(words)
     try:
         asyncio.run(_run(settings, options))
-    except (Refused, Failed, NoSample) as error:
+    except (Refused, Failed, Faulty, NoSample) as error:
         print(f"orders: {error}", file=sys.stderr)
         return 1
     return 0
@@ -46,6 +48,10 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--name", required=True)
     add.add_argument("--adapter", required=True, choices=sorted(ADAPTERS))
     add.add_argument("--tier", type=int, default=OPEN_SALE, choices=range(1, 100), metavar="1-99")
+    add.add_argument("settings", nargs="*", type=_setting, metavar="NAME=TEXT", help="what the adapter needs besides")
+    change = commands.add_parser("set", help="change what a partner has registered, such as shop_url")
+    change.add_argument("partner", type=UUID)
+    change.add_argument("settings", nargs="+", type=_setting, metavar="NAME=TEXT", help="NAME= takes it away")
     rotate = commands.add_parser("rotate", help="a new secret, printed this once; the one before it stays valid")
     rotate.add_argument("partner", type=UUID)
     rotate.add_argument("--end-previous", action="store_true", help="only end the secret before the newest one")
@@ -54,36 +60,71 @@ def _parser() -> argparse.ArgumentParser:
     test.add_argument("--url", help="of the running service; without it that of the settings")
     test.add_argument("--sku", help="what to order; without it anything that can be ordered now")
     test.add_argument("--wait", type=float, default=15.0, metavar="S", help="for the promise")
-    test.epilog = f"There are samples for {', '.join(sorted(SAMPLES))}."
+    test.add_argument("--event", choices=sorted(EVENTS), help="push a CloudEvent in this mode (adapter canonical)")
     return parser
+
+
+def _setting(typed: str) -> tuple[str, str | None]:
+    """Name and text; None where there is no text."""
+    name, equals, text = typed.partition("=")
+    if not equals or not re.fullmatch(NAME, name):
+        raise argparse.ArgumentTypeError(f"{name[:40]!r} is no NAME=TEXT")
+    return name, text or None
 
 
 async def _run(settings: OrdersSettings, options: argparse.Namespace) -> None:
     async with await open_pool(settings.database_url, 2, "orders partner", settings.database_timeout_s) as pool:
         if options.command == "add":
-            await add(pool, options.cooperative, options.name, options.adapter, options.tier)
+            given = {name: text for name, text in options.settings if text is not None}
+            check_settings(options.adapter, given, settings)
+            await add(pool, options.cooperative, options.name, options.adapter, options.tier, given)
+        elif options.command == "set":
+            await change(pool, options.partner, dict(options.settings), settings)
         elif options.command == "rotate":
             await rotate(pool, options.partner, end_previous=options.end_previous)
         else:
             url = options.url or f"http://{settings.http_host}:{settings.http_port}"
             async with httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S, trust_env=False) as client:
-                await test(pool, client, options.partner, options.sku, options.wait)
+                trial = await trial_of(pool, client, options.partner, settings.public_url, options.event)
+                await trial.run(_number(), options.sku, options.wait)
 
 
-async def add(pool: "asyncpg.Pool[asyncpg.Record]", slug: str, name: str, adapter: str, tier: int) -> Partner:
+async def add(
+    pool: "asyncpg.Pool[asyncpg.Record]",
+    slug: str,
+    name: str,
+    adapter: str,
+    tier: int,
+    settings: Mapping[str, str] | None = None,
+) -> Partner:
     """Registers a partner with a fresh secret, and prints both. Raises Refused."""
     if not name.strip() or len(name) > 100 or not name.isprintable():
         raise Refused("--name must have 1 to 100 characters, and no control characters")
     cooperative_id = await store.get_cooperative_id(pool, slug)
     if cooperative_id is None:
         raise Refused(f"there is no cooperative {slug} here; does catalog know it, and does this service consume?")
-    partner = Partner(uuid7(), cooperative_id, name, adapter, (standard_webhooks.new_secret(),), tier)
+    partner = Partner(uuid7(), cooperative_id, name, adapter, (standard_webhooks.new_secret(),), tier, settings or {})
     async with pool.acquire() as conn:
         await store.insert_partner(conn, partner)
     print(f"partner  {partner.partner_id}")
     print(f"push     /v1/partners/{partner.partner_id}/orders")
     print(f"secret   {partner.secrets[0]}")
     return partner
+
+
+async def change(
+    pool: "asyncpg.Pool[asyncpg.Record]",
+    partner_id: UUID,
+    changes: Mapping[str, str | None],
+    settings: OrdersSettings,
+) -> None:
+    """Sets what is named, takes away what is None, and prints the names. Raises Refused, Faulty."""
+    if (await _partner(pool, partner_id)).campaign_id:
+        raise Refused("this is a cooperative's seat in a campaign, which registers nothing")
+    async with pool.acquire() as conn, conn.transaction():
+        await change_settings(conn, partner_id, changes, settings)
+    for name, text in sorted(changes.items()):
+        print(f"{'taken away' if text is None else 'set':10} {name}")
 
 
 async def rotate(pool: "asyncpg.Pool[asyncpg.Record]", partner_id: UUID, *, end_previous: bool) -> None:
@@ -99,13 +140,25 @@ async def rotate(pool: "asyncpg.Pool[asyncpg.Record]", partner_id: UUID, *, end_
     print(f"secret   {secret}")
 
 
-async def test(
-    pool: "asyncpg.Pool[asyncpg.Record]", client: httpx.AsyncClient, partner_id: UUID, sku: str | None, wait_s: float
-) -> None:
-    """Sends a sample order the whole way and prints each step. Raises Refused, Failed, NoSample."""
+async def trial_of(
+    pool: "asyncpg.Pool[asyncpg.Record]",
+    client: httpx.AsyncClient,
+    partner_id: UUID,
+    public_url: str | None = None,
+    event: str | None = None,
+) -> Trial:
+    """A trial of the partner that prints each step. Raises Refused, NoSample."""
     partner = await _partner(pool, partner_id)
-    number = int(datetime.now(UTC).timestamp() * 1000)
-    await Trial(pool, client, partner, lambda step, told: print(f"{step:10} {told}")).run(number, sku, wait_s)
+
+    def say(step: str, told: str) -> None:
+        print(f"{step:10} {told}")
+
+    return Trial(pool, client, partner, say, public_url=public_url, event=event)
+
+
+def _number() -> int:
+    """Of a trial: no other one has the same."""
+    return int(datetime.now(UTC).timestamp() * 1000)
 
 
 async def _partner(pool: "asyncpg.Pool[asyncpg.Record]", partner_id: UUID) -> Partner:

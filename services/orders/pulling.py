@@ -2,7 +2,8 @@
 as if they had been pushed, and settle.
 
 Orders come to the desk before their pulls are settled, so a process that dies in between leaves them to be pulled
-again, which changes nothing. Nothing is given up; what waits, and for how long, is in the metrics.
+again, which changes nothing. What comes to nothing for days is given up, for staff to see; what waits, for how long,
+and how much was given up is in the metrics.
 """
 
 import asyncio
@@ -17,14 +18,23 @@ from services.chassis.faults import is_weather
 from services.chassis.group import Overloaded
 from services.chassis.ledger import Ledger, Transaction
 from services.orders.adapters.base import Malformed
+from services.orders.asking import Asking
 from services.orders.desk import Desk, PartnerChanged
 from services.orders.domain.command import Kind, OrderCommand
-from services.orders.domain.pulls import Outcome, again_at, is_fault, is_older, is_settled, next_at_once
+from services.orders.domain.pulls import (
+    NOT_FOUND,
+    Outcome,
+    again_at,
+    is_fault,
+    is_given_up,
+    is_older,
+    is_settled,
+    next_at_once,
+)
 from services.orders.intake import Push
 from services.orders.metrics import PullMetrics
 from services.orders.platforms.base import (
     Expired,
-    Found,
     Limited,
     NoSuchOrder,
     Platform,
@@ -50,7 +60,6 @@ UNAUTHORISED_WAIT = timedelta(minutes=10)
 """How long a platform is left alone that will not answer before the seller authorises the app again."""
 LIMITED_WAIT = timedelta(seconds=30)
 """The same where it says that it was asked too often, and not for how long to wait."""
-NOT_FOUND = "not_found"
 
 _KINDS: tuple[tuple[type[Trouble], Outcome], ...] = (
     (Limited, Outcome.LIMITED),
@@ -63,14 +72,18 @@ _KINDS: tuple[tuple[type[Trouble], Outcome], ...] = (
 
 
 class _Result(Struct, frozen=True):
-    """What asking for one order came to."""
+    """What asking for one order came to. `alone`: it was asked for by itself, while others were given."""
 
     outcome: Outcome
     error: str | None = None
+    alone: bool = False
 
 
 class Puller:
-    """The jobs of pulling, for one process. `calls_per_s`: how often a platform may be asked for one partner."""
+    """The jobs of pulling, for one process. `calls_per_s`: how often a platform may be asked for one partner.
+
+    `stopping`: set when the process begins to stop.
+    """
 
     def __init__(
         self,
@@ -81,11 +94,12 @@ class Puller:
         clock: Callable[[], datetime],
         chance: Random,
         calls_per_s: float,
+        stopping: asyncio.Event,
     ) -> None:
         self._ledger, self._desk, self._platforms = ledger, desk, platforms
         self._metrics, self._clock, self._chance = metrics, clock, chance
         self._call_s = 1 / calls_per_s
-        self._tokens = Tokens(ledger, clock)
+        self._tokens = Tokens(ledger, clock, stopping)
 
     async def pull_due(self, now: datetime) -> bool:
         """Pulls a batch of one partner; returns whether there may be more. Several may run at once."""
@@ -100,7 +114,7 @@ class Puller:
         return True
 
     async def count(self, now: datetime) -> bool:
-        """Says in the metrics how much waits, and how long."""
+        """Says in the metrics how much waits, and how long, and how much was given up."""
         async with self._ledger.pool.acquire(timeout=5) as conn:
             waiting = await store.list_waiting(conn, NOT_FOUND)
         for adapter in self._platforms:
@@ -108,6 +122,7 @@ class Puller:
             self._metrics.waiting.labels(adapter).set(found.orders if found else 0)
             age_s = max((now - found.told_at).total_seconds(), 0) if found and found.told_at else 0
             self._metrics.oldest_due_s.labels(adapter).set(age_s)
+            self._metrics.given_up.labels(adapter).set(found.given_up if found else 0)
         return False
 
     async def _claim(self, now: datetime) -> tuple[Ready, Claim] | None:
@@ -131,38 +146,23 @@ class Puller:
 
         And before when the platform is not to be asked again.
         """
-        platform = self._platforms[partner.adapter]
-        results: dict[str, _Result] = {}
-        found: dict[str, OrderCommand | Malformed] = {}
+        platform, began = self._platforms[partner.adapter], self._clock()
+        asking = Asking(self._tokens, partner, platform, self._clock, self._call_s)
         refs = [order.partner_ref for order in claim.orders]
-        not_before = self._clock() + timedelta(seconds=platform.calls(len(refs)) * self._call_s)
+        left, not_before = _Result(Outcome.MISSING, NOT_FOUND), began
         try:
             async with asyncio.timeout(BATCH_S):
-                found = dict(await self._ask(partner, platform, refs))
+                await asking.ask(refs)
         except TimeoutError:
-            results = dict.fromkeys(refs, _Result(Outcome.UNWELL, "timed_out"))
+            left = _Result(Outcome.UNWELL, "timed_out")
         except Trouble as trouble:
-            results = dict.fromkeys(refs, _result_of(trouble))
-            not_before = max(not_before, self._leave_alone(claim, trouble))
-        else:
-            results = {ref: _Result(Outcome.MISSING, NOT_FOUND) for ref in refs if ref not in found}
-        return results | await self._take(partner, claim, found), not_before
-
-    async def _ask(self, partner: Partner, platform: Platform, refs: Sequence[str]) -> Found:
-        """Asks again where the token was over. Where one order is not known, the others are asked for without it."""
-        access = await self._tokens.access(partner, platform)
-        try:
-            try:
-                return await platform.pull(access, refs, self._clock())
-            except Expired:
-                access = await self._tokens.access(partner, platform, refused=access.token)
-                return await platform.pull(access, refs, self._clock())
-        except NoSuchOrder:
-            if len(refs) == 1:
-                return {}
-            half = len(refs) // 2
-            first = await self._ask(partner, platform, refs[:half])
-            return {**first, **await self._ask(partner, platform, refs[half:])}
+            left, not_before = _result_of(trouble), self._leave_alone(claim, trouble)
+        not_before = max(not_before, began + timedelta(seconds=asking.calls * self._call_s))
+        results = dict.fromkeys(refs, left)
+        results |= dict.fromkeys(asking.missing, _Result(Outcome.MISSING, NOT_FOUND))
+        for ref, refusal in asking.refused.items():
+            results[ref] = _Result(Outcome.REFUSED, str(refusal), alone=asking.has_answered)
+        return results | await self._take(partner, claim, asking.found), not_before
 
     async def _take(
         self, partner: Partner, claim: Claim, found: Mapping[str, OrderCommand | Malformed]
@@ -238,10 +238,12 @@ class Puller:
         return Pace(not_before, at_once, failures)
 
     def _settled(self, order: Claimed, result: _Result, asked: int, now: datetime) -> Settled:
-        if is_settled(result.outcome, order.attempts, now - order.told_at):
+        if is_settled(result.outcome, order.attempts):
             return Settled(order.partner_ref, None, result.error, is_fault=False)
+        if is_given_up(order.attempts, now - order.told_at):
+            return Settled(order.partner_ref, None, result.error, is_fault=False, gave_up_at=now)
         due_at = again_at(order.attempts, now, self._chance)
-        return Settled(order.partner_ref, due_at, result.error, is_fault(result.outcome, asked))
+        return Settled(order.partner_ref, due_at, result.error, is_fault(result.outcome, 1 if result.alone else asked))
 
 
 def _is_down(results: Mapping[str, _Result]) -> bool:
@@ -256,7 +258,11 @@ def _result_of(trouble: Trouble) -> _Result:
 
 def _freshness(command: OrderCommand, told: Claimed) -> Outcome:
     """A platform may tell of a change before all of its copies know it."""
-    is_stale = command.kind is not Kind.CANCEL and is_older(command.revision.updated_at, told.updated_at)
+    is_stale = (
+        told.updated_at is not None
+        and command.kind is not Kind.CANCEL
+        and is_older(command.revision.updated_at, told.updated_at)
+    )
     return Outcome.STALE if is_stale else Outcome.PULLED
 
 

@@ -25,12 +25,15 @@ MARGIN = timedelta(minutes=5)
 LEASE = timedelta(seconds=60)
 """After this, the next token is another one's to get. Longer than a request may take."""
 
+LAST_TRIES = 3
+"""So often a process that stops tries to save a token; with the waits between them, well within what it is given."""
+
 
 class Tokens:
-    """The tokens of all partners, for one process."""
+    """The tokens of all partners, for one process. `stopping`: set when it begins to stop."""
 
-    def __init__(self, ledger: Ledger, clock: Callable[[], datetime]) -> None:
-        self._ledger, self._clock = ledger, clock
+    def __init__(self, ledger: Ledger, clock: Callable[[], datetime], stopping: asyncio.Event) -> None:
+        self._ledger, self._clock, self._stopping = ledger, clock, stopping
 
     async def access(self, partner: Partner, platform: Platform, refused: Token | None = None) -> Access:
         """What to ask with; never with the token that the platform has `refused`. Raises Trouble."""
@@ -94,13 +97,19 @@ class Tokens:
         return token if await self._save_patiently(partner.partner_id, stored.token, token) else None
 
     async def _save_patiently(self, partner_id: UUID, used: Token, token: Token) -> bool:
-        """The next token is worth waiting for: the one before it may open nothing any more."""
-        backoff = Backoff()
+        """The next token is worth waiting for: the one before it may open nothing any more.
+
+        A process that stops cannot wait for ever: it tries a few times more. Raises the weather then.
+        """
+        backoff, last_tries = Backoff(), 0
         while True:
             try:
                 return await self._ledger.transact(lambda tx: store.save_token(tx.conn, partner_id, used, token))
             except Exception as error:
-                if not is_weather(error):
+                last_tries += self._stopping.is_set()
+                if not is_weather(error) or last_tries >= LAST_TRIES:
+                    log.error("a new token is lost: the seller may have to authorise the app again",
+                              extra={"partner": str(partner_id), "reason": type(error).__name__})  # fmt: skip
                     raise
                 log.warning("the database is away", extra={"reason": type(error).__name__})
                 await backoff.wait()

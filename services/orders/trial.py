@@ -1,6 +1,7 @@
 """Trying a partner's whole way with an order of its own, which is cancelled at the end: each step is told.
 
-The order is a real one: while the trial lasts it reserves the smallest quantity that can be ordered.
+The order is a real one: while the trial lasts it reserves the smallest quantity that can be ordered. Where the platform
+only says that there is an order, it is one that the platform does not know: what is tried is that it can be asked.
 """
 
 import asyncio
@@ -14,11 +15,15 @@ from uuid import UUID
 import asyncpg
 import httpx
 
+from services.orders.adapters.base import Credentials
 from services.orders.domain.order import OrderState
+from services.orders.domain.pulls import NOT_FOUND
 from services.orders.http import answers
-from services.orders.samples import Request, SampleOrder, sample
+from services.orders.samples import Make, Request, SampleOrder, Shop, sample_of
+from services.orders.store import pulls, tokens
 from services.orders.store import trials as store
-from services.orders.store.orders import Filed, get_order
+from services.orders.store.order_rows import Filed
+from services.orders.store.orders import get_order
 from services.orders.store.partners import Partner
 
 UNKNOWN_SKU = "TEST"
@@ -34,12 +39,26 @@ class Failed(Exception):
 
 
 class Trial:
-    """One trial of a partner over `client`, which knows the address of the service."""
+    """One trial of a partner over `client`, which knows the address of the service.
+
+    `public_url`: where platforms reach the service, as some sign it; without it that of the client. `event`: as which
+    CloudEvent to push, see `samples.EVENTS`. Raises NoSample.
+    """
 
     def __init__(
-        self, pool: "asyncpg.Pool[asyncpg.Record]", client: httpx.AsyncClient, partner: Partner, say: Say
+        self,
+        pool: "asyncpg.Pool[asyncpg.Record]",
+        client: httpx.AsyncClient,
+        partner: Partner,
+        say: Say,
+        *,
+        public_url: str | None = None,
+        event: str | None = None,
     ) -> None:
         self._pool, self._client, self._partner, self._say = pool, client, partner, say
+        self._make: Make = sample_of(partner.adapter, event)
+        self._path = f"/v1/partners/{partner.partner_id}/orders"
+        self._url = (public_url or str(client.base_url).rstrip("/")) + self._path
 
     async def run(self, number: int, sku: str | None, wait_s: float) -> None:
         """Orders, waits for the promise, and cancels, whatever happened between. Raises Failed, NoSample.
@@ -49,6 +68,9 @@ class Trial:
         partner = self._partner
         slug = await store.get_slug(self._pool, partner.cooperative_id)
         self._say("partner", f"{partner.name} ({partner.adapter}) of {slug or 'a cooperative that is not known yet'}")
+        if not self._request(SampleOrder(number, UNKNOWN_SKU, 1)).has_lines:
+            await self._try_pull(SampleOrder(number, sku or UNKNOWN_SKU, 1), wait_s)
+            return
         order = await self._sample(number, sku)
         cancellation = SampleOrder(order.number, order.sku, order.quantity, cancelled=True)
         try:
@@ -82,7 +104,7 @@ class Trial:
     async def _follow(self, order: SampleOrder, wait_s: float) -> None:
         partner = self._partner
         head = await store.get_head(self._pool, partner.cooperative_id)
-        ref = await self._push("pushed", order)
+        ref = (await self._push("pushed", order)).ref
         self._say("order", f"{ref}: {order.quantity} of {order.sku}")
         order_id = await store.get_order_id(self._pool, partner.partner_id, ref)
         if order_id is None:
@@ -113,36 +135,77 @@ class Trial:
                 self._say("promised", f"line {line.line_no}: {told}")
 
     async def _cancel(self, order: SampleOrder) -> None:
-        ref = await self._push("cancelled", order)
-        order_id = await store.get_order_id(self._pool, self._partner.partner_id, ref)
+        request = await self._push("cancelled", order)
+        order_id = await store.get_order_id(self._pool, self._partner.partner_id, request.ref)
         if order_id is None:
             return
-        state = (await self._order(order_id)).order.state
-        if state is not OrderState.CANCELLED:
-            raise Failed(f"{ref} is {state} still: its offer has closed meanwhile, so cancel it by hand")
-        self._say("cancelled", f"{ref} is cancelled")
+        left = (await self._order(order_id)).order
+        if left.ordered or (request.can_cancel and left.state is not OrderState.CANCELLED):
+            raise Failed(f"{request.ref} is {left.state} still: its offer has closed meanwhile, so cancel it by hand")
+        done = "is cancelled" if request.can_cancel else "cannot be cancelled on this platform: nothing is left in it"
+        self._say("cancelled", f"{request.ref} {done}")
 
-    async def _push(self, step: str, order: SampleOrder) -> str:
-        """Returns the reference. Raises Failed."""
+    async def _try_pull(self, order: SampleOrder, wait_s: float) -> None:
+        """The push has no lines, so the platform is asked for them. The order is forgotten in the end."""
+        partner_id = self._partner.partner_id
+        ref = (await self._push("pushed", order)).ref
+        try:
+            if await store.get_pull(self._pool, partner_id, ref) is None:
+                raise Failed("the answer was good, but nothing is stored: does the address lead to this database?")
+            self._say("stored", f"{ref} is to be pulled: what is ordered does not stand in the push")
+            if await tokens.get_credentials(self._pool, partner_id) is None:
+                path = f"PUT /v1/partners/{partner_id}/api-credentials"
+                self._say("pull", f"no API credentials are set, so orders wait until there are some ({path})")
+                return
+            error = await self._pulled(partner_id, ref, wait_s)
+            if error not in (None, NOT_FOUND):
+                raise Failed(f"the platform was asked and gave no order: {error}")
+            self._say("pull", "the platform was asked, and answered that there is no such order: so it can be asked")
+        finally:
+            async with self._pool.acquire() as conn:
+                await pulls.delete_pulls(conn, partner_id, [ref])
+            self._say("forgotten", f"{ref} is not asked for any more")
+
+    async def _pulled(self, partner_id: UUID, ref: str, wait_s: float) -> str | None:
+        """What asking for the order came to. Raises Failed where nobody has asked in time."""
+        began = time.monotonic()
+        while (pull := await store.get_pull(self._pool, partner_id, ref)) and not pull.is_asked:
+            if time.monotonic() - began > wait_s:
+                raise Failed(f"nobody asked the platform within {wait_s:g} s: look at the workers of orders")
+            await asyncio.sleep(POLL_S)
+        return pull.last_error if pull else None
+
+    async def _push(self, step: str, order: SampleOrder) -> Request:
+        """What was pushed. Raises Failed."""
         request = self._request(order)
         if not order.cancelled:
-            self._say("signed", ", ".join(sorted(name for name in request.headers if name != "content-type")))
-        path, began = f"/v1/partners/{self._partner.partner_id}/orders", time.monotonic()
+            self._say("signed", _proof(request, self._partner.secrets[0]))
+        began = time.monotonic()
         try:
-            answer = await self._client.post(path, content=request.raw, headers=dict(request.headers))
+            answer = await self._client.post(
+                self._path, content=request.raw, headers=dict(request.headers), params=dict(request.query)
+            )
         except httpx.HTTPError as error:
             raise Failed(f"{self._client.base_url} does not answer ({type(error).__name__})") from None
         spent_ms = (time.monotonic() - began) * 1000
-        self._say(step, f"POST {path}: {answer.status_code} in {spent_ms:.0f} ms")
+        self._say(step, f"POST {self._path}: {answer.status_code} in {spent_ms:.0f} ms")
         if not answer.is_success:
             raise Failed(f"the push was refused: {answer.text[:500]}")
-        return request.ref
+        return request
 
     def _request(self, order: SampleOrder) -> Request:
-        return sample(self._partner.adapter, self._partner.secrets, {}, datetime.now(UTC), order)
+        credentials = Credentials(self._partner.secrets, self._partner.settings)
+        return self._make(Shop(credentials, self._url, datetime.now(UTC)), order)
 
     async def _order(self, order_id: UUID) -> Filed:
         filed = await get_order(self._pool, order_id)
         if filed is None:
             raise Failed(f"order {order_id} is gone")
         return filed
+
+
+def _proof(request: Request, secret: str) -> str:
+    """Where the push proves who sent it, without what it proves it with."""
+    told = sorted(name for name in request.headers if name != "content-type")
+    told += [f"?{name}=" for name in request.query]
+    return ", ".join(told if secret.encode() not in request.raw else [*told, "the body"])

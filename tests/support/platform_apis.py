@@ -216,6 +216,8 @@ class Shopee(Platform):
         if asked["access_token"] != self.access:
             return JSONResponse({"error": "invalid_acceess_token", "message": "Invalid access_token."}, 403)
         refs = asked["order_sn_list"].split(",")
+        if self.poison in refs:
+            return self.poison_answer or broken()
         if len(refs) > 50 or "item_list" not in asked["response_optional_fields"].split(","):
             return self.bad("parameters", {"error": "error_param", "message": "parameter invalid"})
         self.asked.append(refs)
@@ -283,6 +285,8 @@ class Lazada(Platform):
         if refusal := self._judge(request, "/orders/items/get"):
             return refusal
         refs = [str(ref) for ref in json.loads(request.query_params["order_ids"])]
+        if self.poison in refs:
+            return self.poison_answer or broken()
         self.asked.append(refs)
         if any(ref not in self.orders for ref in refs):
             return JSONResponse({"code": "37", "type": "ISP", "message": "E037: One or more order id are incorrect"})

@@ -92,11 +92,14 @@ class Ignored(Struct, frozen=True):
 
 
 class Pull(Struct, frozen=True):
-    """An order that changed. `key` tells this push from the platform's others for ever."""
+    """An order that changed. `key` tells this push from the platform's others for ever.
+
+    `updated_at`: when the order did, by the clock that its details have; None where the push does not say.
+    """
 
     partner_ref: str
     key: str
-    updated_at: datetime
+    updated_at: datetime | None
     status: str
 
 

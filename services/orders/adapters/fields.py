@@ -169,7 +169,10 @@ def _unix(value: object) -> datetime:
     if isinstance(number, bool) or not isinstance(number, int) or not 0 < number < 10**16:
         raise PydanticCustomError("moment", "must be a whole number of seconds since 1970")
     microseconds = number * (1000 if number > _MILLISECONDS else 1_000_000)
-    return _possible(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds))
+    try:
+        return _possible(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds))
+    except OverflowError:
+        raise PydanticCustomError("moment", "is no possible time") from None
 
 
 Id = Annotated[int, BeforeValidator(_whole), Field(ge=1, lt=2**63)]
@@ -183,6 +186,12 @@ Moment = Annotated[datetime, BeforeValidator(lambda value: moment(value, None))]
 UtcMoment = Annotated[datetime, BeforeValidator(lambda value: moment(value, timezone.utc))]  # noqa: UP017
 HanoiMoment = Annotated[datetime, BeforeValidator(lambda value: moment(value, HANOI))]
 UnixMoment = Annotated[datetime, BeforeValidator(_unix)]
+
+
+def unix(moment: datetime) -> int:
+    """The number that was read as this: seconds, or milliseconds where there are any."""
+    microseconds = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    return microseconds // 1000 if moment.microsecond else microseconds // 1_000_000
 
 
 class Sold(Struct, frozen=True):
@@ -226,6 +235,11 @@ def whole_vnd(amount: Decimal | None, currency: str | None = "VND") -> int | Non
     if amount is None or currency != "VND" or amount != amount.to_integral_value() or amount < 0:
         return None
     return int(amount)
+
+
+def undiscounted_vnd(price: Decimal | None, discount: Decimal | None) -> int | None:
+    """The price of an item; not known with a discount of which it is not documented whether it is per item or line."""
+    return whole_vnd(price) if discount in (None, Decimal()) else None
 
 
 def day(written: object, field: str) -> date | None:

@@ -13,7 +13,6 @@ import base64
 import binascii
 from collections.abc import Iterator
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -45,7 +44,7 @@ from services.orders.adapters.fields import (
     lines,
     parse,
     sku,
-    whole_vnd,
+    undiscounted_vnd,
 )
 from services.orders.adapters.signatures import mac, require
 from services.orders.domain.command import Kind, OrderCommand
@@ -142,7 +141,7 @@ def _item(position: int, found: object, received_at: datetime | None) -> Item:
 def _command(order: _Order, received_at: datetime | None) -> OrderCommand:
     cancelled = order.Status == CANCELLED
     sold = [
-        Sold(None, sku(item.ProductCode, item.ProductId), item.Quantity, _price_vnd(item))
+        Sold(None, sku(item.ProductCode, item.ProductId), item.Quantity, undiscounted_vnd(item.Price, item.Discount))
         for item in order.OrderDetails
     ]
     return OrderCommand.make(
@@ -154,8 +153,3 @@ def _command(order: _Order, received_at: datetime | None) -> OrderCommand:
         lines(sold),
         contact(join(" ", order.CustomerName), None, None),
     )
-
-
-def _price_vnd(item: _Detail) -> int | None:
-    """Whether a discount is per item or per line is not documented, so a price with one is not known."""
-    return whole_vnd(item.Price) if item.Discount in (None, Decimal()) else None

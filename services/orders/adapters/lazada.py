@@ -13,9 +13,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.orders.adapters.base import Credentials, Declaration, Ignored, Pull, Read, Request, Thin, parse
+from services.orders.adapters.base import Credentials, Declaration, Ignored, Pull, Read, Request, Thin
+from services.orders.adapters.fields import UnixMoment, parse, unix
 from services.orders.adapters.signatures import mac_hex, require
-from services.orders.adapters.unix_time import moment
 from services.orders.adapters.words import Id, Status, Word
 
 TRADE_ORDER = 0
@@ -49,7 +49,7 @@ class _Said(_Lenient):
     trade_order_id: Id
     trade_order_line_id: Id
     order_status: Status
-    status_update_time: Annotated[int, Field(strict=True)]
+    status_update_time: UnixMoment
 
 
 class _StatusPush(_Envelope):
@@ -72,6 +72,5 @@ def read(credentials: Credentials, request: Request) -> Read:
         return Ignored("seller")
     push = parse(_StatusPush, request.raw)
     said = push.data
-    updated_at = moment(said.status_update_time, "data.status_update_time")
-    key = f"{push.seller_id}:{said.trade_order_line_id}:{said.order_status}:{said.status_update_time}"
-    return Thin((Pull(said.trade_order_id, key, updated_at, said.order_status),))
+    key = f"{push.seller_id}:{said.trade_order_line_id}:{said.order_status}:{unix(said.status_update_time)}"
+    return Thin((Pull(said.trade_order_id, key, said.status_update_time, said.order_status),))

@@ -8,7 +8,6 @@ returned deliveries are no cancellation, since the goods had left already. https
 """
 
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -41,7 +40,7 @@ from services.orders.adapters.fields import (
     lines,
     parse,
     sku,
-    whole_vnd,
+    undiscounted_vnd,
 )
 from services.orders.adapters.signatures import require
 from services.orders.adapters.token import told
@@ -160,7 +159,7 @@ def _gone(order_id: int) -> OrderCommand:
 
 def _command(order: _Order, kind: Kind, updated_at: datetime, rank: int) -> OrderCommand:
     sold = [
-        Sold(None, sku(_code(one), one.productId, one.id), one.quantity, _price_vnd(one))
+        Sold(None, sku(_code(one), one.productId, one.id), one.quantity, undiscounted_vnd(one.price, one.discount))
         for one in order.products or ()
     ]
     address = join(", ", order.customerAddress, order.customerWard, order.customerDistrict, order.customerCity)
@@ -171,8 +170,3 @@ def _command(order: _Order, kind: Kind, updated_at: datetime, rank: int) -> Orde
 def _code(product: _Product) -> Sku:
     code = join(" ", product.code) or join(" ", product.productCode)
     return code[:100] if code else None
-
-
-def _price_vnd(product: _Product) -> int | None:
-    """Whether a discount is per item or per line is not documented, so a price with one is not known."""
-    return whole_vnd(product.price) if product.discount in (None, Decimal()) else None

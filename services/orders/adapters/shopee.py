@@ -9,11 +9,9 @@ signed: `signature_base` is `body` then. https://open.shopee.com/push-mechanism
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
-
-from services.orders.adapters.base import Credentials, Declaration, Ignored, Ping, Pull, Read, Request, Thin, parse
+from services.orders.adapters.base import Credentials, Declaration, Ignored, Ping, Pull, Read, Request, Thin
+from services.orders.adapters.fields import Lenient, UnixMoment, parse, unix
 from services.orders.adapters.signatures import mac_hex, require
-from services.orders.adapters.unix_time import moment
 from services.orders.adapters.words import Id, Status, Word
 from services.orders.domain.command import Kind, OrderCommand
 
@@ -36,21 +34,15 @@ DECLARATION = Declaration(
 )
 
 
-class _Lenient(BaseModel):
-    """Strict about the fields that we read, blind to the others."""
-
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
-
-
-class _Envelope(_Lenient):
+class _Envelope(Lenient):
     code: int
     shop_id: int = 0
 
 
-class _Said(_Lenient):
+class _Said(Lenient):
     ordersn: Id
     status: Status
-    update_time: int
+    update_time: UnixMoment
 
 
 class _StatusPush(_Envelope):
@@ -80,11 +72,11 @@ def read(credentials: Credentials, request: Request) -> Read:
     if str(envelope.shop_id) != credentials.settings["shop_id"]:
         return Ignored("shop")
     push = parse(_StatusPush, request.raw)
-    said, updated_at = push.data, moment(push.data.update_time, "data.update_time")
+    said = push.data
     if said.status == CANCELLED:
-        return OrderCommand.make(said.ordersn, updated_at, CANCELLED_RANK, Kind.CANCEL)
-    key = push.msg_id or f"{push.shop_id}:{said.ordersn}:{said.status}:{said.update_time}"
-    return Thin((Pull(said.ordersn, key, updated_at, said.status),))
+        return OrderCommand.make(said.ordersn, said.update_time, CANCELLED_RANK, Kind.CANCEL)
+    key = push.msg_id or f"{push.shop_id}:{said.ordersn}:{said.status}:{unix(said.update_time)}"
+    return Thin((Pull(said.ordersn, key, said.update_time, said.status),))
 
 
 def _says_nothing(request: Request) -> bool:

@@ -9,11 +9,9 @@ https://partner.tiktokshop.com/docv2/page/tts-webhooks-overview; an order that i
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
-from services.orders.adapters.base import Credentials, Declaration, Ignored, Pull, Read, Request, Thin, parse
+from services.orders.adapters.base import Credentials, Declaration, Ignored, Pull, Read, Request, Thin
+from services.orders.adapters.fields import Lenient, UnixMoment, parse, unix
 from services.orders.adapters.signatures import mac_hex, require
-from services.orders.adapters.unix_time import moment
 from services.orders.adapters.words import Id, Status, Word
 from services.orders.domain.command import Kind, OrderCommand
 
@@ -26,7 +24,7 @@ DECLARATION = Declaration(
     title="TikTok Shop",
     format="Thin webhook (types 1, 3 and 11); lines by `GET /order/202309/orders`",
     signature="`Authorization`: hex HMAC-SHA256 of app key + body, by the app secret",
-    dedupe_key="`tts_notification_id`, and the order's `update_time`",
+    dedupe_key="`tts_notification_id`, and the order's `update_time` (types 3 and 11 have none)",
     answer_within="3 s, 200 without a body; sent again after 2 min, 30 min, 3 h, 12 h",
     tested_against="Bodies, signature vectors and API answers of the official documentation",
     settings=("app_key", "shop_cipher", "shop_id?"),
@@ -35,21 +33,15 @@ DECLARATION = Declaration(
 )
 
 
-class _Lenient(BaseModel):
-    """Strict about the fields that we read, blind to the others."""
-
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
-
-
-class _Envelope(_Lenient):
+class _Envelope(Lenient):
     type: int
     shop_id: Word = ""
 
 
-class _Said(_Lenient):
+class _Said(Lenient):
     order_id: Id
     order_status: Status
-    update_time: int
+    update_time: UnixMoment
 
 
 class _StatusPush(_Envelope):
@@ -57,13 +49,17 @@ class _StatusPush(_Envelope):
     data: _Said
 
 
-class _Change(_Lenient):
+class _Change(Lenient):
     order_id: Id
     cancel_status: Word = ""
 
 
 class _ChangePush(_Envelope):
-    """A cancellation or an address: their data have no time of update, so that of the push counts."""
+    """A cancellation or an address: their data do not say when the order was changed.
+
+    `timestamp` is when the push was made. An order may change between that and its `update_time`, so as a time of the
+    order it would hide such a change.
+    """
 
     type: Literal[3, 11]
     tts_notification_id: Word = ""
@@ -91,15 +87,15 @@ def read(credentials: Credentials, request: Request) -> Read:
 
 
 def _status(push: _StatusPush) -> Read:
-    updated_at, said = moment(push.data.update_time, "data.update_time"), push.data
+    said = push.data
     if said.order_status == CANCELLED:
-        return OrderCommand.make(said.order_id, updated_at, CANCELLED_RANK, Kind.CANCEL)
-    key = push.tts_notification_id or f"{said.order_id}:{said.order_status}:{said.update_time}"
-    return Thin((Pull(said.order_id, key, updated_at, said.order_status),))
+        return OrderCommand.make(said.order_id, said.update_time, CANCELLED_RANK, Kind.CANCEL)
+    key = push.tts_notification_id or f"{said.order_id}:{said.order_status}:{unix(said.update_time)}"
+    return Thin((Pull(said.order_id, key, said.update_time, said.order_status),))
 
 
 def _change(push: _ChangePush) -> Read:
-    updated_at, said = moment(push.timestamp, "timestamp"), push.data
+    said = push.data
     status = said.cancel_status or "ADDRESS"
     key = push.tts_notification_id or f"{said.order_id}:{status}:{push.timestamp}"
-    return Thin((Pull(said.order_id, key, updated_at, status),))
+    return Thin((Pull(said.order_id, key, None, status),))

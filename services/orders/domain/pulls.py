@@ -1,6 +1,7 @@
 """When an order is asked for again that could not be pulled, and when what was pulled is believed.
 
-A pull is never given up: the platform has been told that its push was taken.
+The platform has been told that its push was taken, so a pull is tried for days; what comes to nothing for as long is
+given up only as far as asking by itself goes: staff see it and can ask again.
 """
 
 from datetime import datetime, timedelta
@@ -13,8 +14,14 @@ STALE_ASKED = 4
 """How often an order is asked for that is older at the platform than its push says; then it is taken as it is."""
 MOST_AT_ONCE = 1000
 """More than any platform may be asked for at once."""
-MISSING_FOR = timedelta(days=3)
-"""How long an order is looked for of which the platform says that there is none."""
+GIVE_UP_AFTER = timedelta(days=3)
+"""How long an order is asked for. Longer than a weekend, and than platforms send a push again or keep lost ones; and by
+then what was ordered can hardly be brought any more."""
+GIVE_UP_ASKED = 10
+"""How often at the least, so a quarter of an hour long: our own processes may not have run for days."""
+
+NOT_FOUND = "not_found"
+"""The error of an order that its platform does not know."""
 
 
 class Outcome(StrEnum):
@@ -72,14 +79,11 @@ def is_older(pulled: datetime, told: datetime) -> bool:
     return pulled.replace(microsecond=0) < told.replace(microsecond=0)
 
 
-def is_settled(outcome: Outcome, attempts: int, waited: timedelta) -> bool:
-    """Whether nothing more is to be asked, after `attempts` since the newest push and `waited` since the oldest."""
-    match outcome:
-        case Outcome.PULLED:
-            return True
-        case Outcome.STALE:
-            return attempts >= STALE_ASKED
-        case Outcome.MISSING:
-            return waited >= MISSING_FOR
-        case _:
-            return False
+def is_settled(outcome: Outcome, attempts: int) -> bool:
+    """Whether all is known, after `attempts` since the newest push."""
+    return outcome is Outcome.PULLED or (outcome is Outcome.STALE and attempts >= STALE_ASKED)
+
+
+def is_given_up(attempts: int, waited: timedelta) -> bool:
+    """Whether what is not settled is asked for no more: `attempts` since the newest push, `waited` since the oldest."""
+    return attempts >= GIVE_UP_ASKED and waited >= GIVE_UP_AFTER

@@ -8,6 +8,7 @@ from services.orders.http import (
     order_files,
     orders,
     partners,
+    pulls,
     push,
     revenue,
     skus,
@@ -25,5 +26,6 @@ routers = (
     uploads.router,
     amqp_accounts.router,
     api_credentials.router,
+    pulls.router,
     campaigns.router,
 )

@@ -1,6 +1,5 @@
 """Staff: what opens a platform's API for a partner. It is given here once and shown to nobody."""
 
-import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
@@ -8,12 +7,13 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Body, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from services.chassis import outbound, problems
+from services.chassis import problems
 from services.chassis.ledger import Connection, Transaction
 from services.chassis.runtime import Runtime
 from services.orders.adapters import ADAPTERS
 from services.orders.domain.token import Token
 from services.orders.http.partners import OwnPartner
+from services.orders.registration import SHOP_URL, shop_url_fault
 from services.orders.settings import OrdersSettings
 from services.orders.store import pulls, reconciliations, tokens
 from services.orders.store.partners import Partner
@@ -25,8 +25,6 @@ PULLED = ("tiktok", "shopee", "lazada")
 """Adapters whose orders are pulled."""
 READ = "woocommerce"
 """The adapter whose shops are read now and then."""
-
-_SHOP_URL = re.compile(r"https?://[^\s/?#@\\]+(/[^\s?#@\\]*)?")
 
 Credential = Annotated[str, StringConstraints(min_length=1, max_length=4000, pattern=r"^[!-~]+$")]
 
@@ -82,7 +80,7 @@ _SCHEMA = {"oneOf": [kind.model_json_schema() for kind in (PlatformCredentials, 
 async def set_api_credentials(
     partner: OwnPartner, request: Request, body: Annotated[dict[str, Any], Body()]
 ) -> Response:
-    """Takes the place of what was given before; orders that wait for it are pulled at once."""
+    """Takes the place of what was given before; orders that wait for it, or were given up, are pulled at once."""
     runtime: Runtime[OrdersSettings] = request.app.state.runtime
     save = _saving(partner, body, runtime.settings, datetime.now(UTC))
     await runtime.ledger.transact(lambda tx: save(tx.conn))
@@ -100,6 +98,7 @@ def _saving(
         async def save_token(conn: Connection) -> None:
             await tokens.save_credentials(conn, partner.partner_id, stored, now)
             await pulls.make_due(conn, partner.partner_id, now)
+            await pulls.retry(conn, partner.partner_id, None, now)
 
         return save_token
     if partner.adapter != READ:
@@ -165,24 +164,10 @@ def _check_settings(partner: Partner) -> None:
     if partner.adapter == "shopee":
         wrong += [name for name in needed if name not in wrong and not partner.settings[name].isdecimal()]
     if wrong:
-        raise problems.conflict(f"Register the partner with right settings first: {', '.join(wrong)}.")
+        raise problems.conflict(f"Set what the partner has registered right first: {', '.join(wrong)}.")
 
 
 def _check_shop(partner: Partner, settings: OrdersSettings) -> None:
     """Raises 409 where the shop could not be reached under its address, whatever its name leads to."""
-    url = partner.settings.get("shop_url", "")
-    if fault := shop_url_fault(url, settings):
-        raise problems.conflict(f"The partner's setting shop_url {fault}.")
-
-
-def shop_url_fault(url: str, settings: OrdersSettings) -> str | None:
-    """What is wrong with a shop's address; None where nothing is."""
-    if not url:
-        return "is missing; register the partner with it"
-    if not _SHOP_URL.fullmatch(url):
-        return "must be an https URL without user name, password, query or fragment"
-    try:
-        reason = outbound.refusal_of_url(url, settings.shop_networks)
-    except ValueError:
-        return "has no port"
-    return f"cannot be asked: {reason}" if reason else None
+    if fault := shop_url_fault(partner.settings.get(SHOP_URL, ""), settings):
+        raise problems.conflict(f"The partner's setting {SHOP_URL} {fault}.")

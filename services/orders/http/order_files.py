@@ -12,7 +12,8 @@ from services.orders.domain.command import decimal_text
 from services.orders.domain.order import Line, LineState
 from services.orders.http.context import ROWS_PER_PAGE, Here, pages
 from services.orders.http.orders import WantedOrders
-from services.orders.store.orders import Filed, list_orders
+from services.orders.store.order_rows import Filed
+from services.orders.store.orders import list_orders
 from services.orders.store.partners import list_partner_names
 
 router = APIRouter(tags=["orders"], responses=problems.refusals(401, 404))

@@ -22,7 +22,8 @@ from services.orders.http.answers import Customer, LineAnswer, OrderAnswer, Orde
 from services.orders.http.context import Here, TheCooperative
 from services.orders.http.pushed import unauthorized
 from services.orders.settings import OrdersSettings
-from services.orders.store.orders import Filed, Wanted, get_order, list_orders
+from services.orders.store.order_rows import Filed
+from services.orders.store.orders import Wanted, get_order, list_orders
 from services.orders.store.partners import Partner, get_partner
 
 router = APIRouter(tags=["orders"], responses=problems.refusals(401, 404))

@@ -1,6 +1,5 @@
 """Staff: partners, their secrets and their tiers."""
 
-from collections.abc import Mapping
 from typing import Annotated
 from uuid import UUID
 
@@ -13,14 +12,14 @@ from services.chassis.ids import uuid7
 from services.chassis.ledger import Transaction
 from services.chassis.runtime import Runtime
 from services.orders.adapters import ADAPTERS, canonical
+from services.orders.registration import MOST_TEXT, NAME, TEXT, Faulty, change_settings, check_settings
 from services.orders.settings import OrdersSettings
 from services.orders.store import partners as store
 from services.orders.store.partners import OPEN_SALE, Partner
 
 router = APIRouter(tags=["staff"], responses=problems.refusals(401, 404))
 
-_TEXT = r"^[^\x00-\x1f\x7f]+$"
-Text = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_TEXT)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=TEXT)]
 
 
 class Input(BaseModel):
@@ -35,11 +34,11 @@ Tier = Annotated[
 
 Secret = Annotated[
     str,
-    StringConstraints(min_length=8, max_length=500, pattern=_TEXT),
+    StringConstraints(min_length=8, max_length=500, pattern=TEXT),
     Field(description="The one that the platform has given, or will be told; without it a fresh one is made."),
 ]
-SettingName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-SettingText = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=_TEXT)]
+SettingName = Annotated[str, StringConstraints(pattern=NAME)]
+SettingText = Annotated[str, StringConstraints(min_length=1, max_length=MOST_TEXT, pattern=TEXT)]
 
 
 class NewPartner(Input):
@@ -60,6 +59,12 @@ class NewSecret(Input):
     """The next secret of a partner."""
 
     secret: Secret | None = None
+
+
+class PartnerSettings(Input):
+    """What is to change; null takes a setting away."""
+
+    settings: Annotated[dict[SettingName, SettingText | None], Field(min_length=1, max_length=20)]
 
 
 class PartnerTier(Input):
@@ -112,7 +117,12 @@ async def register_partner(body: NewPartner, request: Request, principal: Authen
     runtime: Runtime[OrdersSettings] = request.app.state.runtime
     if body.adapter not in ADAPTERS:
         raise problems.invalid([("adapter", f"must be one of {', '.join(sorted(ADAPTERS))}")])
-    if faults := [*_faulty_settings(body.adapter, body.settings), *_faulty_secret(body.adapter, body.secret)]:
+    faults = _faulty_secret(body.adapter, body.secret)
+    try:
+        check_settings(body.adapter, body.settings, runtime.settings)
+    except Faulty as error:
+        faults = [*error.fields, *faults]
+    if faults:
         raise problems.invalid(faults)
     partner_id = cooperative_id = uuid7()
     if body.cooperative is None:
@@ -136,15 +146,6 @@ async def register_partner(body: NewPartner, request: Request, principal: Authen
         push_url=f"/v1/partners/{partner.partner_id}/orders",
         secret=None if body.secret else secret,
     )
-
-
-def _faulty_settings(adapter: str, given: Mapping[str, str]) -> list[tuple[str, str]]:
-    """What is missing, and what the adapter does not know."""
-    declaration = ADAPTERS[adapter].DECLARATION
-    known = {name.removesuffix("?"): not name.endswith("?") for name in declaration.settings}
-    missing = [(f"settings.{name}", "is missing") for name, needed in known.items() if needed and name not in given]
-    unknown = [(f"settings.{name}", f"is nothing that {adapter} needs") for name in given if name not in known]
-    return missing + unknown
 
 
 def _faulty_secret(adapter: str, secret: str | None) -> list[tuple[str, str]]:
@@ -171,6 +172,21 @@ async def set_tier(body: PartnerTier, partner: OwnShop, request: Request) -> Res
         await store.save_tier(tx.conn, partner.partner_id, body.tier)
 
     await request.app.state.runtime.ledger.transact(work)
+    return Response(status_code=204)
+
+
+@router.patch("/v1/partners/{partner_id}/settings", status_code=204, summary="Change what a partner has registered")
+async def set_settings(body: PartnerSettings, partner: OwnShop, request: Request) -> Response:
+    """What is not named stays. With another `shop_url`, the key of the shop's API has to be given again."""
+    runtime: Runtime[OrdersSettings] = request.app.state.runtime
+
+    async def work(tx: Transaction) -> None:
+        await change_settings(tx.conn, partner.partner_id, body.settings, runtime.settings)
+
+    try:
+        await runtime.ledger.transact(work)
+    except Faulty as error:
+        raise problems.invalid(error.fields) from None
     return Response(status_code=204)
 
 

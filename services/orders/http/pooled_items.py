@@ -17,6 +17,7 @@ from services.orders.http.partners import Input, Text
 from services.orders.store import campaigns as store
 from services.orders.store.campaigns import Given
 from services.orders.store.partners import Partner, insert_partner, list_seats, save_mappings
+from services.orders.store.products import list_products_of_many
 
 
 class ShareBody(Input):
@@ -50,7 +51,7 @@ class Items:
         Raises a 422 problem where a product is unknown, or products do not fit each other.
         """
         named = sorted({(share.cooperative, share.product_code) for item in self._body for share in item.shares})
-        products = await store.list_products(tx.conn, named)
+        products = await list_products_of_many(tx.conn, named)
         given = _given(self._body, products)
         slug_of = {products[one][0]: one[0] for one in named}
         seats = await _seats(tx, campaign, slug_of)

@@ -25,6 +25,7 @@ from services.orders.http.files import read_file
 from services.orders.http.partners import OwnPartner, OwnShop, Text
 from services.orders.store import partners as store
 from services.orders.store.partners import Partner
+from services.orders.store.products import list_product_ids, list_products
 
 router = APIRouter(tags=["staff"], responses=problems.refusals(401, 404))
 
@@ -158,7 +159,7 @@ async def _map(
 
     async def work(tx: Transaction) -> int:
         codes = sorted({code for _, code, _ in meanings})
-        products = await store.list_product_ids(tx.conn, partner.cooperative_id, codes)
+        products = await list_product_ids(tx.conn, partner.cooperative_id, codes)
         unknown = [
             (name(i, "product_code"), "is not a product of the cooperative")
             for i, (_, code, _) in enumerate(meanings)
@@ -200,7 +201,7 @@ def _decimal(factor: Fraction) -> str:
 async def read_review(partner: OwnPartner, here: Here) -> ReviewQueue:
     """The review queue of the partner, with what each SKU may mean."""
     waiting = await store.list_waiting_lines(here.pool, partner.partner_id, MOST_WAITING)
-    products = await store.list_products(here.pool, partner.cooperative_id) if waiting else []
+    products = await list_products(here.pool, partner.cooperative_id) if waiting else []
     skus = list(dict.fromkeys(line.sku for line in waiting))[:MOST_SUGGESTED]
     suggested = await asyncio.to_thread(_suggest, skus, products)  # pushes go on meanwhile
     return ReviewQueue(

@@ -14,8 +14,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.orders.adapters.base import Malformed
+from services.orders.adapters.fields import UnixMoment
 from services.orders.adapters.shopee import CANCELLED, CANCELLED_RANK
-from services.orders.adapters.unix_time import moment
 from services.orders.adapters.words import Id
 from services.orders.domain.command import Kind, OrderCommand
 from services.orders.domain.token import Token
@@ -76,7 +76,7 @@ class _Recipient(_Lenient):
 class _Order(_Lenient):
     order_sn: Id
     order_status: Annotated[str, Field(min_length=1)]
-    update_time: int
+    update_time: UnixMoment
     currency: str | None = None
     item_list: tuple[_Item, ...]
     recipient_address: _Recipient | None = None
@@ -85,14 +85,13 @@ class _Order(_Lenient):
 def order_command(detail: Mapping[str, Any]) -> OrderCommand:
     """An order of `get_order_detail`. A cancellation that is only asked for (IN_CANCEL) is none. Raises Malformed."""
     order = parsed(_Order, detail)
-    updated_at = moment(order.update_time, "update_time")
     lines = lines_of([_unit(item, order.currency) for item in order.item_list])
     if order.order_status == CANCELLED or not lines:
-        return OrderCommand.make(order.order_sn, updated_at, CANCELLED_RANK, Kind.CANCEL)
+        return OrderCommand.make(order.order_sn, order.update_time, CANCELLED_RANK, Kind.CANCEL)
     to = order.recipient_address or _Recipient()
     contact = contact_of(to.name, to.phone, [to.full_address])
     rank = _RANK.get(order.order_status, _OTHER_RANK)
-    return OrderCommand.make(order.order_sn, updated_at, rank, Kind.UPSERT, None, lines, contact)
+    return OrderCommand.make(order.order_sn, order.update_time, rank, Kind.UPSERT, None, lines, contact)
 
 
 def _unit(item: _Item, currency: str | None) -> Unit:

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.orders.adapters.base import Malformed
+from services.orders.adapters.fields import UnixMoment
 from services.orders.adapters.tiktok import CANCELLED_RANK
-from services.orders.adapters.unix_time import moment
 from services.orders.adapters.words import Id
 from services.orders.domain.command import Kind, OrderCommand
 from services.orders.domain.token import Token
@@ -75,7 +75,7 @@ class _Recipient(_Lenient):
 class _Order(_Lenient):
     id: Id
     status: Annotated[str, Field(min_length=1)]
-    update_time: int
+    update_time: UnixMoment
     line_items: Annotated[tuple[_Item, ...], Field(max_length=MOST_UNITS)]
     recipient_address: _Recipient | None = None
 
@@ -83,14 +83,13 @@ class _Order(_Lenient):
 def order_command(detail: Mapping[str, Any]) -> OrderCommand:
     """An order of `Get Order Detail`; one of whose units none is left is cancelled. Raises Malformed."""
     order = parsed(_Order, detail)
-    updated_at = moment(order.update_time, "update_time")
     lines = lines_of([_unit(item) for item in order.line_items])
     if order.status in CANCELLED or not lines:
-        return OrderCommand.make(order.id, updated_at, CANCELLED_RANK, Kind.CANCEL)
+        return OrderCommand.make(order.id, order.update_time, CANCELLED_RANK, Kind.CANCEL)
     to = order.recipient_address or _Recipient()
     contact = contact_of(to.name, to.phone_number, [to.full_address])
     rank = _RANK.get(order.status, _OTHER_RANK)
-    return OrderCommand.make(order.id, updated_at, rank, Kind.UPSERT, None, lines, contact)
+    return OrderCommand.make(order.id, order.update_time, rank, Kind.UPSERT, None, lines, contact)
 
 
 def _unit(item: _Item) -> Unit:

@@ -14,7 +14,7 @@ from services.orders.domain.command import Contact, Kind, OrderCommand, Revision
 from services.orders.domain.intake import Reason
 from services.orders.domain.order import Product, SkuMapping
 from services.orders.domain.pooled import Key, RefusedLine, Share, Whole
-from services.orders.store.orders import wanted_json, wanted_line, wanted_lines
+from services.orders.store.order_rows import wanted_json, wanted_line, wanted_lines
 from services.orders.store.partners import Partner, partner_of
 
 
@@ -35,26 +35,6 @@ class GivenSoFar(Given):
     taken_steps: int
     cooperative: str
     product: Product
-
-
-async def list_products(
-    conn: Connection, wanted: Sequence[tuple[str, str]]
-) -> dict[tuple[str, str], tuple[UUID, Product]]:
-    """(cooperative's slug, product code) → the cooperative and the product, for those that there are."""
-    rows = await conn.fetch(
-        "select c.slug, p.code, c.cooperative_id, p.product_id, p.unit, p.step_milliunits "
-        "from cooperative c join product p using (cooperative_id) "
-        "where (c.slug, p.code) in (select * from unnest($1::text[], $2::text[]))",
-        [slug for slug, _ in wanted],
-        [code for _, code in wanted],
-    )
-    return {
-        (row["slug"], row["code"]): (
-            row["cooperative_id"],
-            Product(row["product_id"], row["unit"], row["step_milliunits"]),
-        )
-        for row in rows
-    }
 
 
 async def list_seats_by_slug(pool: "asyncpg.Pool[asyncpg.Record]", campaign_id: UUID) -> dict[str, Partner]:

@@ -2,19 +2,25 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import asyncpg
-import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from services.chassis.ledger import Connection, DecideAgain
-from services.orders.domain.command import CommandLine, Contact, Kind, OrderCommand, Revision
-from services.orders.domain.customers import may_identify
-from services.orders.domain.order import Line, LineState, Order, Product, minimum_steps
+from services.orders.domain.order import Order
+from services.orders.store.order_rows import (
+    LINE_COLUMNS,
+    ORDER_COLUMNS,
+    Filed,
+    Reference,
+    command,
+    command_values,
+    filed,
+    line_values,
+    order_values,
+)
 
 _ORDER = (
     "select order_id, cooperative_id, partner_id, partner_ref, revised_at, status_rank, digest, kind, delivery_day, "
@@ -26,37 +32,6 @@ _LINES = (
     "l.quantity_steps, l.promised_steps, l.short_steps, l.reason, l.delivered, p.product_id, p.unit, p.step_milliunits "
     "from order_line l left join product p using (product_id) where l.order_id = any($1) order by l.line_no"
 )
-_COMMAND_COLUMNS = (
-    "revised_at", "status_rank", "digest", "kind", "delivery_day", "wanted", "contact_name", "contact_phone",
-    "contact_address", "contact_email", "contact_platform_id", "contact_due",
-)  # fmt: skip
-_ORDER_COLUMNS = (
-    "order_id", "cooperative_id", "partner_id", "partner_ref", *_COMMAND_COLUMNS, "state", "announced", "received_at",
-)  # fmt: skip
-_LINE_COLUMNS = (
-    "order_id", "line_no", "sku", "sold_quantity", "price_vnd", "state", "product_id", "offer_id", "delivery_day",
-    "quantity_steps", "promised_steps", "short_steps", "reason", "delivered",
-)  # fmt: skip
-
-_NOBODY = Contact()
-
-Reference = tuple[UUID, str]
-"""How a partner names an order: (partner_id, partner_ref)."""
-
-
-class Filed(Struct, frozen=True):
-    """An order with where it belongs and when it came; `promised_at` is when its first promise was applied."""
-
-    order: Order
-    cooperative_id: UUID
-    partner_id: UUID
-    received_at: datetime
-    promised_at: datetime | None = None
-
-    @property
-    def reference(self) -> Reference:
-        """What its partner calls it."""
-        return self.partner_id, _command(self.order).partner_ref
 
 
 class Wanted(Struct, frozen=True):
@@ -163,20 +138,20 @@ async def list_revisions(
     return {ref: StoredRevision(revised_at, digest, erased) for ref, revised_at, digest, erased in rows}
 
 
-async def insert_orders(conn: Connection, filed: Sequence[Filed]) -> None:
+async def insert_orders(conn: Connection, new: Sequence[Filed]) -> None:
     """Stores new orders with their lines. Raises DecideAgain where a reference was taken meanwhile."""
-    in_order = sorted(filed, key=lambda one: one.reference)  # lest two transactions wait for each other
+    in_order = sorted(new, key=lambda one: one.reference)  # lest two transactions wait for each other
     try:
-        await conn.copy_records_to_table("customer_order", records=map(_order_values, in_order), columns=_ORDER_COLUMNS)
+        await conn.copy_records_to_table("customer_order", records=map(order_values, in_order), columns=ORDER_COLUMNS)
     except asyncpg.UniqueViolationError:
         raise DecideAgain from None
-    lines = [_line_values(one.order.order_id, line) for one in in_order for line in one.order.lines]
-    await conn.copy_records_to_table("order_line", records=lines, columns=_LINE_COLUMNS)
+    lines = [line_values(one.order.order_id, line) for one in in_order for line in one.order.lines]
+    await conn.copy_records_to_table("order_line", records=lines, columns=LINE_COLUMNS)
 
 
 async def save_orders(conn: Connection, orders: Sequence[Order]) -> None:
     """Stores known orders after another push. Where it tells another contact, its customer is to be found anew."""
-    rows = [(order.order_id, *_command_values(_command(order)), order.state, order.announced) for order in orders]
+    rows = [(order.order_id, *command_values(command(order)), order.state, order.announced) for order in orders]
     await conn.execute(
         "update customer_order o set revised_at = x.revised_at, status_rank = x.status_rank, digest = x.digest, "
         "  kind = x.kind, delivery_day = x.delivery_day, wanted = x.wanted, contact_name = x.contact_name, "
@@ -192,12 +167,12 @@ async def save_orders(conn: Connection, orders: Sequence[Order]) -> None:
         "where o.order_id = x.order_id",
         *zip(*rows, strict=True),
     )
-    if lines := [_line_values(order.order_id, line) for order in orders for line in order.lines]:
+    if lines := [line_values(order.order_id, line) for order in orders for line in order.lines]:
         await _save_lines(conn, lines)
 
 
 async def _save_lines(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Rows of _LINE_COLUMNS."""
+    """Rows of LINE_COLUMNS."""
     await conn.execute(
         "insert into order_line as l (order_id, line_no, sku, sold_quantity, price_vnd, state, product_id, offer_id, "
         "  delivery_day, quantity_steps, promised_steps, short_steps, reason, delivered) "
@@ -214,126 +189,10 @@ async def _save_lines(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None
     )
 
 
-def _command(order: Order) -> OrderCommand:
-    assert order.command is not None, "only orders that a push has made are stored"
-    return order.command
-
-
-def _order_values(one: Filed) -> tuple[Any, ...]:
-    """In the order of _ORDER_COLUMNS."""
-    order, command = one.order, _command(one.order)
-    return (
-        order.order_id, one.cooperative_id, one.partner_id, command.partner_ref, *_command_values(command),
-        order.state, order.announced, one.received_at,
-    )  # fmt: skip
-
-
-def _command_values(command: OrderCommand) -> tuple[Any, ...]:
-    """In the order of _COMMAND_COLUMNS."""
-    revision, contact = command.revision, command.contact or _NOBODY
-    due = may_identify(command.contact)
-    return (
-        revision.updated_at, revision.status_rank, revision.digest, command.kind, command.delivery_day,
-        wanted_json(command.lines), contact.name, contact.phone, contact.address, contact.email, contact.platform_id,
-        due,
-    )  # fmt: skip
-
-
-def wanted_json(lines: Sequence[CommandLine]) -> str:
-    """Lines as pushed, for a column `wanted`."""
-    return msgspec.json.encode([one.content() for one in lines]).decode()
-
-
-def wanted_lines(text: str) -> tuple[CommandLine, ...]:
-    """The lines of such a column."""
-    return tuple(wanted_line(*said) for said in msgspec.json.decode(text))
-
-
-def wanted_line(line_no: int, sku: str, quantity: str, price_vnd: int | None, *minimum: str) -> CommandLine:
-    """A line as its `content` says it."""
-    return CommandLine(line_no, sku, Decimal(quantity), price_vnd, Decimal(minimum[0]) if minimum else None)
-
-
-def _line_values(order_id: UUID, line: Line) -> tuple[Any, ...]:
-    """In the order of _LINE_COLUMNS."""
-    return (
-        order_id, line.line_no, line.sku, line.sold_quantity, line.price_vnd, line.state,
-        line.product.product_id if line.product else None, line.offer_id, line.delivery_day,
-        line.quantity_steps, line.promised_steps, line.short_steps, line.reason, line.delivered,
-    )  # fmt: skip
-
-
 async def _with_lines(conn: Connection, rows: Sequence[asyncpg.Record]) -> list[Filed]:
     if not rows:
         return []
-    commands = {row["order_id"]: _stored_command(row) for row in rows}
-    lines: dict[UUID, list[Line]] = {order_id: [] for order_id in commands}
+    lines: dict[UUID, list[asyncpg.Record]] = {row["order_id"]: [] for row in rows}
     for row in await conn.fetch(_LINES, list(lines)):
-        lines[row["order_id"]].append(_line(row))
-    return [
-        Filed(
-            _order(
-                row["order_id"],
-                commands[row["order_id"]],
-                lines[row["order_id"]],
-                row["announced"],
-                row["contact_erased"],
-            ),
-            row["cooperative_id"],
-            row["partner_id"],
-            row["received_at"],
-            row["promised_at"],
-        )
-        for row in rows
-    ]
-
-
-def _stored_command(row: asyncpg.Record) -> OrderCommand:
-    wanted = wanted_lines(row["wanted"])
-    told = (
-        row["contact_name"], row["contact_phone"], row["contact_address"], row["contact_email"],
-        row["contact_platform_id"],
-    )  # fmt: skip
-    return OrderCommand(
-        row["partner_ref"],
-        Revision(row["revised_at"], row["status_rank"], row["digest"]),
-        Kind(row["kind"]),
-        row["delivery_day"],
-        wanted,
-        Contact(*told) if any(told) else None,
-    )
-
-
-def _order(
-    order_id: UUID, command: OrderCommand, lines: Sequence[Line], announced: bool, contact_erased: bool
-) -> Order:
-    """The minimum of a line is in what was pushed, under the line's own number."""
-    with_minimum = {(one.line_no, one.sku): one for one in command.lines if one.minimum is not None}
-    if with_minimum:
-        lines = [_with_minimum(line, with_minimum.get((line.line_no, line.sku))) for line in lines]
-    return Order(order_id, command, tuple(lines), announced, contact_erased)
-
-
-def _with_minimum(line: Line, wanted: CommandLine | None) -> Line:
-    if wanted is None or line.state is not LineState.ORDERED:
-        return line
-    return replace(line, minimum_steps=minimum_steps(wanted, line.sold_quantity, line.quantity_steps) or 1)
-
-
-def _line(row: asyncpg.Record) -> Line:
-    product = Product(row["product_id"], row["unit"], row["step_milliunits"]) if row["product_id"] else None
-    return Line(
-        row["line_no"],
-        row["sku"],
-        row["sold_quantity"],
-        row["price_vnd"],
-        LineState(row["state"]),
-        product,
-        row["offer_id"],
-        row["delivery_day"],
-        row["quantity_steps"],
-        row["promised_steps"],
-        row["short_steps"],
-        row["reason"],
-        delivered=row["delivered"],
-    )
+        lines[row["order_id"]].append(row)
+    return [filed(row, lines[row["order_id"]]) for row in rows]

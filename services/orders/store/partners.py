@@ -12,7 +12,6 @@ import asyncpg
 
 from services.chassis.ledger import Connection
 from services.orders.domain.order import Product, SkuMapping
-from services.orders.domain.suggestions import Known
 
 OPEN_SALE = 5
 """The tier of a partner with which nothing else is agreed."""
@@ -107,6 +106,11 @@ async def save_tier(conn: Connection, partner_id: UUID, tier: int) -> None:
     await conn.execute("update partner set tier = $2 where partner_id = $1 or campaign_id = $1", partner_id, tier)
 
 
+async def save_settings(conn: Connection, partner_id: UUID, settings: Mapping[str, str]) -> None:
+    """These and no others, from now on."""
+    await conn.execute("update partner set settings = $2 where partner_id = $1", partner_id, json.dumps(dict(settings)))
+
+
 async def save_secret(conn: Connection, partner_id: UUID, secret: str) -> None:
     """The new secret is valid from now on, beside the one before it and no other."""
     await conn.execute(
@@ -156,22 +160,6 @@ async def list_mappings(conn: Connection, skus: Sequence[tuple[UUID, str]]) -> d
             Fraction(row["factor_numerator"], row["factor_denominator"]),
         )
     return found
-
-
-async def list_product_ids(conn: Connection, cooperative_id: UUID, codes: Sequence[str]) -> dict[str, UUID]:
-    """Products by the cooperative's own codes."""
-    rows = await conn.fetch(
-        "select code, product_id from product where cooperative_id = $1 and code = any($2)", cooperative_id, codes
-    )
-    return {row["code"]: row["product_id"] for row in rows}
-
-
-async def list_products(conn: "Connection | asyncpg.Pool[asyncpg.Record]", cooperative_id: UUID) -> list[Known]:
-    """All products of a cooperative."""
-    rows = await conn.fetch(
-        "select code, name, unit, step_milliunits from product where cooperative_id = $1 order by code", cooperative_id
-    )
-    return [Known(**row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,13 +51,24 @@ async def save_key(conn: Connection, partner_id: UUID, key: str, secret: str, no
 
 async def has_key(conn: "Connection | asyncpg.Pool[asyncpg.Record]", partner_id: UUID) -> bool:
     """Whether the partner's shop is read."""
-    found: bool = await conn.fetchval("select exists (select from reconciliation where partner_id = $1)", partner_id)
+    found: bool = await conn.fetchval(
+        "select exists (select from reconciliation where partner_id = $1 and consumer_key <> '')", partner_id
+    )
     return found
 
 
 async def delete_key(conn: Connection, partner_id: UUID) -> None:
     """The partner's shop is not read any more."""
     await conn.execute("delete from reconciliation where partner_id = $1", partner_id)
+
+
+async def void_key(conn: Connection, partner_id: UUID) -> None:
+    """The key opens nothing any more; with another one the shop is read on from where it was."""
+    await conn.execute(
+        "update reconciliation set consumer_key = '', consumer_secret = '', due_at = 'infinity', last_error = 'no_key' "
+        "where partner_id = $1",
+        partner_id,
+    )
 
 
 async def claim_due(conn: Connection, now: datetime, until: datetime) -> Claim | None:

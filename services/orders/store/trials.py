@@ -75,3 +75,22 @@ async def get_announced(
         str(order_id),
     )
     return Announced(*row) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class AskedPull:
+    """How far the pull of an order has come."""
+
+    is_asked: bool
+    last_error: str | None
+
+
+async def get_pull(pool: "asyncpg.Pool[asyncpg.Record]", partner_id: UUID, ref: str) -> AskedPull | None:
+    """The order that is to be pulled."""
+    row = await pool.fetchrow(
+        "select last_error is not null or due_at is null, last_error from pull "
+        "where partner_id = $1 and partner_ref = $2",
+        partner_id,
+        ref,
+    )
+    return AskedPull(*row) if row else None

@@ -1,5 +1,6 @@
 """WooCommerce never sends a push again: what was missed is found by asking the shop."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,11 +12,12 @@ from starlette.responses import RedirectResponse, Response
 
 from infra.local.stack import Stack
 from services.orders import reconciling
-from tests.integration.orders.conftest import CANONICAL_SKUS, Orders, Shop, market
+from tests.integration.orders.conftest import CANONICAL_SKUS, Orders, Shop, fields, market
 from tests.support import platform_apis as fakes
 from tests.support.platform_apis import broken, limited
 
 KEY = {"consumer_key": fakes.CONSUMER_KEY, "consumer_secret": fakes.CONSUMER_SECRET}
+PRIVATE = "https://10.1.2.3/shop"
 
 
 @dataclass
@@ -25,6 +27,7 @@ class Woo:
     orders: Orders
     shop: fakes.Shop
     partner: Shop
+    url: str
     ahead: timedelta = timedelta(0)
 
     def put(self, number: int, at: datetime, quantity: int = 2, status: str = "processing") -> None:
@@ -48,6 +51,11 @@ class Woo:
         """Where its key is handed over."""
         return f"/v1/partners/{self.partner.partner_id}/api-credentials"
 
+    @property
+    def settings(self) -> str:
+        """Where its address is changed."""
+        return f"/v1/partners/{self.partner.partner_id}/settings"
+
     async def books(self) -> dict[str, tuple[str, int]]:
         """reference → (state of the line, steps)."""
         rows = await self.orders.fetch(
@@ -62,12 +70,13 @@ class Woo:
 
 
 @asynccontextmanager
-async def woo_market(stack: Stack, path: str = "/shop", **settings: Any) -> AsyncIterator[Woo]:
+async def woo_market(stack: Stack, path: str = "/shop", url: str | None = None, **settings: Any) -> AsyncIterator[Woo]:
     """Vân Hồ with a WooCommerce shop; its key is not handed over yet."""
     async with fakes.platforms() as servers, market(stack, **servers.settings | settings) as orders:
-        partner = await orders.register("woocommerce", settings={"shop_url": f"{servers.url}{path}"})
+        here = url or f"{servers.url}{path}"
+        partner = await orders.register("woocommerce", settings={"shop_url": here})
         await orders.ask("PUT", f"/v1/partners/{partner.partner_id}/skus", CANONICAL_SKUS)
-        yield Woo(orders, servers.shop, partner)
+        yield Woo(orders, servers.shop, partner, here)
 
 
 @pytest.fixture
@@ -266,12 +275,11 @@ async def test_a_key_is_checked(stack: Stack, body: dict[str, Any]) -> None:
 
 
 async def test_a_shop_inside_of_our_network_is_never_asked(stack: Stack) -> None:
-    async with woo_market(stack, shop_private_networks="") as woo:
-        answer = await woo.orders.running.client.put(woo.credentials, json=KEY, headers=woo.orders.staff)
-        assert (answer.status_code, "address_not_public" in answer.json()["detail"]) == (409, True)
-        other = await woo.orders.register("woocommerce", settings={"shop_url": "https://localhost/shop"})
-        path = f"/v1/partners/{other.partner_id}/api-credentials"
-        await woo.orders.ask("PUT", path, KEY)  # a name may lead anywhere
+    async with woo_market(stack, url="https://localhost/shop", shop_private_networks="") as woo:
+        body = {"cooperative": "van-ho", "name": "Sạp", "adapter": "woocommerce", "settings": {"shop_url": PRIVATE}}
+        answer = await woo.orders.running.client.post("/v1/partners", json=body, headers=woo.orders.staff)
+        assert (fields(answer), "address_not_public" in answer.text) == (["settings.shop_url"], True)
+        await woo.orders.ask("PUT", woo.credentials, KEY)  # a name may lead anywhere
         await woo.reconcile()
         assert (await woo.row())["last_error"] == "address_not_public"
         assert (woo.shop.asked, woo.shop.refused) == ([], [])
@@ -280,6 +288,51 @@ async def test_a_shop_inside_of_our_network_is_never_asked(stack: Stack) -> None
 @pytest.mark.parametrize("url", ["ftp://shop.vn", "https://a:b@shop.vn", "https://shop.vn/?a=b", "shop.vn", "https://"])
 async def test_a_shop_needs_an_address(stack: Stack, url: str) -> None:
     async with woo_market(stack) as woo:
-        other = await woo.orders.register("woocommerce", settings={"shop_url": url})
-        path = f"/v1/partners/{other.partner_id}/api-credentials"
-        assert (await woo.orders.running.client.put(path, json=KEY, headers=woo.orders.staff)).status_code == 409
+        body = {"settings": {"shop_url": url}}
+        answer = await woo.orders.running.client.patch(woo.settings, json=body, headers=woo.orders.staff)
+        assert fields(answer) == ["settings.shop_url"]
+        await woo.orders.ask("PATCH", woo.settings, {"settings": {"shop_url": None}})
+        answer = await woo.orders.running.client.put(woo.credentials, json=KEY, headers=woo.orders.staff)
+        assert (answer.status_code, "shop_url is missing" in answer.text) == (409, True)
+
+
+async def test_a_shop_may_tell_its_address_later(stack: Stack) -> None:
+    async with woo_market(stack) as woo:
+        await woo.orders.ask("PATCH", woo.settings, {"settings": {"shop_url": None}})
+        await woo.orders.ask("PATCH", woo.settings, {"settings": {"shop_url": f"{woo.url}/"}})
+        await woo.orders.ask("PUT", woo.credentials, KEY)
+        woo.put(1, later())
+        await woo.reconcile()
+        assert set(await woo.books()) == {"1"}
+
+
+async def test_the_key_of_a_shop_is_shown_to_no_other_address_and_with_a_new_one_it_is_read_on(woo: Woo) -> None:
+    await woo.reconcile()
+    before = await woo.row()
+    await woo.orders.ask("PATCH", woo.settings, {"settings": {"shop_url": "https://shop.example.vn"}})
+    assert not (await woo.orders.ask("GET", woo.credentials))["is_set"]
+    assert not await woo.reconcile()
+    row = await woo.row()
+    assert fakes.CONSUMER_SECRET not in str(row)
+    await woo.orders.ask("PATCH", woo.settings, {"settings": {"shop_url": woo.url}})
+    woo.put(1, later())
+    await woo.orders.ask("PUT", woo.credentials, KEY)
+    assert (await woo.row())["since"] == before["since"]
+    await woo.reconcile()
+    assert set(await woo.books()) == {"1"}
+
+
+async def test_what_is_no_setting_of_the_adapter_changes_nothing(woo: Woo) -> None:
+    faulty: list[dict[str, Any]] = [{"settings": {}}, {"settings": {"shop": "x"}}, {"settings": {"shop_url": ""}}]
+    for body in [*faulty, {"shop_url": "x"}]:
+        answer = await woo.orders.running.client.patch(woo.settings, json=body, headers=woo.orders.staff)
+        assert answer.status_code == 422
+    stranger = await woo.orders.running.key("staff", woo.partner.partner_id)
+    answer = await woo.orders.running.client.patch(
+        woo.settings, json={"settings": {"shop_url": None}}, headers=stranger
+    )
+    assert answer.status_code == 404
+    ((settings,),) = await woo.orders.fetch(
+        "select settings from partner where partner_id = $1", woo.partner.partner_id
+    )
+    assert json.loads(settings) == {"shop_url": woo.url}

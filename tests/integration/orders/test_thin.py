@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from infra.local.stack import Stack
 from services.orders.adapters import ADAPTERS as BY_NAME
-from services.orders.domain.pulls import STALE_ASKED
+from services.orders.domain.pulls import GIVE_UP_AFTER, STALE_ASKED
 from services.orders.platforms.calls import Caller, open_client
 from services.orders.platforms.shopee import Shopee
 from services.orders.store.partners import get_partner
@@ -18,6 +19,11 @@ from services.orders.tokens import Tokens
 from tests.integration.orders.thin import ADAPTERS, AT, Thin, partner_id, thin_market
 from tests.support.platform_apis import Item, Order, broken, limited
 
+REFUSALS: dict[str, Response] = {
+    "tiktok": JSONResponse({"code": 105005, "data": None}, 403),
+    "shopee": JSONResponse({"error": "error_param", "message": "ordersn is invalid"}, 200),
+    "lazada": JSONResponse({"code": "InvalidParameter", "type": "ISV", "message": "order_ids"}, 200),
+}
 each_platform = pytest.mark.parametrize("adapter", ADAPTERS)
 
 
@@ -165,7 +171,7 @@ async def test_of_many_who_find_the_token_over_one_renews_it(thin: Thin) -> None
     assert partner is not None
     async with open_client(5) as client:
         platform = Shopee(Caller(client, 5), f"{thin.platforms.url}/shopee")
-        tokens = Tokens(thin.orders.running.runtime.ledger, lambda: datetime.now(UTC))
+        tokens = Tokens(thin.orders.running.runtime.ledger, lambda: datetime.now(UTC), asyncio.Event())
         refused = (await tokens.access(partner, platform)).token
         found = await asyncio.gather(*(tokens.access(partner, platform, refused) for _ in range(6)))
     assert {one.token.access for one in found} == {"access-1"}
@@ -191,6 +197,33 @@ async def test_a_token_that_cannot_be_saved_at_once_is_kept_until_it_is(thin: Th
         "select refresh_token from platform_token where partner_id = $1", partner_id(thin, "tiktok")
     )
     assert (stored, thin.platforms.tiktok.refreshed) == ("refresh-1", 1)
+
+
+async def test_a_process_that_stops_does_not_wait_for_ever_to_save_a_token(
+    thin: Thin, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The database is away, and stays away."""
+    await thin.orders.fetch(
+        "create function fail() returns trigger language plpgsql as $$ begin "
+        "raise exception 'away' using errcode = '57P03'; end $$"
+    )
+    await thin.orders.fetch(
+        "create trigger fails before update of refresh_token on platform_token for each row execute function fail()"
+    )
+    runtime, tiktok = thin.orders.running.runtime, thin.platforms.tiktok
+    tiktok.access, tiktok.hold = "another-than-ours", asyncio.Event()
+    await thin.tell("tiktok", an_order())
+    pulling = asyncio.create_task(thin.pull_once())
+    await tiktok.holding.wait()
+    runtime.stopping.set()
+    pulling.cancel()
+    tiktok.hold.set()
+    with pytest.raises(asyncio.CancelledError):
+        async with asyncio.timeout(30):
+            await pulling
+    assert tiktok.refreshed == 1
+    assert "a new token is lost" in caplog.text
+    assert "refresh-1" not in caplog.text
 
 
 async def test_no_transaction_waits_for_a_platform_that_gives_a_token(thin: Thin) -> None:
@@ -402,6 +435,162 @@ async def test_nothing_secret_gets_into_logs_and_errors(thin: Thin, caplog: pyte
     for secret in ("access-0", "refresh-0", "app-secret-of-a-test", "partner-key-of-a-test"):
         assert secret not in caplog.text + errors
     assert "left alone" in caplog.text
+
+
+@each_platform
+async def test_a_refused_order_keeps_none_of_the_others_from_the_books(thin: Thin, adapter: str) -> None:
+    platform = thin.platform(adapter)
+    platform.poison, platform.poison_answer = "3", REFUSALS[adapter]
+    await thin.tell(adapter, *(an_order(str(number)) for number in range(1, 9)))
+    began = datetime.now(UTC)
+    await thin.pull_once()
+    assert set(await thin.books(adapter)) == {"1", "2", "4", "5", "6", "7", "8"}
+    assert set(await thin.waiting()) == {"3"}
+    (row,) = await thin.orders.fetch(
+        "select t.next_call_at, t.failures, p.faults from platform_token t join pull p using (partner_id) "
+        "where p.due_at is not null"
+    )
+    assert (row["failures"], row["faults"]) == (0, 1)
+    assert row["next_call_at"] >= began + timedelta(seconds=7 * 0.02)  # as many calls as that took
+
+
+async def test_a_platform_that_refuses_all_orders_is_not_asked_for_each(thin: Thin) -> None:
+    calls = 0
+
+    class Refusing(deque[Response]):
+        def popleft(self) -> Response:
+            nonlocal calls
+            calls += 1
+            return REFUSALS["tiktok"]
+
+    await thin.tell("tiktok", *(an_order(str(number)) for number in range(1, 41)))
+    thin.platforms.tiktok.troubles = Refusing([REFUSALS["tiktok"]])
+    await thin.pull_once()
+    assert len(await thin.waiting()) == 40
+    assert calls <= 8
+    rows = await thin.orders.fetch("select distinct faults, last_error from pull")
+    assert [tuple(row) for row in rows] == [(0, "105005")]
+
+
+# -- Orders that cannot be had -------------------------------------------------------------------------------
+
+
+async def days_later(thin: Thin) -> None:
+    """As if everything had been asked for in vain since."""
+    await thin.orders.fetch("update pull set told_at = told_at - $1::interval, attempts = $2", GIVE_UP_AFTER, 20)
+
+
+@each_platform
+async def test_an_order_that_comes_to_nothing_for_days_is_given_up_shown_and_asked_for_again(
+    thin: Thin, adapter: str
+) -> None:
+    platform = thin.platform(adapter)
+    platform.poison, platform.poison_answer = "2", REFUSALS[adapter]
+    await thin.tell(adapter, an_order("1"), an_order("2"))
+    await thin.pull_once()
+    path = f"/v1/partners/{partner_id(thin, adapter)}/pulls"
+    assert (await thin.orders.ask("GET", path))["orders"] == []
+    (waits,) = (await thin.orders.ask("GET", f"{path}?state=waiting"))["orders"]
+    assert (waits["partner_ref"], waits["attempts"], waits["given_up_at"]) == ("2", 1, None)
+    await days_later(thin)
+    thin.ahead += timedelta(hours=1)
+    await thin.pull_once()
+    assert await thin.waiting() == {}
+    (lost,) = (await thin.orders.ask("GET", path))["orders"]
+    assert (lost["partner_ref"], lost["state"], lost["next_at"]) == ("2", "given_up", None)
+    assert lost["reason"] == waits["reason"] != None  # noqa: E711 - compared with what was said before
+    await thin.orders.run("count_pulls", datetime.now(UTC))
+    assert thin.counted("orders_pulls_given_up", adapter=adapter) == 1
+    assert thin.counted("orders_pulls_waiting", adapter=adapter) == 0
+    platform.poison = ""
+    assert await thin.orders.ask("POST", f"{path}/retry", {"partner_refs": ["1", "9"]}) == {"retried": 0}
+    assert await thin.orders.ask("POST", f"{path}/retry", {}) == {"retried": 1}
+    thin.ahead += timedelta(hours=1)
+    await thin.pull_once()
+    assert set(await thin.books(adapter)) == {"1", "2"}
+    await thin.orders.run("count_pulls", datetime.now(UTC))
+    assert thin.counted("orders_pulls_given_up", adapter=adapter) == 0
+
+
+async def test_an_order_that_was_given_up_is_pulled_after_another_push_and_with_other_credentials(thin: Thin) -> None:
+    async def give_up() -> None:
+        await thin.pull_once()
+        await days_later(thin)
+        thin.ahead += timedelta(hours=1)
+        await thin.pull_once()
+        assert await thin.waiting() == {}
+
+    tiktok = thin.platforms.tiktok
+    tiktok.authorised, tiktok.access = False, "another-than-ours"
+    await thin.tell("tiktok", an_order("1"))
+    await give_up()
+    await thin.tell("tiktok", an_order("1", minute=1))
+    assert list(await thin.waiting()) == ["1"]
+    await give_up()
+    tiktok.authorised = True
+    await thin.authorise("tiktok")
+    await thin.pull_once()
+    assert set(await thin.books("tiktok")) == {"1"}
+
+
+async def test_an_order_that_its_platform_does_not_know_is_given_up_and_raises_no_alarm(thin: Thin) -> None:
+    await thin.push("shopee", an_order("7"))
+    await thin.pull_once()
+    await days_later(thin)
+    thin.ahead += timedelta(hours=1)
+    await thin.pull_once()
+    path = f"/v1/partners/{partner_id(thin, 'shopee')}/pulls"
+    assert [one["reason"] for one in (await thin.orders.ask("GET", path))["orders"]] == ["not_found"]
+    await thin.orders.run("count_pulls", datetime.now(UTC))
+    assert thin.counted("orders_pulls_given_up", adapter="shopee") == 0
+    await thin.orders.ask("DELETE", f"{path}/7")
+    assert (await thin.orders.ask("GET", path)) == {"orders": [], "next": None}
+    answer = await thin.orders.running.client.delete(f"{path}/7", headers=thin.orders.staff)
+    assert answer.status_code == 404
+
+
+async def test_orders_that_were_given_up_are_listed_in_pages_and_to_nobody_else(thin: Thin) -> None:
+    refs = [str(number) for number in range(100, 107)]
+    await thin.tell("lazada", *(an_order(ref) for ref in refs))
+    await thin.orders.fetch("update pull set due_at = null, gave_up_at = now()")
+    path, found, after = f"/v1/partners/{partner_id(thin, 'lazada')}/pulls", [], ""
+    while after is not None:
+        page = await thin.orders.ask("GET", f"{path}?limit=3&after={after}")
+        found += [one["partner_ref"] for one in page["orders"]]
+        after = page["next"]
+    assert found == refs
+    stranger = await thin.orders.running.key("staff", partner_id(thin, "lazada"))
+    for method, url in (("GET", path), ("POST", f"{path}/retry"), ("DELETE", f"{path}/100")):
+        answer = await thin.orders.running.client.request(method, url, json={}, headers=stranger)
+        assert answer.status_code == 404
+
+
+# -- Pushes that do not say when the order changed -----------------------------------------------------------
+
+
+async def test_a_push_with_a_time_of_its_own_hides_no_state_that_the_order_had_before_it(thin: Thin) -> None:
+    """TikTok tells of a cancellation that is asked for at 12:00:03; what changed at 12:00:02 comes later."""
+    tiktok = thin.platforms.tiktok
+    tiktok.put(Order("5764", AT, [Item("SU-SU", 3)]))
+    await thin.push_hint(AT + 3, "n-1")
+    await thin.pull_all()
+    assert await thin.books("tiktok") == {"5764": ("upsert", {"SU-SU": 3})}
+    await thin.tell("tiktok", Order("5764", AT + 2, [Item("SU-SU", 2)]))
+    await thin.pull_all()
+    assert await thin.books("tiktok") == {"5764": ("upsert", {"SU-SU": 2})}
+    assert thin.counted("orders_pulls_total", adapter="tiktok", outcome="stale") == 0
+
+
+async def test_a_push_without_a_time_of_the_order_counts_once_and_leaves_the_newest_time_known(thin: Thin) -> None:
+    await thin.tell("tiktok", an_order(minute=1))
+    await thin.pull_all()
+    await thin.push_hint(AT, "n-1")
+    assert list(await thin.waiting()) == ["5764"]
+    await thin.pull_all()
+    await thin.push_hint(AT, "n-1")
+    await thin.push("tiktok", an_order(minute=0))
+    await thin.push("tiktok", an_order(minute=1))
+    assert await thin.waiting() == {}
 
 
 # -- What staff do and see -----------------------------------------------------------------------------------

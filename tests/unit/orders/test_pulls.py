@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 
 from services.orders.domain.pulls import (
     FIRST_WAIT_S,
+    GIVE_UP_AFTER,
+    GIVE_UP_ASKED,
     LONGEST_WAIT_S,
-    MISSING_FOR,
     STALE_ASKED,
     Outcome,
     again_at,
     is_fault,
+    is_given_up,
     is_older,
     is_settled,
     next_at_once,
@@ -34,25 +36,24 @@ def test_the_same_chance_gives_the_same_wait_and_another_one_another() -> None:
     assert again_at(3, NOW, Random(1)) == again_at(3, NOW, Random(1)) != again_at(3, NOW, Random(2))
 
 
-@pytest.mark.parametrize(
-    "outcome", [one for one in Outcome if one not in (Outcome.PULLED, Outcome.STALE, Outcome.MISSING)]
-)
-def test_what_went_wrong_is_never_given_up(outcome: Outcome) -> None:
-    assert not is_settled(outcome, 10**6, timedelta(days=10**4))
+@pytest.mark.parametrize("outcome", [one for one in Outcome if one not in (Outcome.PULLED, Outcome.STALE)])
+def test_what_went_wrong_is_never_taken_for_done(outcome: Outcome) -> None:
+    assert not is_settled(outcome, 10**6)
 
 
 def test_an_order_is_done_when_it_was_pulled() -> None:
-    assert is_settled(Outcome.PULLED, 1, timedelta(0))
+    assert is_settled(Outcome.PULLED, 1)
 
 
 def test_an_order_that_stays_older_than_its_push_is_taken_as_it_is() -> None:
-    asked = [is_settled(Outcome.STALE, attempts, timedelta(days=1)) for attempts in range(1, STALE_ASKED + 1)]
+    asked = [is_settled(Outcome.STALE, attempts) for attempts in range(1, STALE_ASKED + 1)]
     assert asked == [False] * (STALE_ASKED - 1) + [True]
 
 
-def test_an_order_that_is_not_there_is_looked_for_for_days() -> None:
-    assert not is_settled(Outcome.MISSING, 1000, MISSING_FOR - timedelta(seconds=1))
-    assert is_settled(Outcome.MISSING, 1, MISSING_FOR)
+def test_an_order_is_given_up_after_days_and_not_before_it_was_asked_for_some_times() -> None:
+    assert not is_given_up(10**6, GIVE_UP_AFTER - timedelta(seconds=1))
+    assert not is_given_up(GIVE_UP_ASKED - 1, timedelta(days=10**4))
+    assert is_given_up(GIVE_UP_ASKED, GIVE_UP_AFTER)
 
 
 def test_an_order_is_to_blame_only_for_what_is_said_of_it_or_where_it_was_asked_for_by_itself() -> None:

@@ -22,6 +22,9 @@ VECTOR = (
 VECTOR_SIGNATURE = "5dec0f11ec2f6783b8deee53c9ffbf8d024302f7c7e7fa55a35d17629031ac05"
 
 
+AT = 1644412885
+
+
 def status_push(status: str = "AWAITING_SHIPMENT", **other: Any) -> bytes:
     data = {"order_id": "576486316948490001", "order_status": status, "update_time": 1644412885}
     push = {"type": 1, "tts_notification_id": "73271", "shop_id": "74940", "timestamp": 1644412886, "data": data}
@@ -69,7 +72,7 @@ def test_a_cancellation_that_is_asked_for_is_looked_up() -> None:
     data = {"order_id": "5764", "cancel_status": "CANCELLATION_REQUEST_PENDING", "create_time": 1627587600}
     (pull,) = _thin(status_push(type=11, data=data))
     assert (pull.partner_ref, pull.status) == ("5764", "CANCELLATION_REQUEST_PENDING")
-    assert pull.updated_at == datetime(2022, 2, 9, 13, 21, 26, tzinfo=UTC)
+    assert pull.updated_at is None  # the push has a time, of a clock that the order's details do not have
 
 
 def test_a_changed_address_is_looked_up() -> None:
@@ -100,7 +103,7 @@ def test_another_shop_of_the_same_app_is_ignored() -> None:
         (b"[]", ["body"]),
         (b'{"type": "1"}', ["type"]),
         (status_push(data={}), ["data.order_id", "data.order_status", "data.update_time"]),
-        (status_push(data={"order_id": "a b", "order_status": "X", "update_time": 1}), ["data.order_id"]),
+        (status_push(data={"order_id": "a b", "order_status": "X", "update_time": AT}), ["data.order_id"]),
         (status_push(data={"order_id": "1", "order_status": "X", "update_time": 1.5}), ["data.update_time"]),
         (status_push(data={"order_id": "1", "order_status": "X", "update_time": 5}), ["data.update_time"]),
         (status_push(data={"order_id": "1", "order_status": "CANCEL", "update_time": 10**15}), ["data.update_time"]),
