@@ -86,7 +86,7 @@ def wire(runtime: Runtime[NotifySettings]) -> Parts:
     return Parts(
         handlers=handlers(settings.shared_lanes, wall_clock, metrics, ladder),
         jobs=[
-            *(people_jobs if settings.send_email else ()),
+            *(people_jobs if settings.send_notices else ()),
             *(webhook_jobs if settings.send_webhooks else ()),
             Job("count_deliveries", 5.0, count),
         ],

@@ -65,9 +65,9 @@ class Ladder:
 
     async def climb_late(self, tx: Transaction, now: datetime) -> bool:
         """Goes on where a way has had its time; returns whether there may be more."""
-        await deliveries.lapse_settled(tx.conn, now, LATE_AT_ONCE)
         late = await deliveries.list_late(tx.conn, now, LATE_AT_ONCE)
         await self.climb(tx, late, now)
+        await deliveries.lapse_settled(tx.conn, now, LATE_AT_ONCE)
         return len(late) == LATE_AT_ONCE
 
     async def reopen(

@@ -18,7 +18,7 @@ from services.notify.domain.messages import Message
 from services.notify.metrics import NoticeMetrics
 from services.notify.receiving import take_receipts
 from services.notify.sending import BATCH
-from services.notify.store import contacts, receipts
+from services.notify.store import contacts, notices, receipts
 from services.notify.store import deliveries as store
 from services.notify.store.deliveries import Claim
 from services.notify.wording import word
@@ -72,6 +72,7 @@ class Outbox:
     async def save(self, tx: Transaction, outcomes: Sequence[tuple[Claim, Outcome]], now: datetime) -> None:
         """Receipts are receipts; whatever else is settled, the ladder goes on from there."""
         await contacts.share_recipients(tx.conn, {claim.recipient_id for claim, _ in outcomes})
+        await notices.hold(tx.conn, {claim.notice.notice_id for claim, _ in outcomes})
         results = [(claim, self._judge(claim, outcome, now)) for claim, outcome in outcomes]
         saved = await store.save_results(tx.conn, results)
         counted = [(c, o, v) for (c, o), (_, v) in zip(outcomes, results, strict=True) if c.id in saved]

@@ -20,7 +20,7 @@ from services.notify.domain.replies import Standing
 from services.notify.domain.said import understand
 from services.notify.domain.stop_words import said_stop
 from services.notify.metrics import NoticeMetrics
-from services.notify.store import baskets, consents, contacts, receipts, words
+from services.notify.store import baskets, consents, contacts, notices, receipts, words
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ async def take_receipts(tx: Transaction, ladder: Ladder, came: Sequence[Receipt]
     """Settles the deliveries that these speak of; keeps those that belong to nothing known yet."""
     known = await receipts.find_deliveries(tx.conn, came)
     await contacts.share_recipients(tx.conn, {one.recipient_id for one in known.values()})
+    await notices.hold(tx.conn, {one.notice_id for one in known.values()})
     waiting = [(known[i].delivery_id, receipt) for i, receipt in enumerate(came) if i in known]
     settled = await receipts.save_receipts(tx.conn, waiting)
     await ladder.tell(tx, {id: (receipt.at, receipt.channel) for id, receipt in settled if receipt.arrived})
@@ -76,6 +77,8 @@ class Receiver:
         return False
 
     async def _take_words(self, tx: Transaction, said: Said) -> None:
+        if await words.is_known(tx.conn, said):
+            return
         senders = await contacts.find_senders(tx.conn, said.channel, said.sender)
         became = await self._understand(tx, said, senders)
         is_new = await words.insert_words(tx.conn, said, senders[0] if senders else None, became, self.clock())
@@ -92,7 +95,7 @@ class Receiver:
                 )
             return STOPPED if senders else STRANGER
         households = {sender.household_id for sender in senders} - {None}
-        if len(households) != 1 or await words.is_known(tx.conn, said):
+        if len(households) != 1:
             return STRANGER if not households else NOT_UNDERSTOOD
         household_id: UUID = next(iter(households))  # type: ignore[assignment]
         standing = await self._asked(tx, household_id)

@@ -34,7 +34,7 @@ class NotifySettings(ProviderSettings):
     """Where households reach this service from outside; the links in their notices begin with it."""
     link_secrets: SecretStr
     """What links are signed with, separated by commas: the first one signs, the others still open links of before."""
-    send_email: bool = True
+    send_notices: bool = True
     """False where other processes do the sending, and this one only writes notices down."""
     send_webhooks: bool = True
     """The same for partners' webhooks."""

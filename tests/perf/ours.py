@@ -15,7 +15,7 @@ LANES = 1
 def environment(lanes: int = LANES) -> dict[str, dict[str, str]]:
     """By service. What is measured ends with the notice job; no peer sends it either."""
     found = {service: {f"{service.upper()}_SHARED_LANES": str(lanes)} for service in SERVICES}
-    found["notify"] |= {"NOTIFY_SEND_WEBHOOKS": "false", "NOTIFY_SEND_EMAIL": "false"}
+    found["notify"] |= {"NOTIFY_SEND_WEBHOOKS": "false", "NOTIFY_SEND_NOTICES": "false"}
     found["orders"] |= {"ORDERS_PARTNER_ORDERS_PER_S": "1000000", "ORDERS_PARTNER_BURST": "10000000"}
     return found
 

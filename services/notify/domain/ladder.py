@@ -159,13 +159,14 @@ def _why_not(deliveries: Collection[Delivery]) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of a delivery after an attempt. `told_at` is when the receipt came."""
+    """What becomes of a delivery after an attempt. `told_at` is when the receipt came, `receipt` its own words."""
 
     state: str
     attempts: int
     next_at: datetime
     reason: str | None = None
     provider_id: str | None = None
+    receipt: str | None = None
     told_at: datetime | None = None
 
 
@@ -179,7 +180,7 @@ def judge(
     """
     match outcome:
         case Accepted(at, receipt):
-            return Verdict(TOLD, attempts, now, provider_id=receipt, told_at=at)
+            return Verdict(TOLD, attempts, now, receipt=receipt, told_at=at)
         case Sent(provider_id):
             return Verdict(SENT, attempts, now, provider_id=provider_id)
         case Refused(reason):

@@ -23,7 +23,8 @@ from services.notify.http.contact_bodies import (
     shown,
 )
 from services.notify.http.contacts import as_saved, lock_contact, must_see, no_store
-from services.notify.store import consents, contacts, persons
+from services.notify.http.words import WordsAnswer
+from services.notify.store import consents, contacts, persons, words
 
 router = APIRouter(
     prefix="/v1/contacts/{contact_id}",
@@ -113,6 +114,7 @@ class ExportAnswer(BaseModel):
     consents: list[ConsentAnswer] = Field(description="with their history")
     notices: list[ToldAnswer]
     replies: list[RepliedAnswer]
+    words: list[WordsAnswer] = Field(description="what the person wrote back")
 
 
 @router.post("/consents")
@@ -170,4 +172,5 @@ async def export_contact(request: Request, principal: Authenticated, contact_id:
                 RepliedAnswer.model_validate(one)
                 for one in (await persons.list_replied(conn, household_id) if household_id else ())
             ],
+            words=[WordsAnswer.model_validate(one) for one in await words.list_of_contact(conn, contact_id)],
         )

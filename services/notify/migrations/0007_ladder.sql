@@ -31,7 +31,7 @@ alter table notice
 drop index notice_of_basket;
 create unique index notice_version on notice (recipient_id, delivery_day, kind, version);
 create index notice_undelivered on notice (recipient_id, happened_at) where state in ('undeliverable', 'unknown');
-create index notice_open on notice (cooperative_id, alarm_at) where state in ('queued', 'undeliverable', 'unknown');
+create index notice_untold on notice (happened_at) where state in ('queued', 'undeliverable', 'unknown');
 
 -- One way of the ladder: a contact by a channel. `sending` is committed before the first byte leaves; `sent` waits for
 -- the provider's receipt until step_by_at, and then, like whatever still waits then, the next way begins.
@@ -49,21 +49,22 @@ create table delivery (
     step_by_at timestamptz not null,
     claimed_at timestamptz,
     reason text,
-    provider_id text                     -- the message as the provider names it, or its receipt
+    provider_id text,                    -- the message as the provider names it
+    receipt text                         -- what the receiver said when it took the message
 ) with (fillfactor = 50);
 insert into delivery
 select md5('delivery of ' || d.notice_id)::uuid, d.notice_id,
     coalesce(d.contact_id, md5(case when n.household_id is null then 'contact of cooperative ' || n.cooperative_id
         else 'contact of household ' || n.household_id end)::uuid),
     d.channel, d.state, d.attempts, d.queued_at, d.next_at, d.queued_at + interval '12 hours', d.claimed_at, d.reason,
-    d.receipt
+    null, d.receipt
 from delivery_before d join notice n using (notice_id);
 drop table delivery_before;
 create unique index delivery_of_notice on delivery (notice_id, contact_id, channel);
 create index delivery_due on delivery (channel, next_at) where state = 'queued';
 create index delivery_in_hand on delivery (channel, claimed_at) where state = 'sending';
 create index delivery_late on delivery (step_by_at) where state in ('queued', 'sent', 'unknown');
-create index delivery_by_provider on delivery (channel, provider_id) where state in ('sent', 'unknown', 'lapsed');
+create index delivery_by_provider on delivery (channel, provider_id) where provider_id is not null;
 create index delivery_by_contact on delivery (contact_id);
 
 -- Receipts that came before we knew the provider's id, or for messages that are not ours. Kept for a day.

@@ -23,7 +23,8 @@ select delivery_id, notice_id, contact_id, channel, 'queued', $7, next_at, step_
 from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::timestamptz[])
     as x (delivery_id, notice_id, contact_id, channel, next_at, step_by_at)
 on conflict (notice_id, contact_id, channel) do update set state = 'queued', attempts = 0, queued_at = $7,
-    next_at = excluded.next_at, step_by_at = excluded.step_by_at, claimed_at = null, reason = null, provider_id = null
+    next_at = excluded.next_at, step_by_at = excluded.step_by_at, claimed_at = null, reason = null, provider_id = null,
+    receipt = null
     where delivery.state = 'superseded'
 """
 
@@ -59,10 +60,10 @@ left join contact_address a on a.contact_id = d.contact_id and a.channel = d.cha
 
 _SAVE = """
 update delivery d set state = x.state, attempts = x.attempts, next_at = x.next_at,
-    reason = coalesce(x.reason, d.reason), provider_id = x.provider_id,
+    reason = coalesce(x.reason, d.reason), provider_id = x.provider_id, receipt = x.receipt,
     step_by_at = case when x.state = 'unknown' then least(d.step_by_at, x.next_at) else d.step_by_at end
-from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::int[], $5::timestamptz[], $6::text[], $7::text[])
-    as x (delivery_id, claimed_at, state, attempts, next_at, reason, provider_id)
+from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::int[], $5::timestamptz[], $6::text[], $7::text[], $8::text[])
+    as x (delivery_id, claimed_at, state, attempts, next_at, reason, provider_id, receipt)
 where d.delivery_id = x.delivery_id and d.claimed_at = x.claimed_at
     and (d.state = 'sending' or d.state in ('unknown', 'lapsed', 'queued') and x.state = 'told')
 returning d.delivery_id
@@ -206,6 +207,7 @@ async def save_results(conn: Connection, results: Sequence[tuple[Claim, Verdict]
         [verdict.next_at for _, verdict in results],
         [verdict.reason for _, verdict in results],
         [verdict.provider_id for _, verdict in results],
+        [verdict.receipt for _, verdict in results],
     )
     return {r["delivery_id"] for r in rows}
 

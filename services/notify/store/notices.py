@@ -1,6 +1,7 @@
 """Notices to people: written down once, climbed by one process at a time, settled once.
 
-Whoever decides on notices has locked their recipients' contacts first (`contacts.share_recipients`), then the notices.
+Whoever decides on notices locks their recipients' contacts first (`contacts.share_recipients`), then the notices, and
+their deliveries last.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -120,6 +121,13 @@ async def insert_notices(conn: Connection, notices: Sequence[tuple[Notice, Times
         [times.expires_at for _, times in notices],
     )
     return {r["notice_id"] for r in rows}
+
+
+async def hold(conn: Connection, ids: Collection[UUID]) -> None:
+    """Holds these until the transaction ends. To be done before their deliveries are touched, so that none waits
+    crosswise.
+    """
+    await conn.execute("select from notice where notice_id = any($1) order by notice_id for update", list(ids))
 
 
 async def lock_open(conn: Connection, ids: Collection[UUID]) -> list[Open]:

@@ -84,7 +84,8 @@ async def list_replied(conn: Connection, household_id: UUID) -> list[Replied]:
 
 
 async def delete_contact(conn: Connection, contact_id: UUID) -> None:
-    """With its addresses and consents."""
+    """With its addresses, its consents and what it wrote."""
+    await conn.execute("delete from words where contact_id = $1", contact_id)
     await conn.execute("delete from contact where contact_id = $1", contact_id)
 
 

@@ -9,11 +9,16 @@ from services.chassis.ledger import Connection
 from services.notify.domain.messages import Receipt
 
 _FIND = """
-select x.place, d.delivery_id, n.recipient_id
-from unnest($1::uuid[], $2::text[], $3::text[]) with ordinality as x (message_id, channel, provider_id, place)
-join delivery d on d.delivery_id = x.message_id
-    or (x.message_id is null and d.channel = x.channel and d.provider_id = x.provider_id)
-join notice n using (notice_id)
+with said as (
+    select * from unnest($1::uuid[], $2::text[], $3::text[])
+        with ordinality as x (message_id, channel, provider_id, place)
+), known as (
+    select place, d.delivery_id, d.notice_id from said join delivery d on d.delivery_id = said.message_id
+    union all
+    select place, d.delivery_id, d.notice_id from said join delivery d using (channel, provider_id)
+    where said.message_id is null
+)
+select k.place, k.delivery_id, n.notice_id, n.recipient_id from known k join notice n using (notice_id)
 """
 
 _SAVE = """
@@ -37,6 +42,7 @@ class Named:
     """The delivery that a receipt speaks of, and whom it was for."""
 
     delivery_id: UUID
+    notice_id: UUID
     recipient_id: UUID
 
 
@@ -48,7 +54,7 @@ async def find_deliveries(conn: Connection, receipts: Sequence[Receipt]) -> dict
         [one.channel for one in receipts],
         [one.provider_id for one in receipts],
     )
-    return {r["place"] - 1: Named(r["delivery_id"], r["recipient_id"]) for r in rows}
+    return {r["place"] - 1: Named(r["delivery_id"], r["notice_id"], r["recipient_id"]) for r in rows}
 
 
 async def save_receipts(conn: Connection, named: Sequence[tuple[UUID, Receipt]]) -> list[tuple[UUID, Receipt]]:

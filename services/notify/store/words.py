@@ -78,6 +78,16 @@ async def list_words(
     return [Words(**dict(r)) for r in rows]
 
 
+async def list_of_contact(conn: Connection, contact_id: UUID) -> list[Words]:
+    """Everything that one person wrote, oldest first."""
+    rows = await conn.fetch(
+        "select words_id, household_id, contact_id, channel, text, said_at, became, read_at from words "
+        "where contact_id = $1 order by words_id",
+        contact_id,
+    )
+    return [Words(**dict(r)) for r in rows]
+
+
 async def mark_read(conn: Connection, cooperative_id: UUID, words_ids: Collection[UUID], now: datetime) -> int:
     """A person has read these; returns how many of them there are."""
     done = await conn.execute(
