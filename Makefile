@@ -2,7 +2,7 @@
 # ARGS is handed on: make test ARGS="tests/unit -k sharing", make down ARGS=--wipe.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chaos bench up down backup restore lint docs lock
+.PHONY: help setup demo test chaos bench up down backup restore lint docs texts lock
 
 PYTHON ?= python3
 ARGS ?=
@@ -45,6 +45,9 @@ lint: .venv/.synced ## ruff, mypy, import-linter
 
 docs: .venv/.synced ## write the AsyncAPI and OpenAPI files and the frozen schemas
 	$(RUN) infra.docs $(ARGS)
+
+texts: .venv/.synced ## bring the catalogues of notices up to date with code and templates (ARGS=--check)
+	$(RUN) infra.catalogues $(ARGS)
 
 lock: .venv/.synced ## pin the newest allowed dependencies, with hashes, in requirements.lock
 	UV_SYSTEM_CERTS=1 .venv/bin/uv pip compile --generate-hashes --group dev pyproject.toml -o requirements.lock \

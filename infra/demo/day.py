@@ -182,7 +182,7 @@ class Day:
         return bool(waiting == 0) and await self._at_rest()
 
     async def _at_rest(self) -> bool:
-        """Whether no event waits for the relay or for a reader, no notice waits, and none came while we looked."""
+        """Whether no event waits for the relay or a reader, nobody has to be told, and nothing came while we looked."""
         heads = await self._heads()
         for name, database in self._databases.items():
             waiting = await database.fetchval(
@@ -197,8 +197,11 @@ class Day:
                 cursors = await other.fetch("select stream, sequence from consumer_cursor where producer = $1", name)
                 if any(row["sequence"] < heads[name].get(row["stream"], 0) for row in cursors):
                     return False
-        queued = await self._databases["notify"].fetchval("select count(*) from notice where state = 'queued'")
-        return bool(queued == 0) and await self._heads() == heads
+        untold = await self._databases["notify"].fetchval(
+            "select (select count(*) from notice where state = 'queued')"
+            " + (select count(*) from partner_message where next_at is not null)"
+        )
+        return bool(untold == 0) and await self._heads() == heads
 
     async def _heads(self) -> dict[str, dict[Any, Any]]:
         """How far each stream of each service has come."""

@@ -270,11 +270,9 @@ async def households_are_told_what_the_books_say(
 async def partners_are_told_what_the_books_say(databases: Databases, received: Received) -> Invariant:
     """Invariant 4 for partners: the newest webhook of each order says what allocation's books say."""
     found = Invariant("partners are told exactly what the books say")
-    notices = await databases["notify"].fetch(
-        "select notice_id, order_id, state from notice where partner_id is not null"
-    )
+    messages = await databases["notify"].fetch("select message_id, state from partner_message")
     found.faults += [
-        f"notice {n['notice_id']} is {n['state']}" for n in notices if n["state"] not in ("told", "superseded")
+        f"message {m['message_id']} is {m['state']}" for m in messages if m["state"] not in ("told", "superseded")
     ]
     rows: Sequence[asyncpg.Record] = await databases["allocation"].fetch(
         "select order_id, line_no, offer_id, sum(promised_steps - shorted_steps)::bigint as net from order_line"

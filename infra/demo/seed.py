@@ -151,8 +151,10 @@ async def _introduce(client: Client, cooperative: Cooperative, seeded: SeededCoo
         seeded.partners.append(await _seed_partner(staff, cooperative, shop))
     for index, name in enumerate(cooperative.households):
         code = cooperative.household_code(index)
-        contact = {"email": f"{code.lower()}@bancon.example", "display_name": name, "language": "vi"}
-        await staff.ask("notify", "PUT", f"/v1/households/{seeded.households[code]}/contact", contact)
+        consent = {"purposes": ["work", "money"], "source": "giấy đồng ý, ký khi vào hợp tác xã"}
+        address = {"channel": "email", "address": f"{code.lower()}@bancon.example", "consent": consent}
+        contact = {"display_name": name, "language": "vi", "addresses": [address]}
+        await staff.ask("notify", "POST", f"/v1/households/{seeded.households[code]}/contacts", contact)
 
 
 async def _seed_partner(staff: Client, cooperative: Cooperative, shop: Shop) -> SeededPartner:

@@ -13,7 +13,7 @@ from services.chassis.runtime import Service
 from services.contracts import allocation, catalog, notify, orders
 from services.contracts.base import type_registry
 from services.contracts.flow import SERVICES
-from services.notify.domain.partner_messages import TYPES, json_schema
+from services.notify.domain.bodies import TYPES, json_schema
 from services.orders.adapters import ADAPTERS
 
 CONTRACTS = (catalog, orders, allocation, notify)

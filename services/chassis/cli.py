@@ -20,6 +20,8 @@ from services.contracts.flow import read_by
 def main(service: Service[S], arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code: 0 done, 1 refused or failed, 2 wrong words or settings."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and words[0] in service.tools:
+        return service.tools[words[0]](words[1:])
     try:
         if words and words[0] in service.cli:
             return _run_own(service, words)
@@ -69,10 +71,11 @@ def _run(service: Service[S], words: list[str]) -> int:
 
 
 def _parser(service: Service[S]) -> argparse.ArgumentParser:
+    own = [*service.cli, *service.tools]
     parser = argparse.ArgumentParser(
         prog=f"python -m services.{service.name}",
         description=service.title,
-        epilog=f"Also: {', '.join(service.cli)} (--help after each)" if service.cli else None,
+        epilog=f"Also: {', '.join(own)} (--help after each)" if own else None,
     )
     commands = parser.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("serve", help="run until SIGTERM")

@@ -75,6 +75,8 @@ class Service(Generic[S]):
     """Tables that are a function of the streams that the service reads and of its commands alone, parents first."""
     cli: Mapping[str, Callable[[S, Sequence[str]], int]] = field(default_factory=dict)
     """Further commands of `python -m services.<name>`, by their first word."""
+    tools: Mapping[str, Callable[[Sequence[str]], int]] = field(default_factory=dict)
+    """The same, for commands that need neither settings nor a database."""
 
     def migrations(self) -> list[Migration]:
         """Those of the chassis, then the service's own."""

@@ -1,9 +1,10 @@
-"""The events of notify from its notices: references only, as contracts demand."""
+"""The events of notify, about notices and messages to partners: references only, as contracts demand."""
 
 from datetime import datetime
 
 from services.contracts.notify import HouseholdReplied, NoticeDelivered, NoticeUndeliverable, RepliedItem
 from services.notify.domain.notices import Notice
+from services.notify.domain.partner_messages import WEBHOOK, PartnerMessage
 from services.notify.domain.replies import LESS, CurrentBasket, Reply
 
 
@@ -17,7 +18,6 @@ def delivered(notice: Notice, channel: str, told_at: datetime) -> NoticeDelivere
         household_id=notice.household_id,
         delivery_day=notice.delivery_day,
         version=notice.version,
-        order_id=notice.order_id,
     )
 
 
@@ -31,7 +31,28 @@ def undeliverable(notice: Notice, channel: str, reason: str) -> NoticeUndelivera
         household_id=notice.household_id,
         delivery_day=notice.delivery_day,
         version=notice.version,
-        order_id=notice.order_id,
+    )
+
+
+def partner_told(message: PartnerMessage, told_at: datetime) -> NoticeDelivered:
+    """`told_at` is when the partner took it."""
+    return NoticeDelivered(
+        notice_id=message.message_id,
+        kind=message.kind,
+        channel=WEBHOOK,
+        told_at=told_at,
+        order_id=message.order_id,
+    )
+
+
+def partner_not_told(message: PartnerMessage, reason: str) -> NoticeUndeliverable:
+    """It is not sent any more unless somebody asks for it, and this is why."""
+    return NoticeUndeliverable(
+        notice_id=message.message_id,
+        kind=message.kind,
+        channel=WEBHOOK,
+        reason=reason,
+        order_id=message.order_id,
     )
 
 

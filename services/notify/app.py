@@ -1,7 +1,7 @@
-"""notify: contact book, notices, their delivery and the answers to them. The only place where its parts are wired."""
+"""notify: contact book, notices, messages to partners, and answers. The only place where its parts are wired."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 from services.chassis.jobs import Job
@@ -9,18 +9,35 @@ from services.chassis.ledger import Transaction
 from services.chassis.outbound import OutboundClient
 from services.chassis.runtime import Parts, Runtime, Service
 from services.contracts.notify import HouseholdReplied, NoticeDelivered, NoticeUndeliverable
-from services.notify import sending
-from services.notify.channels.email import EmailChannel
 from services.notify.channels.webhook import AT_ONCE, KEPT_OPEN_S, WebhookChannel
+from services.notify.climbing import Ladder
 from services.notify.clock import wall_clock
 from services.notify.command import webhooks_command
-from services.notify.consumers import Consumers
-from services.notify.domain.delivery import WEBHOOK_PLAN, email_plan
+from services.notify.consumers import handlers
 from services.notify.domain.links import Links
-from services.notify.http import contacts, endpoints, messages, notices, replies
+from services.notify.http import (
+    calls,
+    consents,
+    contacts,
+    endpoints,
+    messages,
+    notices,
+    policies,
+    replies,
+    sms_hooks,
+    telegram_hooks,
+    words,
+    zalo_hooks,
+)
+from services.notify.installed import install
 from services.notify.metrics import NoticeMetrics
+from services.notify.outbox import Outbox
+from services.notify.pushes import Pushes
+from services.notify.receiving import Receiver
+from services.notify.rendering import render_command
 from services.notify.sending import Sender
 from services.notify.settings import NotifySettings
+from services.notify.store.calls import count_calls
 from services.notify.store.endpoints import count_endpoints, forget_old_secrets
 from services.notify.store.shown import count_open
 
@@ -32,70 +49,56 @@ def wire(runtime: Runtime[NotifySettings]) -> Parts:
     """Handlers and jobs of one process."""
     settings, metrics = runtime.settings, NoticeMetrics(runtime.metrics.registry)
     links = Links(settings.public_url, settings.link_keys)
-    password = settings.smtp_password
-    email = EmailChannel(
-        settings.smtp_host,
-        settings.smtp_port,
-        settings.smtp_tls,
-        settings.smtp_sender,
-        wall_clock,
-        settings.smtp_timeout_s,
-        settings.smtp_username,
-        password.get_secret_value() if password else None,
-    )
-    letters = Sender(
-        runtime.ledger,
-        email,
-        email_plan(timedelta(hours=settings.email_give_up_h)),
-        partial(sending.letter, links),
-        wall_clock,
-        metrics,
-        settings.unknown_after_s,
-        longest_attempt_s=3 * settings.smtp_timeout_s,
-    )
+    installed = install(settings, runtime.ledger, runtime.metrics.registry)
+    unknown_after = timedelta(seconds=settings.unknown_after_s)
+    ladder = Ladder(frozenset(channel.name for channel, _ in installed.channels), metrics)
+    receiver = Receiver(runtime.ledger, ladder, wall_clock, metrics)
     client = OutboundClient(settings.private_networks, settings.webhook_timeout_s, AT_ONCE, KEPT_OPEN_S)
-    pushes = Sender(
-        runtime.ledger,
-        WebhookChannel(wall_clock, client),
-        WEBHOOK_PLAN,
-        sending.push,
-        wall_clock,
-        metrics,
-        settings.unknown_after_s,
-        longest_attempt_s=settings.webhook_timeout_s,
-    )
+    longest_push = timedelta(seconds=settings.webhook_timeout_s)
+    pushes = Pushes(ladder, metrics, lease=2 * longest_push)
+    by_webhook = Sender(runtime.ledger, pushes, WebhookChannel(wall_clock, client), wall_clock, longest_push)
 
     async def count(now: datetime) -> bool:
         async with runtime.pool.acquire(timeout=5) as conn:
-            metrics.show(await count_open(conn), await count_endpoints(conn), now)
+            metrics.show(await count_open(conn), await count_endpoints(conn), await count_calls(conn, now), now)
         return False
 
-    async def forget(now: datetime) -> bool:
-        async def work(tx: Transaction) -> None:
-            await forget_old_secrets(tx.conn, now)
-
-        await runtime.ledger.transact(work)
+    async def forget(tx: Transaction, now: datetime) -> bool:
+        await forget_old_secrets(tx.conn, now)
         return False
 
-    by_email = [
-        Job("send_email", 0.5, letters.send_due),
-        Job("supersede_baskets", 2.0, letters.supersede),
-        Job("settle_interrupted_email", 10.0, letters.settle_interrupted),
-    ]
-    by_webhook = [
-        *[Job("send_webhooks", 0.5, pushes.send_due)] * PARTNERS_AT_ONCE,
-        Job("settle_interrupted_webhooks", 10.0, pushes.settle_interrupted),
-        Job("forget_old_secrets", 60.0, forget),
+    def job(name: str, every_s: float, work: Callable[[Transaction, datetime], Awaitable[bool]]) -> Job:
+        return Job(name, every_s, lambda now: runtime.ledger.transact(lambda tx: work(tx, now)))
+
+    people_jobs = [job("climb", 2.0, ladder.climb_late), job("forget_strays", 600.0, receiver.forget), *installed.jobs]
+    for channel, longest in installed.channels:
+        outbox = Outbox(channel, ladder, links, metrics, unknown_after)
+        sender = Sender(runtime.ledger, outbox, channel, wall_clock, unknown_after - longest)
+        people_jobs += [
+            Job(f"send_{channel.name}", 0.5, sender.send_due),
+            job(f"settle_interrupted_{channel.name}", 10.0, outbox.settle_interrupted),
+        ]
+    webhook_jobs = [
+        *[Job("send_webhooks", 0.5, by_webhook.send_due)] * PARTNERS_AT_ONCE,
+        job("let_go_of_webhooks", 2.0, pushes.let_go),
+        job("forget_old_secrets", 60.0, forget),
     ]
     return Parts(
-        handlers=Consumers(settings.shared_lanes, wall_clock, metrics).handlers(),
+        handlers=handlers(settings.shared_lanes, wall_clock, metrics, ladder),
         jobs=[
-            *(by_email if settings.send_email else ()),
-            *(by_webhook if settings.send_webhooks else ()),
+            *(people_jobs if settings.send_email else ()),
+            *(webhook_jobs if settings.send_webhooks else ()),
             Job("count_deliveries", 5.0, count),
         ],
-        state={"links": links, "clock": wall_clock, "metrics": metrics},
-        close=[client.close],
+        state={
+            "links": links,
+            "clock": wall_clock,
+            "metrics": metrics,
+            "ladder": ladder,
+            "inbound": receiver,
+            **installed.readers,
+        },
+        close=[client.close, *installed.close],
     )
 
 
@@ -106,15 +109,34 @@ service = Service(
     settings=NotifySettings,
     publishes=(NoticeDelivered, NoticeUndeliverable, HouseholdReplied),
     wire=wire,
-    derived=("cooperative", "collection_point", "household", "product", "partner_order", "basket"),
+    derived=(
+        "cooperative",
+        "collection_point",
+        "household",
+        "product",
+        "offer",
+        "partner_order",
+        "basket",
+        "received_day",
+        "settled_day",
+        "settlement_correction",
+        "staff_day",
+    ),
     routers=[
+        calls.router,
         contacts.router,
-        contacts.staff_router,
+        consents.router,
         endpoints.router,
         endpoints.list_router,
         messages.router,
         notices.router,
+        policies.router,
         replies.router,
+        sms_hooks.router,
+        telegram_hooks.router,
+        words.router,
+        zalo_hooks.router,
     ],
     cli={"webhooks": webhooks_command},
+    tools={"render": render_command},
 )

@@ -14,11 +14,10 @@ from services.chassis.lanes import shared_lane
 from services.chassis.ledger import Ledger, Transaction
 from services.notify import resending
 from services.notify.domain.endpoints import Endpoint
-from services.notify.domain.notices import WEBHOOK
 from services.notify.domain.partner_messages import TYPE_OF
 from services.notify.settings import NotifySettings
 from services.notify.store import endpoints, messages
-from services.notify.store.notices import hurry
+from services.notify.store.partner_messages import hurry
 
 STATES = ("queued", "told", "undeliverable", "superseded")
 
@@ -42,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     listing.add_argument("--limit", type=int, default=50)
     listing.set_defaults(run=_list)
     again = acts.add_parser("resend", help="send messages again, under the ids that they have")
-    again.add_argument("notice", type=UUID, nargs="+")
+    again.add_argument("message", type=UUID, nargs="+")
     again.set_defaults(run=_resend)
     enabling = acts.add_parser("enable", help="send to an endpoint again")
     enabling.add_argument("partner", type=UUID)
@@ -74,7 +73,8 @@ async def _list(ledger: Ledger, options: argparse.Namespace) -> int:
         )
         for message in of:
             print(
-                f"{message.notice_id} {TYPE_OF[message.kind]} order={message.order_id} state={message.state} "
+                f"{message.message_id} {TYPE_OF.get(message.kind, message.kind)} order={message.order_id} "
+                f"state={message.state} "
                 f"attempts={message.attempts} happened={_moment(message.happened_at)} "
                 f"last={message.last_status or '-'} next={_moment(message.next_attempt_at)}"
             )
@@ -96,20 +96,20 @@ def _told(endpoint: Endpoint) -> str:
 async def _resend(ledger: Ledger, options: argparse.Namespace) -> int:
     """Each by itself, so that one that cannot be sent again does not keep the others back."""
     refused = 0
-    for notice_id in options.notice:
+    for message_id in options.message:
 
-        async def work(tx: Transaction, notice_id: UUID = notice_id) -> None:
-            await resending.resend(tx, notice_id, datetime.now(UTC))
+        async def work(tx: Transaction, message_id: UUID = message_id) -> None:
+            await resending.resend(tx, message_id, datetime.now(UTC))
 
         try:
             await ledger.transact(work)
-            print(f"due now: {notice_id}")
+            print(f"due now: {message_id}")
         except resending.Unknown:
             refused += 1
-            print(f"there is no message {notice_id}", file=sys.stderr)
+            print(f"there is no message {message_id}", file=sys.stderr)
         except resending.Impossible as error:
             refused += 1
-            print(f"not resent: {notice_id}: {error}", file=sys.stderr)
+            print(f"not resent: {message_id}: {error}", file=sys.stderr)
     return 1 if refused else 0
 
 
@@ -123,7 +123,7 @@ async def _enable(ledger: Ledger, options: argparse.Namespace) -> int:
         of, now = found[0].cooperative_id, datetime.now(UTC)
         enabled = await endpoints.enable_endpoint(tx.conn, of, options.partner)
         if enabled:
-            await hurry(tx.conn, WEBHOOK, of, options.partner, now)
+            await hurry(tx.conn, of, options.partner, now)
         return enabled
 
     done = await ledger.transact(work)

@@ -1,7 +1,6 @@
 """What attempts mean for the endpoints that they went to, in the transaction that saves them.
 
-Where all is well nothing is read or written. An endpoint that is given up lets go of what waits for it, by the way of
-all messages to a disabled endpoint, and its cooperative's staff are told once.
+Where all is well nothing is read or written. Of an endpoint that is given up its cooperative's staff are told once.
 """
 
 import logging
@@ -12,24 +11,21 @@ from urllib.parse import urlsplit
 
 from services.chassis.ids import uuid7
 from services.chassis.ledger import Transaction
-from services.notify import announce
-from services.notify.domain import notices
+from services.notify.climbing import Ladder
 from services.notify.domain.delivery import Accepted, Failed, Outcome, Refused, Throttled
 from services.notify.domain.endpoints import Endpoint, Health
 from services.notify.domain.facts import EndpointFacts
-from services.notify.domain.notices import EMAIL, WEBHOOK, Claim, Notice
-from services.notify.store import books, contacts, endpoints
-from services.notify.store import notices as store
+from services.notify.domain.notices import ENDPOINT_DISABLED, Notice
+from services.notify.store import books, endpoints
 
 log = logging.getLogger(__name__)
 
 
-async def follow(tx: Transaction, outcomes: Sequence[tuple[Claim, Outcome]], now: datetime) -> None:
-    """Judges the endpoints of these claims, and does what follows."""
+async def follow(tx: Transaction, ladder: Ladder, outcomes: Sequence[tuple[Endpoint, Outcome]], now: datetime) -> None:
+    """Judges the endpoints of these attempts, and does what follows."""
     tried: defaultdict[endpoints.Key, list[tuple[Endpoint, Outcome]]] = defaultdict(list)
-    for claim, outcome in outcomes:
-        if claim.endpoint is not None:
-            tried[claim.endpoint.cooperative_id, claim.endpoint.partner_id].append((claim.endpoint, outcome))
+    for endpoint, outcome in outcomes:
+        tried[endpoint.cooperative_id, endpoint.partner_id].append((endpoint, outcome))
     noticed = {key for key, own in tried.items() if any(_may_matter(*one) for one in own)}
     if not noticed:
         return
@@ -44,10 +40,7 @@ async def follow(tx: Transaction, outcomes: Sequence[tuple[Claim, Outcome]], now
     for key, (endpoint, after) in changed.items():
         if after.disabled_at is not None:
             log.warning("an endpoint is given up", extra={"partner": str(key[1]), "reason": after.disabled_reason})
-            await store.hurry(tx.conn, WEBHOOK, *key, now)
-            await _tell_staff(tx, endpoint, after, now)
-        elif after.throttled_until is not None and after.throttled_until != endpoint.health.throttled_until:
-            await store.hold_back(tx.conn, WEBHOOK, *key, after.throttled_until)
+            await _tell_staff(tx, ladder, endpoint, after, now)
 
 
 def _may_matter(endpoint: Endpoint, outcome: Outcome) -> bool:
@@ -62,8 +55,7 @@ def _may_matter(endpoint: Endpoint, outcome: Outcome) -> bool:
             return False
 
 
-async def _tell_staff(tx: Transaction, endpoint: Endpoint, health: Health, now: datetime) -> None:
-    """One notice: by mail where staff have written down an address, else among those that reached nobody."""
+async def _tell_staff(tx: Transaction, ladder: Ladder, endpoint: Endpoint, health: Health, now: datetime) -> None:
     cooperative_id = endpoint.cooperative_id
     cooperative = (await books.list_cooperatives(tx.conn, {cooperative_id}))[cooperative_id]
     facts = EndpointFacts(
@@ -77,8 +69,4 @@ async def _tell_staff(tx: Transaction, endpoint: Endpoint, health: Health, now: 
         health.failing_since or now,
         now,
     )
-    notice = Notice(uuid7(), cooperative_id, notices.ENDPOINT_DISABLED, facts, now)
-    reach = await contacts.get_staff_contact(tx.conn, cooperative_id) is not None
-    await store.insert_staff_notice(tx.conn, notice, EMAIL, now, reach)
-    if not reach:
-        tx.append(cooperative_id, announce.undeliverable(notice, notices.NO_CHANNEL, "no_contact"))
+    await ladder.write_down(tx, [Notice(uuid7(), cooperative_id, ENDPOINT_DISABLED, facts, now)], now)

@@ -1,12 +1,15 @@
 """The metrics of notify: what became of notices, how long telling took, what still waits, what was answered."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from services.notify.domain.notices import EMAIL, WEBHOOK
+from services.notify.domain.delivery import Outcome
+from services.notify.domain.notices import EMAIL
+from services.notify.domain.partner_messages import WEBHOOK
+from services.notify.store.calls import Pressing
 from services.notify.store.endpoints import Counts
 from services.notify.store.shown import Open
 
@@ -28,8 +31,33 @@ class NoticeMetrics:
             "notify_replies", "Answers of households: confirm, less, cannot", ["answer"], registry=registry
         )
         self.waiting = Gauge(
-            "notify_deliveries_open", "Deliveries that wait or are being sent", ["channel", "state"], registry=registry
+            "notify_deliveries_open",
+            "Deliveries that wait, are being sent, or wait for a receipt",
+            ["channel", "state"],
+            registry=registry,
         )
+        self.steps_ended = Counter(
+            "notify_steps_ended",
+            "Ways that did not lead to a receipt: refused, or lapsed when their time was over",
+            ["channel", "state"],
+            registry=registry,
+        )
+        self.misconfigured = Counter(
+            "notify_misconfigured",
+            "Refusals of a provider for which our own account or set-up is to blame",
+            ["channel", "reason"],
+            registry=registry,
+        )
+        self.receipts = Counter(
+            "notify_receipts", "Providers' receipts: arrived, failed, stray", ["channel", "outcome"], registry=registry
+        )
+        self.words = Counter(
+            "notify_words",
+            "What people wrote back: understood, stopped, not_understood, not_asked, stranger",
+            ["channel", "became"],
+            registry=registry,
+        )
+        self.to_call = Gauge("notify_to_call", "Households that a person has to call", registry=registry)
         self.endpoints = Gauge(
             "notify_webhook_endpoints",
             "Partners' endpoints: open, failing (tried again and again), disabled (left alone)",
@@ -47,11 +75,28 @@ class NoticeMetrics:
             buckets=(0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14_400, 43_200),
         )
 
-    def show(self, waiting: Sequence[Open], endpoints: Counts, now: datetime) -> None:
+        self._shown: set[tuple[str, str]] = set()
+
+    def attempted(self, channel: str, outcome: Outcome) -> None:
+        """One attempt was saved."""
+        self.attempts.labels(channel, type(outcome).__name__.lower()).inc()
+
+    def came_to(self, kind: str, state: str) -> None:
+        """One notice or message has this state now; that it waits is not counted."""
+        if state != "queued":
+            self.settled.labels(kind, state).inc()
+
+    def told(self, kind: str, took: timedelta) -> None:
+        """A receipt came so long after the books had changed."""
+        self.told_s.labels(kind).observe(max(took.total_seconds(), 0))
+
+    def show(self, waiting: Sequence[Open], endpoints: Counts, calls: Sequence[Pressing], now: datetime) -> None:
         """What the tables say at this moment."""
         found = {(of.channel, of.state): of for of in waiting}
-        for place in product((EMAIL, WEBHOOK), ("queued", "sending")):
+        for place in {*product((EMAIL, WEBHOOK), ("queued", "sending")), *found, *self._shown}:
             self.waiting.labels(*place).set(found[place].count if place in found else 0)
+        self._shown |= set(found)
+        self.to_call.set(sum(of.count for of in calls))
         oldest = min((of.oldest for of in waiting if of.channel == WEBHOOK), default=now)
         self.oldest_webhook_s.set(max((now - oldest).total_seconds(), 0))
         self.endpoints.labels("open").set(endpoints.open)

@@ -5,15 +5,12 @@ All that it says follows from the basket as it stands, the last answer and the t
 
 import base64
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
-from services.notify import texts
-from services.notify.domain.facts import BasketFacts, BasketItem, Goods, stops
+from services.notify.domain.facts import BasketFacts, stops
 from services.notify.domain.quantities import exact
 from services.notify.domain.replies import (
     CANNOT,
@@ -25,16 +22,14 @@ from services.notify.domain.replies import (
     Faulty,
     Outdated,
     Refused,
+    Reply,
     Standing,
 )
+from services.notify.wording import catalogues, picture
+from services.notify.wording.speech import Speech, composed
+from services.notify.wording.templates import environment
 
-FIRST_LANGUAGE = "vi"
-
-_FOLDER = Path(__file__).parent / "pages"
-_CSS = (_FOLDER / "page.css").read_text()
-_WORDS: dict[str, dict[str, str]] = {
-    language: tomllib.loads((_FOLDER / language / "words.toml").read_text()) for language in texts.LANGUAGES
-}
+_CSS = (Path(__file__).parent / "pages" / "page.css").read_text()
 _CSS_HASH = base64.b64encode(hashlib.sha256(_CSS.encode()).digest()).decode()
 
 HEADERS = {
@@ -74,116 +69,153 @@ class Field:
     fault: str
 
 
-class Speech:
-    """One language, and the zone of one cooperative."""
-
-    def __init__(self, language: str, timezone: str) -> None:
-        self._words, self._grammar, self._zone = _WORDS[language], texts.LANGUAGES[language], ZoneInfo(timezone)
-
-    def say(self, name: str, **values: str) -> str:
-        """A sentence of words.toml."""
-        return self._words[name].format_map(values)
-
-    def has(self, name: str) -> bool:
-        """Whether there is such a sentence: what no household can type wrongly has none."""
-        return name in self._words
-
-    def quantity(self, goods: Goods, steps: int) -> str:
-        """In the unit of the goods."""
-        return str(self._grammar.quantity(steps, goods.step_milliunits, goods.unit))
-
-    def moment(self, at: datetime) -> str:
-        """In the cooperative's zone."""
-        return str(self._grammar.moment(at.astimezone(self._zone)))
-
-    def day(self, standing: Standing) -> str:
-        """The delivery day."""
-        return str(self._grammar.day(standing.basket.facts.delivery_day))
-
-
 def choose_language(wanted: str | None, of_contact: str | None = None) -> str:
     """The one that was asked for, else the contact's, else Vietnamese."""
-    return next((code for code in (wanted, of_contact) if code in texts.LANGUAGES), None) or FIRST_LANGUAGE
+    return catalogues.choose(wanted, of_contact)
 
 
 def basket(standing: Standing, language: str, now: datetime, attempt: Attempt | None = None) -> str:
     """The page of a basket, with what became of an attempt to answer it."""
     facts = standing.basket.facts
     speech = Speech(language, facts.timezone)
-    day = speech.day(standing)
-
-    def why(item: BasketItem) -> str:
-        return texts.why(item, language)
-
+    day = speech.day(facts.delivery_day)
+    found = stops(facts.items)
     content = {
-        "say": speech.say,
-        "quantity": speech.quantity,
-        "moment": speech.moment,
-        "why": why,
+        "speech": speech,
         "day": day,
         "cooperative": facts.cooperative,
         "refusal": _refusal(attempt, speech),
         "notes": _notes(standing, speech, now) if facts.items else _nothing(facts, speech, day),
         "replied_lines": _replied_lines(standing, speech),
-        "stops": stops(facts.items),
+        "stops": found,
+        "picture": picture.draw(found, speech),
         "is_open": standing.basket.is_open(now),
         "version": standing.basket.version,
         "fields": [_field(asked, standing, speech, attempt) for asked in standing.basket.asked],
-        "reasons": REASONS,
+        "reasons": [(reason, _reason(reason, speech)) for reason in REASONS],
         "chosen": attempt.typed.get("reason") if attempt else None,
-        "reason_fault": speech.say("fault_reason") if attempt and "reason" in attempt.faults else "",
+        "reason_fault": speech.gettext("Choose a reason.") if attempt and "reason" in attempt.faults else "",
     }
     return _render("reply.html", language, content)
 
 
 def problem(status: int, language: str) -> str:
     """The page of a refusal that shows no basket."""
-    words = _WORDS[language]
-    return _render("problem.html", language, {"text": words.get(f"problem_{status}", words["problem_other"])})
+    gettext = catalogues.spoken(language).gettext
+    match status:
+        case 404:
+            text = gettext(
+                "This link does not open, perhaps because a part of it was cut off. Open the link in the newest "
+                "message of the cooperative again, or call the cooperative."
+            )
+        case 410:
+            text = gettext("The time of this link is over. If you have something to say, please call the cooperative.")
+        case 503:
+            text = gettext(
+                "The system is busy. Please try again in a few minutes; the same answer sent again counts once."
+            )
+        case _:
+            text = gettext(
+                "This cannot be done. Open the link in the message of the cooperative and try again, "
+                "or call the cooperative."
+            )
+    return _render("problem.html", language, {"text": text})
 
 
 def _render(template: str, language: str, content: Mapping[str, object]) -> str:
-    others = [(code, words["name"]) for code, words in _WORDS.items() if code != language]
-    page = texts.pages.get_template(template).render(content, css=_CSS, language=language, others=others)
-    return texts.composed(page)
+    """Only languages that have texts are offered, and only those are what the page says that it is written in."""
+    offered = [code for code in catalogues.LANGUAGES if catalogues.has_texts(code)]
+    others = [(code, catalogues.name(code)) for code in offered if code != language]
+    written_in = language if language in offered else catalogues.FIRST
+    page = environment(language).get_template(template).render(content, css=_CSS, language=written_in, others=others)
+    return composed(page)
 
 
 def _nothing(facts: BasketFacts, speech: Speech, day: str) -> list[str]:
     """That there is nothing to bring, and why, as far as there is a sentence for it."""
-    why = f"nothing_{facts.empty_reason}"
-    return [speech.say("nothing", day=day), *([speech.say(why)] if speech.has(why) else [])]
+    notes = [
+        speech.gettext("On %(day)s there is nothing to bring. You need not come to the collection point.", day=day)
+    ]
+    if facts.empty_reason == "not_worthwhile":
+        notes.append(speech.gettext("Your part would have been too small to be worth the way, so others bring it."))
+    return notes
 
 
 def _notes(standing: Standing, speech: Speech, now: datetime) -> list[str]:
     """What was answered, whether it counts, and what may still be answered."""
     basket, reply = standing.basket, standing.reply
-    notes, reply_by_at = [], basket.reply_by_at
+    notes = []
     if reply is not None and standing.replied_at is not None:
-        reason = speech.say(f"reason_{reply.reason}") if reply.reason else ""
-        notes.append(speech.say(f"replied_{reply.answer}", moment=speech.moment(standing.replied_at), reason=reason))
+        notes.append(_replied(reply, speech.moment(standing.replied_at), speech))
     answers_this = reply is not None and reply.version == basket.version
     if standing.is_confirmed:
-        known = basket.confirmed_by in ("reply", "silence", "staff")
-        notes.append(speech.say(f"confirmed_{basket.confirmed_by if known else 'other'}"))
+        notes.append(_confirmed(basket.confirmed_by, speech))
     elif answers_this:
-        notes.append(speech.say("waiting"))
-    if reply_by_at is not None:
-        if not basket.is_open(now):
-            name = "too_late"
-        elif answers_this or standing.is_confirmed:
-            name = "may_change"
-        else:
-            name = "please_answer" if reply is None else "changed_since"
-        notes.append(speech.say(name, moment=speech.moment(reply_by_at)))
+        notes.append(speech.gettext("The cooperative has not confirmed it yet. Please look at this page again later."))
+    if basket.reply_by_at is None:
+        return notes
+    moment = speech.moment(basket.reply_by_at)
+    if not basket.is_open(now):
+        notes.append(
+            speech.gettext(
+                "The time to answer is over (%(moment)s). If anything changes, please call the cooperative.",
+                moment=moment,
+            )
+        )
+    elif answers_this or standing.is_confirmed:
+        notes.append(speech.gettext("You may change your answer before %(moment)s.", moment=moment))
+    elif reply is None:
+        notes.append(speech.gettext("Please answer before %(moment)s.", moment=moment))
+    else:
+        notes.append(
+            speech.gettext(
+                "What to bring has changed since this answer. Please answer again before %(moment)s.", moment=moment
+            )
+        )
     return notes
+
+
+def _replied(reply: Reply, moment: str, speech: Speech) -> str:
+    match reply.answer:
+        case "confirm":
+            return speech.gettext("Your answer came at %(moment)s: you bring all of it.", moment=moment)
+        case "less":
+            return speech.gettext("Your answer came at %(moment)s: you bring less.", moment=moment)
+    return speech.gettext(
+        "Your answer came at %(moment)s: you cannot bring it. Reason: %(reason)s.",
+        moment=moment,
+        reason=_reason(reply.reason, speech),
+    )
+
+
+def _reason(reason: str | None, speech: Speech) -> str:
+    match reason:
+        case "sold_out":
+            return speech.pgettext("reason", "Sold already")
+        case "damaged":
+            return speech.pgettext("reason", "The goods are damaged")
+        case "cannot_come":
+            return speech.pgettext("reason", "Cannot come")
+    return speech.pgettext("reason", "Another reason")
+
+
+def _confirmed(by: str | None, speech: Speech) -> str:
+    match by:
+        case "reply":
+            return speech.gettext("The cooperative has confirmed it as you answered.")
+        case "silence":
+            return speech.gettext("No answer came in time. The cooperative has settled it as below.")
+        case "staff":
+            return speech.gettext("The cooperative's staff have confirmed it with you.")
+    return speech.gettext("The cooperative has confirmed it.")
 
 
 def _replied_lines(standing: Standing, speech: Speech) -> list[str]:
     if standing.reply is None or standing.reply.answer != LESS:
         return []
     return [
-        speech.say(
-            "replied_line",
+        speech.gettext(
+            "%(product)s: %(quantity)s (asked for: %(asked)s)",
             product=line.goods.name,
             quantity=speech.quantity(line.goods, line.quantity_steps),
             asked=speech.quantity(line.goods, line.asked_steps),
@@ -197,24 +229,41 @@ def _refusal(attempt: Attempt | None, speech: Speech) -> str:
         case None:
             return ""
         case Closed():
-            return speech.say("refused_closed")
+            return speech.gettext(
+                "Your answer was not taken, because no answer is taken here any more. Please call the cooperative."
+            )
         case Outdated():
-            return speech.say("refused_outdated")
-    return speech.say("refused_faulty")
+            return speech.gettext(
+                "Your answer was not taken, because what to bring has changed. Please look at it and answer again."
+            )
+    return speech.gettext("Your answer was not taken. Please correct it and send it again.")
 
 
 def _field(asked: Asked, standing: Standing, speech: Speech, attempt: Attempt | None) -> Field:
     goods, name = asked.goods, f"{QUANTITY}{asked.offer_id}"
-    most, step = speech.quantity(goods, asked.quantity_steps), speech.quantity(goods, 1)
-    fault = f"fault_{attempt.faults.get(name)}" if attempt else ""
+    most = speech.quantity(goods, asked.quantity_steps)
     return Field(
         name,
-        speech.say("quantity_of", product=goods.name, unit=goods.unit, most=most),
+        speech.gettext("%(product)s, at most %(most)s", product=goods.name, most=most),
         exact(asked.quantity_steps, goods.step_milliunits),
         exact(1, goods.step_milliunits),
         attempt.typed[name] if attempt and name in attempt.typed else _before(asked, standing),
-        speech.say(fault, most=most, step=step) if speech.has(fault) else "",
+        _fault(attempt.faults.get(name) if attempt else None, most, speech.quantity(goods, 1), speech),
     )
+
+
+def _fault(code: str | None, most: str, step: str, speech: Speech) -> str:
+    """What is wrong with a quantity; what no household can type wrongly has no sentence."""
+    match code:
+        case "missing":
+            return speech.gettext("The quantity is missing.")
+        case "not_a_quantity":
+            return speech.gettext("Write a number, such as %(most)s.", most=most)
+        case "not_whole_steps":
+            return speech.gettext("Write whole multiples of %(step)s.", step=step)
+        case "more_than_asked":
+            return speech.gettext("At most %(most)s.", most=most)
+    return ""
 
 
 def _before(asked: Asked, standing: Standing) -> str:

@@ -17,13 +17,13 @@ class Impossible(Exception):
 
 
 async def resend(
-    tx: Transaction, notice_id: UUID, now: datetime, cooperative_id: UUID | None = None, partner_id: UUID | None = None
+    tx: Transaction, message_id: UUID, now: datetime, cooperative_id: UUID | None = None, partner_id: UUID | None = None
 ) -> None:
     """Makes the message due now; where they are named, it must be of this cooperative and partner.
 
     Raises Unknown and Impossible, and changes nothing then.
     """
-    found = await messages.lock_message(tx.conn, notice_id)
+    found = await messages.lock_message(tx.conn, message_id)
     if found is None:
         raise Unknown
     of, to, sent = found
@@ -31,4 +31,4 @@ async def resend(
         raise Unknown
     if fault := resend_fault(sent, await endpoints.get_endpoint(tx.conn, of, to)):
         raise Impossible(fault)
-    await messages.send_again(tx.conn, notice_id, now)
+    await messages.send_again(tx.conn, message_id, now)

@@ -6,15 +6,15 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from services.chassis import outbound
-from services.chassis.settings import ServiceSettings
 from services.notify.domain import addresses
+from services.notify.provider_settings import ProviderSettings
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
 SHORTEST_SECRET = 32
 
 
-class NotifySettings(ServiceSettings):
+class NotifySettings(ProviderSettings):
     """NOTIFY_…"""
 
     model_config = SettingsConfigDict(frozen=True, env_prefix="NOTIFY_")
@@ -38,7 +38,6 @@ class NotifySettings(ServiceSettings):
     """False where other processes do the sending, and this one only writes notices down."""
     send_webhooks: bool = True
     """The same for partners' webhooks."""
-    email_give_up_h: Annotated[float, Field(gt=0)] = 12
     webhook_timeout_s: Annotated[float, Field(gt=0)] = 15
     webhook_private_networks: str = ""
     """For development: networks, separated by commas, in which webhooks may go to any port, also without TLS."""

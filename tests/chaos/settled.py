@@ -74,9 +74,12 @@ async def unsettled(arena: Arena) -> list[str]:
     reasons += await _behind(arena, {name: await _heads(arena, name) for name in SERVICES})
     if await arena.books.value("orders", "select count(*) from customer_order where state = 'placed' and announced"):
         reasons.append("orders wait for their promise")
-    waiting = await arena.books.value("notify", "select count(*) from notice where state = 'queued'")
-    if waiting:
-        reasons.append(f"{waiting} notices are queued or being sent")
+    for what, query in (
+        ("notices", "select count(*) from notice where state = 'queued'"),
+        ("messages to partners", "select count(*) from partner_message where next_at is not null"),
+    ):
+        if waiting := await arena.books.value("notify", query):
+            reasons.append(f"{waiting} {what} are queued or being sent")
     return reasons or await _of_processes(arena)
 
 

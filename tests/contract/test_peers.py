@@ -42,7 +42,7 @@ async def test_no_table_of_a_peer_costs_more_than_ours_of_that_name(stack: Stack
         await conn.close()
         ours, theirs = await tables(dsn), await tables(theirs_dsn)
     shared = ours.keys() & theirs.keys()
-    assert {"product", "order_line", "notice"} & shared
+    assert {"product", "order_line", "partner_message"} & shared
     for name in shared:
         assert theirs[name][0] == ours[name][0], name
         assert theirs[name][1] <= ours[name][1], name

@@ -63,11 +63,10 @@ _TABLES = (
         "select o.* from partner_order o join partner_endpoint using (partner_id) where cooperative_id = any($1) "
         "order by order_id",
     ),
-    _Table("notify", "notice", "select * from notice where cooperative_id = any($1) order by notice_id"),
     _Table(
         "notify",
-        "delivery",
-        "select d.* from delivery d join notice using (notice_id) where cooperative_id = any($1) order by notice_id",
+        "partner_message",
+        "select * from partner_message where cooperative_id = any($1) order by message_id",
     ),
 )
 

@@ -170,11 +170,11 @@ _ROWS = {
         "select order_id, partner_id, partner_ref, '[]', "
         """format('{"1/%s":["%s","%s"],"2/%s":["%s","%s"]}', offer_1, sku_1, product_1, offer_2, sku_2, """
         "product_2)::jsonb from past_order",
-        "insert into notice (notice_id, cooperative_id, kind, partner_id, order_id, event_id, sequence, facts, "
-        "happened_at, traceparent, state, told_at) select promised_id, cooperative_id, 'order_promised', partner_id, "
-        f"order_id, promised_id, sequence, {_FACTS}, happened_at, traceparent, 'told', happened_at from past_order",
-        "insert into delivery (notice_id, channel, state, attempts, queued_at, next_at, claimed_at, receipt) "
-        "select promised_id, 'webhook', 'told', 1, happened_at, happened_at, happened_at, '200' from past_order",
+        "insert into partner_message (message_id, cooperative_id, partner_id, order_id, kind, sequence, facts, "
+        "happened_at, traceparent, queued_at, state, attempts, claimed_at, told_at, receipt) "
+        "select promised_id, cooperative_id, partner_id, order_id, 'order_promised', sequence, "
+        f"{_FACTS}, happened_at, traceparent, happened_at, 'told', 1, happened_at, happened_at, 'http_200' "
+        "from past_order",
     ),
 }
 """service → statements; the books of an offer are counted from its lines"""

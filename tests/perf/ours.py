@@ -88,7 +88,7 @@ class Ours:
             ("orders", "select count(*) from customer_order"),
             ("allocation", "select count(distinct order_id) from order_line"),
             ("notify", "select count(*) from partner_order"),
-            ("notify", "select count(*) from delivery"),
+            ("notify", "select count(*) from partner_message"),
         ):
             found = await self._row(service, query)
             if found != placed:

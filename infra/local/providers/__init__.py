@@ -6,6 +6,7 @@ outside who was told what, and how often. Trouble is scripted by putting it into
 """
 
 import asyncio
+import contextlib
 import socket
 from abc import ABC, abstractmethod
 from collections import deque
@@ -17,7 +18,7 @@ from typing import Any, cast
 import httpx
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -124,7 +125,8 @@ class _Troubled:
                 pass
             return
         if not trouble.taken:
-            await Request(scope, receive).body()
+            with contextlib.suppress(ClientDisconnect):
+                await Request(scope, receive).body()
         response = self._provider.refusal(trouble.status, trouble.code)
         response.headers.update(trouble.headers)
         await response(scope, receive, send)

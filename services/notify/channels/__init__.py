@@ -10,6 +10,7 @@ from uuid import UUID
 
 from services.chassis import faultpoints
 from services.notify.domain.delivery import Outcome
+from services.notify.domain.messages import Message
 
 M = TypeVar("M", contravariant=True)
 
@@ -42,9 +43,17 @@ class Channel(Protocol[M]):
     def name(self) -> str:
         """As it stands in events and tables."""
 
+    async def send(self, messages: Sequence[M], batch: Batch) -> None:
+        """Sends the messages and reports on each; raises nothing for what a peer does."""
+
+
+class PeopleChannel(Channel[Message], Protocol):
+    """A way to tell a person."""
+
     @property
     def resend_is_safe(self) -> bool:
         """Whether a receiver recognises a message that comes again, so that one of unknown outcome may be repeated."""
 
-    async def send(self, messages: Sequence[M], batch: Batch) -> None:
-        """Sends the messages and reports on each; raises nothing for what a peer does."""
+    @property
+    def tells_later(self) -> bool:
+        """Whether a receipt under our id follows, which settles an unknown outcome too."""

@@ -50,6 +50,7 @@ class EmailChannel:
     password: str | None = field(default=None, repr=False)
     name: str = EMAIL
     resend_is_safe: bool = False
+    tells_later: bool = False
 
     async def send(self, messages: Sequence[Message], batch: Batch) -> None:
         """One after the other over one connection, which is made anew where it broke."""
@@ -134,12 +135,12 @@ class EmailChannel:
             client.close()
 
     def compose(self, letter: Message) -> EmailMessage:
-        """The message as it goes out; its Message-ID is the message's, however often it is tried."""
+        """The message as it goes out; its Message-ID is that of the notice, however often it is tried."""
         message = EmailMessage(policy=SMTP_POLICY)
         message["From"] = _address(letter.from_name, self.sender)
         message["To"] = _address(letter.to_name, letter.to)
         message["Subject"] = letter.text.subject
-        message["Message-ID"] = f"<{letter.message_id}@{self._domain}>"
+        message["Message-ID"] = f"<{letter.notice_id}@{self._domain}>"
         message["Date"] = format_datetime(self.clock())
         message["Auto-Submitted"] = "auto-generated"
         message["Content-Language"] = letter.language

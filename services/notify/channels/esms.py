@@ -56,6 +56,7 @@ class EsmsChannel:
 
     name = SMS
     resend_is_safe = False
+    tells_later = True
 
     def __init__(
         self,

@@ -42,6 +42,7 @@ class SpeedSmsChannel:
 
     name = SMS
     resend_is_safe = False
+    tells_later = False
 
     def __init__(self, api: HttpApi, sender: str, sms_type: int, clock: Clock) -> None:
         self._api, self._sender, self._sms_type, self._clock = api, sender, sms_type, clock

@@ -30,6 +30,7 @@ class TelegramChannel:
 
     name = TELEGRAM
     resend_is_safe = False
+    tells_later = False
 
     def __init__(self, api: HttpApi, token: str, clock: Clock) -> None:
         self._api, self._clock = api, clock

@@ -54,6 +54,7 @@ class TwilioChannel:
 
     name = SMS
     resend_is_safe = False
+    tells_later = True
 
     def __init__(
         self, api: HttpApi, account_sid: str, sender: str, receipt_url: Callable[[UUID], str], clock: Clock

@@ -1,6 +1,6 @@
 """Webhooks to partners, signed as Standard Webhooks 1.0 says; a 2xx status is the receipt.
 
-`webhook-id` is the notice's id on every attempt, so a receiver recognises a repetition and a resend is safe. Where an
+`webhook-id` is the message's id on every attempt, so a receiver recognises a repetition and a resend is safe. Where an
 address may lead is the business of chassis/outbound.py.
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
@@ -19,7 +19,7 @@ from services.notify.channels import Batch
 from services.notify.clock import Clock
 from services.notify.domain.delivery import Accepted, Failed, Outcome, Refused, Throttled
 from services.notify.domain.endpoints import LONGEST_PAUSE, USUAL_PAUSE, pause
-from services.notify.domain.notices import WEBHOOK
+from services.notify.domain.partner_messages import WEBHOOK
 
 AT_ONCE = 50
 """Requests that one process has under way."""
@@ -31,7 +31,7 @@ KEPT_OPEN_S = 3
 class Push:
     """One message to one partner; the first secret is the present one, the others sign beside it."""
 
-    notice_id: UUID
+    message_id: UUID
     url: str = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
     body: bytes = field(repr=False)
@@ -41,7 +41,6 @@ class WebhookChannel:
     """`client` has the time limit of an attempt."""
 
     name = WEBHOOK
-    resend_is_safe = True
 
     def __init__(self, clock: Clock, client: OutboundClient) -> None:
         self._clock, self._client = clock, client
@@ -52,10 +51,12 @@ class WebhookChannel:
 
         async def one(push: Push) -> None:
             async with room:
-                if batch.begin(push.notice_id):
-                    batch.report(push.notice_id, await self._send_one(push))
+                if batch.begin(push.message_id):
+                    batch.report(push.message_id, await self._send_one(push))
 
-        await asyncio.gather(*map(one, messages))
+        async with asyncio.TaskGroup() as group:
+            for push in messages:
+                group.create_task(one(push))
 
     async def _send_one(self, push: Push) -> Outcome:
         now = self._clock()
@@ -63,7 +64,7 @@ class WebhookChannel:
         headers = {
             "content-type": "application/json",
             "user-agent": "cho-phien",
-            **standard_webhooks.headers(secret, str(push.notice_id), now, push.body, also),
+            **standard_webhooks.headers(secret, str(push.message_id), now, push.body, also),
         }
         try:
             answer = await self._client.post(push.url, push.body, headers)

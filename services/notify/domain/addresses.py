@@ -29,9 +29,14 @@ def email(text: str) -> str:
 
 def name(text: str) -> str:
     """A name to address somebody by, in NFC. Raises ValueError where it is empty, long or more than one line."""
+    return line(text, MOST_NAME)
+
+
+def line(text: str, most: int) -> str:
+    """One line of plain text, in NFC. Raises ValueError where it is empty or longer than `most`."""
     tidy = unicodedata.normalize("NFC", text.strip())
-    if not 1 <= len(tidy) <= MOST_NAME:
-        raise ValueError(f"must have 1 to {MOST_NAME} characters")
+    if not 1 <= len(tidy) <= most:
+        raise ValueError(f"must have 1 to {most} characters")
     if any(unicodedata.category(letter) in ("Cc", "Cs", "Cf", "Zl", "Zp") for letter in tidy):
         raise ValueError("must be one line of plain text")
     return tidy

@@ -1,4 +1,4 @@
-"""What a notice says, as facts and not as text: complete, so that wording it later needs nothing else.
+"""What a notice or a message says, as facts and not as text: complete, so that wording it later needs nothing else.
 
 Names, units and zones are those of the moment in which the books changed.
 """
@@ -133,7 +133,86 @@ class EndpointFacts(Struct, frozen=True):
     disabled_at: datetime
 
 
-Facts = BasketFacts | PromiseFacts | ShortageFacts | CancellationFacts | EndpointFacts
+class ConfirmedFacts(Struct, frozen=True):
+    """What is settled with a household: `by` is `reply`, `silence` or `staff`; without items it brings nothing."""
+
+    cooperative: str
+    timezone: str
+    delivery_day: date
+    by: str
+    items: tuple[BasketItem, ...]
+
+
+class ReminderFacts(Struct, frozen=True):
+    """What a household is about to bring."""
+
+    cooperative: str
+    timezone: str
+    delivery_day: date
+    items: tuple[BasketItem, ...]
+
+
+class ArrivedLine(Struct, frozen=True):
+    """What was weighed in of one product; `reason` is the staff's own words on what was rejected."""
+
+    goods: Goods
+    lot: str
+    accepted_steps: int
+    rejected_steps: int = 0
+    reason: str | None = None
+
+
+class ArrivalFacts(Struct, frozen=True):
+    """What was received from a household at the collection point."""
+
+    cooperative: str
+    timezone: str
+    delivery_day: date
+    lines: tuple[ArrivedLine, ...]
+
+
+class SettledDay(Struct, frozen=True):
+    """What a household is owed for one day; net = gross - fee."""
+
+    delivery_day: date
+    gross_vnd: int
+    fee_vnd: int
+    net_vnd: int
+
+
+class DaySettlementFacts(Struct, frozen=True):
+    """One household and one day."""
+
+    cooperative: str
+    timezone: str
+    settled: SettledDay
+
+
+class MonthSettlementFacts(Struct, frozen=True):
+    """One household and one month, of which `month` is the first day. The sums are those of the days."""
+
+    cooperative: str
+    timezone: str
+    month: date
+    days: tuple[SettledDay, ...]
+
+    @property
+    def gross_vnd(self) -> int:
+        """Of all days."""
+        return sum(day.gross_vnd for day in self.days)
+
+    @property
+    def fee_vnd(self) -> int:
+        """Of all days."""
+        return sum(day.fee_vnd for day in self.days)
+
+    @property
+    def net_vnd(self) -> int:
+        """Of all days."""
+        return sum(day.net_vnd for day in self.days)
+
+
+PartnerFacts = PromiseFacts | ShortageFacts | CancellationFacts
 
 
 class Load(Struct, frozen=True):

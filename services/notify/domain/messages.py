@@ -27,10 +27,12 @@ class Message:
     """One notice to one person by one channel; whom it goes to and what it says is never printed.
 
     `message_id` is that of the delivery, the same on every attempt, so that a provider that knows ids recognises a
-    repetition. `to` is the channel's kind of address: an E.164 number, an e-mail address, a chat, a subscription.
+    repetition. `notice_id` is what a person's own program knows it by, also after a restore. `to` is the channel's kind
+    of address: an E.164 number, an e-mail address, a chat, a subscription.
     """
 
     message_id: UUID
+    notice_id: UUID
     kind: str
     to: str = field(repr=False)
     to_name: str = field(repr=False)

@@ -1,209 +1,136 @@
-"""The bodies of webhooks to partners: the same for every attempt, since they depend on the facts alone.
+"""A message to a partner: what became of one of its orders, told once to its endpoint, and what is needed to send it.
 
-To a partner `promised` is what will come and `short` what won't, so that ordered = promised + short + cancelled. Each
-quantity stands twice: as exact decimal text in the unit, and as whole steps. Where a line gets less than it asked for,
-the reason stands as a code, and as a sentence in `why_vi` and `why_en`. Fields are added, never changed.
+Its id is that of the event that told of it, so that after a restore the receiver knows the message again.
 """
 
-import inspect
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
-import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-from services.notify.domain import notices
-from services.notify.domain.facts import (
-    CancellationFacts,
-    Facts,
-    Goods,
-    PromisedLine,
-    PromiseFacts,
-    RefusedLine,
-    ShortageFacts,
-    ShortedLine,
+from services.notify.domain.delivery import (
+    Accepted,
+    Failed,
+    NotBegun,
+    Outcome,
+    Overtaken,
+    Refused,
+    Throttled,
+    Unknown,
 )
-from services.notify.domain.quantities import exact
-from services.notify.domain.shortfalls import explain
+from services.notify.domain.endpoints import Endpoint
+from services.notify.domain.facts import CancellationFacts, PartnerFacts, PromiseFacts, ShortageFacts
 
-Steps = Annotated[int, Meta(ge=0)]
-Quantity = Annotated[str, Meta(pattern=r"^\d+(\.\d+)?$")]
-Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+WEBHOOK = "webhook"
+"""The channel by which partners are told."""
 
+ORDER_PROMISED, ORDER_CHANGED, ORDER_SHORTED, ORDER_CANCELLED = (
+    "order_promised",
+    "order_changed",
+    "order_shorted",
+    "order_cancelled",
+)
 
-class Line(Struct, frozen=True):
-    """One line of the order as it stands. `reason` says why something is short, `why_vi` and `why_en` in a sentence."""
+WHOLE = (ORDER_PROMISED, ORDER_CHANGED, ORDER_CANCELLED)
+"""These say all there is to say about an order, so that what was said before need not be told any more."""
 
-    line_no: Annotated[int, Meta(ge=1)]
-    sku: str
-    product: str
-    unit: str
-    ordered: Quantity
-    promised: Quantity
-    short: Quantity
-    cancelled: Quantity
-    ordered_steps: Steps
-    promised_steps: Steps
-    short_steps: Steps
-    cancelled_steps: Steps
-    reason: str | None
-    why_vi: str | None
-    why_en: str | None
-
-
-class Loss(Struct, frozen=True):
-    """One line of which less will come than was promised: what was promised before, and what is left of it."""
-
-    line_no: Annotated[int, Meta(ge=1)]
-    sku: str
-    product: str
-    unit: str
-    before: Quantity
-    after: Quantity
-    before_steps: Steps
-    after_steps: Steps
-    reason: str
-    why_vi: str | None
-    why_en: str | None
-
-
-class WholeOrder(Struct, frozen=True):
-    """Everything that is promised of an order; of two messages the one with the greater `sequence` is the newer."""
-
-    order_id: UUID
-    partner_ref: str
-    sequence: Annotated[int, Meta(ge=0)]
-    lines: tuple[Line, ...]
-    refused_lines: tuple[RefusedLine, ...]
-
-
-class ShortedOrder(Struct, frozen=True):
-    """Only the lines that lost; `sequence` as in the messages about the whole order."""
-
-    order_id: UUID
-    partner_ref: str
-    sequence: Annotated[int, Meta(ge=0)]
-    lines: tuple[Loss, ...]
-
-
-class CancelledOrder(Struct, frozen=True):
-    """Nothing of it will come, until a later order.changed says otherwise."""
-
-    order_id: UUID
-    partner_ref: str
-
-
-class OrderPromised(Struct, frozen=True):
-    """The first word on an order: what will come of each line."""
-
-    type: Literal["order.promised"]
-    timestamp: Moment
-    data: WholeOrder
-
-
-class OrderChanged(Struct, frozen=True):
-    """The whole promise as it stands now: the order was changed, goods came free, or the cut-off has decided."""
-
-    type: Literal["order.changed"]
-    timestamp: Moment
-    data: WholeOrder
-
-
-class OrderShorted(Struct, frozen=True):
-    """Part of what was promised will not come."""
-
-    type: Literal["order.shorted"]
-    timestamp: Moment
-    data: ShortedOrder
-
-
-class OrderCancelled(Struct, frozen=True):
-    """Nothing is left of the order."""
-
-    type: Literal["order.cancelled"]
-    timestamp: Moment
-    data: CancelledOrder
-
-
-Message = OrderPromised | OrderChanged | OrderShorted | OrderCancelled
-
-TYPES: Mapping[str, type[Message]] = {
-    "order.promised": OrderPromised,
-    "order.changed": OrderChanged,
-    "order.shorted": OrderShorted,
-    "order.cancelled": OrderCancelled,
+FACTS: Mapping[str, type[PartnerFacts]] = {
+    ORDER_PROMISED: PromiseFacts,
+    ORDER_CHANGED: PromiseFacts,
+    ORDER_SHORTED: ShortageFacts,
+    ORDER_CANCELLED: CancellationFacts,
 }
-"""Every message by its type; `make docs` writes the JSON Schema of each to services/notify/webhooks."""
+"""What each kind of message says. Kinds that do not stand here are for a newer version of this service to send."""
 
 TYPE_OF: Mapping[str, str] = {
-    notices.ORDER_PROMISED: "order.promised",
-    notices.ORDER_CHANGED: "order.changed",
-    notices.ORDER_SHORTED: "order.shorted",
-    notices.ORDER_CANCELLED: "order.cancelled",
+    ORDER_PROMISED: "order.promised",
+    ORDER_CHANGED: "order.changed",
+    ORDER_SHORTED: "order.shorted",
+    ORDER_CANCELLED: "order.cancelled",
 }
-"""From the kind of a notice to the type of its message."""
+"""From the kind of a message to the type in its body."""
+
+ENDPOINT_IS_DISABLED = "endpoint_disabled"
+"""Why a message is undeliverable whose endpoint is given up."""
 
 
-def json_schema(name: str) -> dict[str, Any]:
-    """The JSON Schema of a type of message, with its parts in `$defs`. Raises KeyError for a type that there is not."""
-    kind = TYPES[name]
-    (_,), parts = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
-    for part in parts.values():
-        part["description"] = inspect.cleandoc(part["description"])
-    own: dict[str, Any] = parts.pop(kind.__name__)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": parts, **own}
+class PartnerMessage(Struct, frozen=True):
+    """`happened_at` is when the books changed.
+
+    `sequence` puts an order's messages in their order; a cancellation, which another service's stream tells of, has the
+    place of the last one before it.
+    """
+
+    message_id: UUID
+    cooperative_id: UUID
+    partner_id: UUID
+    order_id: UUID
+    kind: str
+    sequence: int
+    facts: PartnerFacts
+    happened_at: datetime
+    traceparent: str | None = None
 
 
-def message(kind: str, facts: Facts, happened_at: datetime) -> Message:
-    """The body for a partner's notice. Raises ValueError for one that is not for partners."""
-    timestamp = happened_at.isoformat()
-    match facts:
-        case PromiseFacts():
-            lines = tuple(_line(line) for line in facts.lines)
-            order = WholeOrder(facts.order_id, facts.partner_ref, facts.sequence, lines, facts.refused_lines)
-            if kind == notices.ORDER_CHANGED:
-                return OrderChanged("order.changed", timestamp, order)
-            return OrderPromised("order.promised", timestamp, order)
-        case ShortageFacts():
-            losses = tuple(_loss(line) for line in facts.lines)
-            shorted = ShortedOrder(facts.order_id, facts.partner_ref, facts.sequence, losses)
-            return OrderShorted("order.shorted", timestamp, shorted)
-        case CancellationFacts():
-            cancelled = CancelledOrder(facts.order_id, facts.partner_ref)
-            return OrderCancelled("order.cancelled", timestamp, cancelled)
-        case _:
-            raise ValueError(f"a notice of the kind {kind} is not for partners")
+class MessageClaim(Struct, frozen=True):
+    """A message of a batch that this process alone may send now; `claimed_at` is the token of the whole batch.
+
+    `overtaken`: a newer message says all that this one does.
+    """
+
+    message: PartnerMessage
+    endpoint: Endpoint
+    attempts: int
+    queued_at: datetime
+    claimed_at: datetime
+    overtaken: bool = False
+
+    @property
+    def id(self) -> UUID:
+        """Of the message."""
+        return self.message.message_id
 
 
-def _line(line: PromisedLine) -> Line:
-    promised_steps = line.promised_steps - line.shorted_steps
-    short_steps = line.short_steps + line.shorted_steps
-    return Line(
-        line.line_no, line.sku, line.goods.name, line.goods.unit,
-        _units(line.ordered_steps, line.goods), _units(promised_steps, line.goods),
-        _units(short_steps, line.goods), _units(line.cancelled_steps, line.goods),
-        line.ordered_steps, promised_steps, short_steps, line.cancelled_steps, line.reason,
-        *_why(line.reason),
-    )  # fmt: skip
+# -- What follows from an attempt ----------------------------------------------------------------------------
+
+WAITS = (
+    timedelta(seconds=5), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2), timedelta(hours=5),
+    timedelta(hours=10), timedelta(hours=14), timedelta(hours=20), timedelta(hours=24),
+)  # fmt: skip
+"""The schedule of Standard Webhooks. `webhook-id` stays the same, so that a receiver knows a repetition, and an attempt
+whose outcome is unknown is made again."""
 
 
-def _loss(line: ShortedLine) -> Loss:
-    return Loss(
-        line.line_no, line.sku, line.goods.name, line.goods.unit,
-        _units(line.before_steps, line.goods), _units(line.after_steps, line.goods),
-        line.before_steps, line.after_steps, line.reason, *_why(line.reason),
-    )  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of a message. `reason` is why it is undeliverable, `detail` what came of the attempt."""
+
+    state: str
+    attempts: int
+    next_at: datetime
+    reason: str | None = None
+    detail: str | None = None
+    receipt: str | None = None
+    told_at: datetime | None = None
 
 
-def _why(reason: str | None) -> tuple[str | None, str | None]:
-    """In Vietnamese and English; None where nothing is short."""
-    if reason is None:
-        return None, None
-    sentences = explain(reason)
-    return sentences["vi"], sentences["en"]
-
-
-def _units(steps: int, goods: Goods) -> str:
-    return exact(steps, goods.step_milliunits)
+def decide(outcome: Outcome, attempts: int, now: datetime) -> Verdict:
+    """`attempts` counts the one that came to this outcome."""
+    match outcome:
+        case Accepted(at, receipt):
+            return Verdict("told", attempts, now, receipt=receipt, told_at=at)
+        case Refused(reason):
+            return Verdict("undeliverable", attempts, now, reason, reason)
+        case NotBegun():
+            return Verdict("queued", attempts - 1, now)
+        case Overtaken():
+            return Verdict("superseded", attempts - 1, now)
+        case Throttled(reason, pause, asked=True):
+            return Verdict("queued", attempts - 1, now + pause, detail=reason)
+        case Unknown(reason) | Failed(reason) | Throttled(reason):
+            if attempts > len(WAITS):
+                return Verdict("undeliverable", attempts, now, "gave_up", reason)
+            return Verdict("queued", attempts, now + WAITS[attempts - 1], detail=reason)
+    raise AssertionError(outcome)

@@ -2,45 +2,18 @@
 
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import msgspec
 
-from services.notify.domain import notices
-from services.notify.domain.facts import (
-    CancellationFacts,
-    Facts,
-    Goods,
-    PromisedLine,
-    PromiseFacts,
-    RefusedLine,
-    ShortageFacts,
-    ShortedLine,
-)
-from services.notify.domain.partner_messages import TYPES, message
+from services.notify.domain.bodies import TYPES, message
+from services.notify.domain.samples import TO_PARTNERS
 
-_ORDER, _REF = UUID("019ab0c4-9d1e-7c55-b0a4-3f3c5e2b7a10"), "DH-1042"
-_GOODS = Goods("Cải mèo", "kg", 500)
 _AT = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
-
-_FACTS: dict[str, Facts] = {
-    notices.ORDER_PROMISED: PromiseFacts(
-        _ORDER, _REF, 42, (PromisedLine(1, "CAI-MEO", _GOODS, 25, 20, 5, 0, 0, "sold_out"),),
-        (RefusedLine(2, "RAU-X", "unknown_sku"),),
-    ),
-    notices.ORDER_CHANGED: PromiseFacts(
-        _ORDER, _REF, 57, (PromisedLine(1, "CAI-MEO", _GOODS, 25, 20, 0, 5, 0, None),), ()
-    ),
-    notices.ORDER_SHORTED: ShortageFacts(
-        _ORDER, _REF, 63, (ShortedLine(1, "CAI-MEO", _GOODS, 20, 15, "not_delivered"),)
-    ),
-    notices.ORDER_CANCELLED: CancellationFacts(_ORDER, _REF),
-}  # fmt: skip
 
 
 def examples() -> dict[str, Any]:
     """One body for each type of message."""
-    made = [message(kind, facts, _AT) for kind, facts in _FACTS.items()]
+    made = [message(kind, facts, _AT) for kind, facts in TO_PARTNERS.items()]
     return {one.type: msgspec.to_builtins(one) for one in made}
 
 

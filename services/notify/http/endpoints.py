@@ -13,10 +13,9 @@ from services.chassis.ledger import Transaction
 from services.chassis.problems import invalid, not_found
 from services.notify.domain import addresses
 from services.notify.domain.endpoints import Endpoint
-from services.notify.domain.notices import WEBHOOK
 from services.notify.http.callbacks import CALLBACKS
 from services.notify.store import endpoints as store
-from services.notify.store.notices import hurry
+from services.notify.store.partner_messages import hurry
 
 router = APIRouter(prefix="/v1/partners/{partner_id}/webhook", tags=["partner webhooks"])
 list_router = APIRouter(tags=["partner webhooks"])
@@ -116,7 +115,7 @@ async def put_endpoint(
     async def work(tx: Transaction) -> None:
         if not await store.save_endpoint(tx.conn, endpoint, now):
             raise not_found("cooperative")
-        await hurry(tx.conn, WEBHOOK, body.cooperative, partner_id, now)
+        await hurry(tx.conn, body.cooperative, partner_id, now)
 
     await request.app.state.runtime.ledger.transact(work)
     return _shown_once(response, endpoint, now, made)
@@ -157,7 +156,7 @@ async def enable_endpoint(
     async def work(tx: Transaction) -> Endpoint:
         if not await store.enable_endpoint(tx.conn, of, partner_id):
             raise not_found("webhook")
-        await hurry(tx.conn, WEBHOOK, of, partner_id, now)
+        await hurry(tx.conn, of, partner_id, now)
         found = await store.get_endpoint(tx.conn, of, partner_id)
         assert found is not None
         return found
@@ -183,12 +182,10 @@ async def delete_endpoint(
 ) -> None:
     """Forgets the endpoint; messages that wait become undeliverable."""
     of = whose(principal, cooperative)
-    now = datetime.now(UTC)
 
     async def work(tx: Transaction) -> None:
         if not await store.delete_endpoint(tx.conn, of, partner_id):
             raise not_found("webhook")
-        await hurry(tx.conn, WEBHOOK, of, partner_id, now)
 
     await request.app.state.runtime.ledger.transact(work)
 

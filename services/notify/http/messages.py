@@ -58,7 +58,7 @@ async def list_messages(
     pool = request.app.state.runtime.pool
     found = await store.list_messages(pool, of, partner_id, state, cursor, limit + 1)
     page = found[:limit]
-    return MessagePage(messages=list(map(_shown, page)), next=page[-1].notice_id if len(found) > limit else None)
+    return MessagePage(messages=list(map(_shown, page)), next=page[-1].message_id if len(found) > limit else None)
 
 
 @router.post("/{notice_id}/resend", status_code=202)
@@ -82,8 +82,8 @@ async def resend(
 
 def _shown(message: store.Message) -> MessageAnswer:
     return MessageAnswer(
-        notice_id=message.notice_id,
-        type=TYPE_OF[message.kind],
+        notice_id=message.message_id,
+        type=TYPE_OF.get(message.kind, message.kind),
         order_id=message.order_id,
         state=message.state,
         attempts=message.attempts,

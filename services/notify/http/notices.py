@@ -19,14 +19,10 @@ class NoticeAnswer(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     notice_id: UUID
-    kind: str = Field(
-        description="basket; to partners order_promised, order_changed, order_shorted, order_cancelled; "
-        "to staff endpoint_disabled"
-    )
+    kind: str = Field(description="basket, to a household; endpoint_disabled, to staff")
     household_id: UUID | None
     delivery_day: date | None
     version: int | None = Field(description="of the basket")
-    order_id: UUID | None
     state: str
     channel: str | None
     attempts: int
@@ -47,12 +43,15 @@ async def list_notices(
     request: Request,
     principal: Authenticated,
     cooperative_id: UUID,
-    delivery_day: Annotated[date | None, Query(description="of baskets; messages to partners have none")] = None,
+    delivery_day: Annotated[date | None, Query(description="of baskets; notices to staff have none")] = None,
     state: Literal["queued", "told", "undeliverable", "unknown", "superseded"] | None = None,
     cursor: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> NoticePage:
-    """Notices of a cooperative, without contact details."""
+    """Notices of a cooperative to its households and staff, without contact details.
+
+    Messages to partners are listed for each partner: GET /v1/partners/{partner_id}/webhook/messages.
+    """
     principal.may_act_for(cooperative_id)
     pool = request.app.state.runtime.pool
     found = await store.list_notices(pool, cooperative_id, delivery_day, state, cursor, limit + 1)

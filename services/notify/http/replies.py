@@ -28,12 +28,15 @@ from services.notify.domain.replies import (
 )
 from services.notify.reply_page import HEADERS, Attempt
 from services.notify.store import baskets as store
+from services.notify.wording import LANGUAGES
 
 MOST_FORM_BYTES = 16_384
 MOST_FIELDS = 200
 FORM = "application/x-www-form-urlencoded"
 
-Language = Annotated[str | None, Query(alias="lang", description="vi or en; without it, the household's language.")]
+Language = Annotated[
+    str | None, Query(alias="lang", description=f"{', '.join(LANGUAGES)}; without it, the household's language.")
+]
 
 _FORM_SCHEMA = {
     "type": "object",

@@ -1,1 +1,1 @@
-"""All SQL of notify: what was learned from others (`books`), the contact book, and notices with their deliveries."""
+"""All SQL of notify: what was learned from others (`books`), the contact book, notices, and messages to partners."""

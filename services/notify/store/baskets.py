@@ -1,6 +1,6 @@
 """Baskets as they stand now, and what households last answered to them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 from uuid import UUID
 
@@ -28,10 +28,12 @@ select b.household_id, b.cooperative_id, b.version, b.sequence, b.facts, b.confi
     r.version as reply_version, r.answer, r.reason, r.lines, r.seen_sequence, r.replied_at,
     coalesce(n.told_at, (select max(d.claimed_at) from delivery d where d.notice_id = n.notice_id)) as told_at
 from basket b
-left join notice n using (household_id, delivery_day, version)
-left join basket_reply r using (household_id, delivery_day)
-left join contact c using (household_id)
-where household_id = $1 and delivery_day = $2
+left join notice n on (n.recipient_id, n.delivery_day, n.version) = (b.household_id, b.delivery_day, b.version)
+    and n.kind = 'basket'
+left join basket_reply r on (r.household_id, r.delivery_day) = (b.household_id, b.delivery_day)
+left join lateral (
+    select language from contact where recipient_id = b.household_id order by rank, contact_id limit 1) c on true
+where b.household_id = $1 and b.delivery_day = $2
 """
 
 _SAVE_REPLY = """
@@ -66,6 +68,27 @@ async def get_basket(pool: "asyncpg.Pool[asyncpg.Record]", household_id: UUID, d
     """What the household brings on the day, as it stands now."""
     row = await pool.fetchrow(_GET, household_id, delivery_day)
     return _standing(row) if row else None
+
+
+async def list_days(conn: Connection, household_id: UUID, since: date) -> list[date]:
+    """The days from then on of which the household has a basket."""
+    rows = await conn.fetch(
+        "select delivery_day from basket where household_id = $1 and delivery_day >= $2 order by delivery_day",
+        household_id,
+        since,
+    )
+    return [r["delivery_day"] for r in rows]
+
+
+async def list_reply_channels(conn: Connection, keys: Collection[tuple[UUID, date]]) -> dict[tuple[UUID, date], str]:
+    """By which way each of these (household, day) answered last, if it has."""
+    rows = await conn.fetch(
+        "select r.household_id, r.delivery_day, r.channel from basket_reply r "
+        "join unnest($1::uuid[], $2::date[]) as x (household_id, delivery_day) using (household_id, delivery_day)",
+        [household_id for household_id, _ in keys],
+        [day for _, day in keys],
+    )
+    return {(r["household_id"], r["delivery_day"]): r["channel"] for r in rows}
 
 
 async def save_reply(conn: Connection, basket: CurrentBasket, reply: Reply, channel: str, now: datetime) -> None:

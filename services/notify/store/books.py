@@ -1,6 +1,7 @@
 """What notify has learned from the other services' events; each save carries the whole new state of its rows."""
 
 from collections.abc import Collection, Mapping
+from datetime import date
 from uuid import UUID
 
 import msgspec
@@ -37,7 +38,7 @@ class PlacedOrder(Struct, frozen=True):
 
 
 class Order(Struct, frozen=True):
-    """A partner's order; `lines` by line number and offer. `told`: the partner has a notice about it already."""
+    """A partner's order; `lines` by line number and offer. `told`: there is a message about it already."""
 
     partner_id: UUID
     partner_ref: str
@@ -153,7 +154,7 @@ async def list_orders(conn: Connection, ids: Collection[UUID]) -> dict[UUID, Ord
     """Those that are known, with all lines of which the product is known."""
     rows = await conn.fetch(
         "select order_id, partner_id, partner_ref, refused_lines, lines, cancelled, "
-        "exists (select from notice n where n.order_id = o.order_id) as told "
+        "exists (select from partner_message m where m.order_id = o.order_id) as told "
         "from partner_order o where order_id = any($1)",
         list(ids),
     )
@@ -179,3 +180,34 @@ async def list_orders(conn: Connection, ids: Collection[UUID]) -> dict[UUID, Ord
 def _place(name: str) -> tuple[int, UUID]:
     line_no, _, offer_id = name.partition("/")
     return int(line_no), UUID(offer_id)
+
+
+class Offer(Struct, frozen=True):
+    """What is offered, and for which day."""
+
+    goods: Goods
+    delivery_day: date
+
+
+async def save_offers(conn: Connection, offers: Mapping[UUID, tuple[UUID, date]]) -> None:
+    """Inserts or replaces; each with its product and delivery day."""
+    await conn.execute(
+        "insert into offer (offer_id, product_id, delivery_day) "
+        "select * from unnest($1::uuid[], $2::uuid[], $3::date[]) "
+        "on conflict (offer_id) do update set product_id = excluded.product_id, delivery_day = excluded.delivery_day",
+        list(offers),
+        [product_id for product_id, _ in offers.values()],
+        [day for _, day in offers.values()],
+    )
+
+
+async def list_offers(conn: Connection, ids: Collection[UUID]) -> dict[UUID, Offer]:
+    """Those of them that are known."""
+    if not ids:
+        return {}
+    rows = await conn.fetch(
+        "select o.offer_id, o.delivery_day, p.name, p.unit, p.step_milliunits "
+        "from offer o join product p using (product_id) where o.offer_id = any($1)",
+        list(ids),
+    )
+    return {r["offer_id"]: Offer(Goods(r["name"], r["unit"], r["step_milliunits"]), r["delivery_day"]) for r in rows}

@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 else:
     Reader = object
 
-_HEALTH = "failing_since, failures, last_failure, throttled_until, disabled_at, disabled_reason, timeouts"
-_COLUMNS = f"cooperative_id, partner_id, url, secret, old_secret, old_secret_until, {_HEALTH}"
+COLUMNS = (
+    "cooperative_id", "partner_id", "url", "secret", "old_secret", "old_secret_until", "failing_since", "failures",
+    "last_failure", "throttled_until", "disabled_at", "disabled_reason", "timeouts",
+)  # fmt: skip
+"""Those of `endpoint_of`."""
+_COLUMNS = ", ".join(COLUMNS)
 
 _WELL = (
     "failing_since = null, failures = 0, last_failure = null, throttled_until = null, disabled_at = null, "

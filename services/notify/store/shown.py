@@ -1,4 +1,4 @@
-"""What became of notices, to be looked at: by staff, and by whoever watches the numbers."""
+"""What became of notices, for staff to look at; and what waits, for whoever watches the numbers."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -7,11 +7,22 @@ from uuid import UUID
 import asyncpg
 
 from services.chassis.ledger import Connection
+from services.notify.domain.partner_messages import WEBHOOK
+
+_OPEN = """
+select channel, state, count(*), min(queued_at) as oldest from delivery where state = 'queued' group by 1, 2
+union all
+select channel, state, count(*), min(queued_at) from delivery where state = 'sending' group by 1, 2
+union all
+select channel, state, count(*), min(queued_at) from delivery where state = 'sent' group by 1, 2
+union all
+select $1, state, count(*), min(queued_at) from partner_message where next_at is not null group by 2
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Deliveries of one channel that are not settled: how many, and since when the oldest of them waits."""
+    """What one channel has to tell and is not settled: how much, and since when the oldest of it waits."""
 
     channel: str
     state: str
@@ -20,12 +31,8 @@ class Open:
 
 
 async def count_open(conn: Connection) -> list[Open]:
-    """By channel and state, `queued` or `sending`."""
-    rows = await conn.fetch(
-        "select channel, 'queued' as state, count(*), min(queued_at) as oldest from delivery "
-        "where state = 'queued' group by channel union all "
-        "select channel, 'sending', count(*), min(queued_at) from delivery where state = 'sending' group by channel"
-    )
+    """By channel and state: `queued`, `sending`, or `sent`, which waits for a receipt."""
+    rows = await conn.fetch(_OPEN, WEBHOOK)
     return [Open(r["channel"], r["state"], r["count"], r["oldest"]) for r in rows]
 
 
@@ -38,7 +45,6 @@ class Listed:
     household_id: UUID | None
     delivery_day: date | None
     version: int | None
-    order_id: UUID | None
     state: str
     channel: str | None
     attempts: int
@@ -55,18 +61,18 @@ async def list_notices(
     before: UUID | None,
     limit: int,
 ) -> list[Listed]:
-    """A cooperative's notices, newest first, those made before `before`."""
+    """A cooperative's notices to its households and staff, newest first, those made before `before`."""
     wanted: list[tuple[str, object]] = [("n.cooperative_id = ", cooperative_id)]
     wanted += [("n.delivery_day = ", delivery_day)] if delivery_day else []
     wanted += [("n.state = ", state)] if state else []
     wanted += [("n.notice_id < ", before)] if before else []
     conditions = " and ".join(f"{condition}${place}" for place, (condition, _) in enumerate(wanted, 2))
     rows = await pool.fetch(
-        "select n.notice_id, n.kind, n.household_id, n.delivery_day, n.version, n.order_id, n.state, d.channel, "  # noqa: S608 - only fixed text and placeholders
-        "coalesce(d.attempts, 0) as attempts, n.happened_at, n.told_at, "
+        "select n.notice_id, n.kind, n.household_id, n.delivery_day, n.version, n.state, "  # noqa: S608 - only fixed text and placeholders
+        "coalesce(n.told_by, d.channel) as channel, coalesce(d.attempts, 0) as attempts, n.happened_at, n.told_at, "
         "coalesce(n.reason, case when n.state = 'queued' then d.reason end) as reason "
         "from notice n left join lateral (select channel, attempts, reason from delivery "
-        "  where notice_id = n.notice_id order by queued_at desc limit 1) d on true "
+        "  where notice_id = n.notice_id order by queued_at desc, delivery_id desc limit 1) d on true "
         f"where {conditions} order by n.notice_id desc limit $1",
         limit,
         *(value for _, value in wanted),

@@ -56,12 +56,12 @@ async def orders_restored(arena: Arena) -> None:
 
 @scenario("notify restored", heal_s=120)
 async def notify_restored(arena: Arena) -> None:
-    """Notices since the backup are made again under the same numbers, so that a receiver knows them."""
+    """Messages and notices since the backup are made again under the same numbers, so that a receiver knows them."""
     directory = await _backed_up(arena)
     await arena.load.until(0.8)
-    told = await arena.books.value("notify", "select count(*) from notice")
+    told = await arena.books.value("notify", "select count(*) from partner_message")
     await _put_back(arena, directory, ["notify"])
-    assert await arena.books.value("notify", "select count(*) from notice") < told, "notify forgot nothing"
+    assert await arena.books.value("notify", "select count(*) from partner_message") < told, "notify forgot nothing"
     await _until_ready(arena, ["notify"])
 
 

@@ -9,8 +9,7 @@ from msgspec.structs import replace
 from services.chassis.ids import uuid7
 from services.chassis.inbox import Received
 from services.chassis.ledger import Transaction
-from services.notify.domain.notices import Claim
-from services.notify.store.notices import claim_due
+from services.notify.store.deliveries import Claim, claim_due
 from tests.integration.notify.peers import Mailbox
 from tests.integration.notify.world import TRACE, World
 
@@ -108,7 +107,7 @@ async def test_an_old_basket_is_not_sent_after_the_books_have_changed(world: Wor
     (letter,) = mail.letters
     assert "- Cải mèo: 5 kg\n" in content(letter)
     assert "thay cho" not in content(letter)
-    await world.run("supersede_baskets")
+    await world.run("climb")
     await world.run("send_email")
     assert len(mail.letters) == 1
     assert await world.states() == [("superseded", 0, None), ("told", 1, None)]
@@ -122,7 +121,7 @@ async def test_a_refused_basket_is_not_tried_again_after_the_books_have_changed(
     await world.apply(world.changed(2, 10))
     mail.on_rcpt = lambda _: "250 OK"
     await world.run("send_email", after=HALF_A_MINUTE)
-    await world.run("supersede_baskets")
+    await world.run("climb")
     assert [letter["Subject"] for letter in mail.letters] == ["Hàng cần mang thứ Ba, 24/11/2099"]
     assert await world.states() == [("superseded", 1, None), ("told", 1, None)]
 
@@ -219,9 +218,9 @@ async def test_a_contact_and_a_basket_at_the_same_moment_do_not_miss_each_other(
 
 
 async def test_a_contact_that_was_deleted_is_told_nothing_more(world: World, mail: Mailbox) -> None:
-    await world.reach()
+    contact = await world.reach()
     await world.apply(world.basket())
-    path = f"/v1/households/{world.household}/contact"
+    path = f"{contact['url']}?reason=own_request"
     assert (await world.service.client.delete(path, headers=await world.staff())).status_code == 204
     await world.run("send_email")
     assert mail.letters == []

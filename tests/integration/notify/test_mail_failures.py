@@ -10,7 +10,7 @@ from infra.local.ports import choose_ports
 from infra.local.stack import Stack
 from services.chassis.ledger import Transaction
 from services.notify.app import service
-from services.notify.store.notices import claim_due
+from services.notify.store.deliveries import claim_due
 from tests.integration.notify.peers import Mailbox
 from tests.integration.notify.world import REACHED, World
 from tests.support.servers import fresh_database

@@ -11,12 +11,12 @@ from standardwebhooks import Webhook
 
 from services.chassis.ledger import Transaction
 from services.chassis.standard_webhooks import new_secret
-from services.notify.domain.notices import Claim
-from services.notify.store.notices import claim_due
+from services.notify.domain.partner_messages import MessageClaim
+from services.notify.store.partner_messages import take_batch
 from tests.integration.notify.peers import Pushed, Receiver, receiver
 from tests.integration.notify.world import World
 
-AFTER_5_S, AFTER_6_MIN = timedelta(seconds=6), timedelta(minutes=6)
+AFTER_5_S, AFTER_6_MIN, LEASE = timedelta(seconds=6), timedelta(minutes=6), timedelta(seconds=6)
 
 
 def verified(secret: str, pushed: Pushed) -> Any:
@@ -29,9 +29,9 @@ async def test_a_partner_receives_the_promise_signed(world: World, shop: Receive
     (promised,) = await world.apply(world.promised(20))
     await world.run("send_webhooks")
     (pushed,) = shop.pushed
-    (notice,) = await world.notices()
+    (message,) = await world.messages()
     assert pushed.path == "/hooks"
-    assert pushed.headers["webhook-id"] == notice["notice_id"]
+    assert pushed.headers["webhook-id"] == message["notice_id"]
     assert pushed.headers["content-type"] == "application/json"
     assert verified(secret, pushed) == {
         "type": "order.promised",
@@ -62,7 +62,7 @@ async def test_a_partner_receives_the_promise_signed(world: World, shop: Receive
             "refused_lines": [{"line_no": 2, "sku": "LA", "reason": "unknown_sku"}],
         },
     }
-    assert notice["state"] == "told"
+    assert message["state"] == "told"
     (event,) = await world.events()
     said = json.loads(event["data"])
     assert (said["kind"], said["channel"], said["order_id"]) == ("order_promised", "webhook", str(world.order))
@@ -103,7 +103,7 @@ async def test_what_is_overtaken_before_it_got_through_is_not_sent(world: World,
     (pushed,) = shop.pushed
     said = verified(secret, pushed)
     assert (said["type"], said["data"]["lines"][0]["promised_steps"]) == ("order.changed", 15)
-    assert await world.states() == [("superseded", 0, None), ("superseded", 0, None), ("told", 1, None)]
+    assert await world.partner_states() == [("superseded", 0, None), ("superseded", 0, None), ("told", 1, None)]
     assert [json.loads(e["data"])["kind"] for e in await world.events()] == ["order_changed"]
 
 
@@ -117,7 +117,7 @@ async def test_what_failed_is_overtaken_too(world: World, shop: Receiver) -> Non
     await world.run("send_webhooks")
     await world.run("send_webhooks", after=AFTER_5_S)
     assert len(shop.pushed) == 2
-    assert await world.states() == [("superseded", 1, None), ("told", 1, None)]
+    assert await world.partner_states() == [("superseded", 1, None), ("told", 1, None)]
 
 
 async def test_a_partner_is_told_of_a_cancellation_once(world: World, shop: Receiver) -> None:
@@ -142,7 +142,7 @@ async def test_a_cancellation_overtakes_what_waits_and_a_promise_from_before_it_
     for _ in range(3):
         await world.run("send_webhooks")
     assert [verified(secret, pushed)["type"] for pushed in shop.pushed] == ["order.cancelled"]
-    assert await world.states() == [("superseded", 0, None), ("told", 1, None)]
+    assert await world.partner_states() == [("superseded", 0, None), ("told", 1, None)]
 
 
 async def test_a_cancellation_waits_while_the_promise_before_it_is_being_sent(world: World, shop: Receiver) -> None:
@@ -150,18 +150,21 @@ async def test_a_cancellation_waits_while_the_promise_before_it_is_being_sent(wo
     (promised,) = await world.apply(world.promised())
     now = datetime.now(UTC)
 
-    async def claim(tx: Transaction) -> list[Claim]:
-        return await claim_due(tx.conn, "webhook", now, 50)
+    async def claim(tx: Transaction) -> list[MessageClaim]:
+        return await take_batch(tx.conn, now, LEASE, 50)
 
     ledger = world.service.runtime.ledger
-    assert [c.notice.notice_id for c in await ledger.transact(claim)] == [promised.id]
+    assert [c.id for c in await ledger.transact(claim)] == [promised.id]
     (cancelled,) = await world.apply(world.cancelled(), at=now)
-    now += AFTER_5_S
+    now += LEASE / 2
     assert await ledger.transact(claim) == []
-    await world.run("settle_interrupted_webhooks", after=timedelta(seconds=130))
-    now += AFTER_6_MIN
-    taken = {c.notice.notice_id: c.overtaken for c in await ledger.transact(claim)}
-    assert taken == {promised.id: True, cancelled.id: False}
+    now += LEASE
+    taken = {c.id: c.overtaken for c in await ledger.transact(claim)}
+    assert taken == {promised.id: True}
+    now += LEASE
+    await world.run("send_webhooks", after=3 * LEASE)
+    await world.run("send_webhooks", after=3 * LEASE)
+    assert [p.headers["webhook-id"] for p in shop.pushed] == [str(cancelled.id)]
 
 
 async def test_an_order_that_its_partner_takes_up_again_is_told_again(world: World, shop: Receiver) -> None:
@@ -171,14 +174,14 @@ async def test_an_order_that_its_partner_takes_up_again_is_told_again(world: Wor
         await world.run("send_webhooks")
     (pushed,) = shop.pushed
     assert verified(secret, pushed)["type"] == "order.changed"
-    assert [state for state, _, _ in await world.states()] == ["superseded", "superseded", "told"]
+    assert [state for state, _, _ in await world.partner_states()] == ["superseded", "superseded", "told"]
 
 
 async def test_a_partner_without_an_endpoint_is_left_in_peace(world: World, shop: Receiver) -> None:
     await world.apply(world.promised())
     await world.listen(shop.url)
     await world.run("send_webhooks")
-    assert (shop.pushed, await world.notices(), await world.events()) == ([], [], [])
+    assert (shop.pushed, await world.messages(), await world.events()) == ([], [], [])
     await world.apply(world.promised(20))
     await world.run("send_webhooks")
     assert len(shop.pushed) == 1
@@ -211,7 +214,7 @@ async def test_a_failed_webhook_is_sent_again_with_the_same_id_and_body(world: W
     await world.apply(world.promised())
     shop.say("503 Busy")
     await world.run("send_webhooks")
-    assert await world.states() == [("queued", 1, "http_503")]
+    assert await world.partner_states() == [("queued", 1, "http_503")]
     await world.run("send_webhooks")
     await world.run("send_webhooks", after=AFTER_5_S)
     shop.say("200 OK")
@@ -221,7 +224,7 @@ async def test_a_failed_webhook_is_sent_again_with_the_same_id_and_body(world: W
     assert len(shop.pushed) == 3
     assert len({p.headers["webhook-id"] for p in shop.pushed}) == 1
     assert len({json.dumps(verified(secret, p)) for p in shop.pushed}) == 1
-    assert await world.states() == [("told", 3, None)]
+    assert await world.partner_states() == [("told", 3, None)]
 
 
 async def test_after_the_last_try_the_partner_counts_as_not_told(world: World, shop: Receiver) -> None:
@@ -229,10 +232,10 @@ async def test_after_the_last_try_the_partner_counts_as_not_told(world: World, s
     await world.apply(world.promised())
     shop.say("500 Broken")
     for _ in range(12):
-        await world.service.runtime.pool.execute("update delivery set next_at = now()")
+        await world.service.runtime.pool.execute("update partner_message set next_at = now() where next_at is not null")
         await world.run("send_webhooks")
     assert len(shop.pushed) == 10
-    assert await world.states() == [("undeliverable", 10, "gave_up")]
+    assert await world.partner_states() == [("undeliverable", 10, "gave_up")]
     assert [json.loads(e["data"])["reason"] for e in await world.events()] == ["gave_up"]
 
 
@@ -241,7 +244,7 @@ async def test_an_address_that_leads_inward_fails_and_is_tried_again_like_any_ot
     await world.service.runtime.pool.execute("update partner_endpoint set url = 'http://10.0.0.1:8080/hooks'")
     await world.apply(world.promised())
     await world.run("send_webhooks")
-    assert await world.states() == [("queued", 1, "address_not_public")]
+    assert await world.partner_states() == [("queued", 1, "address_not_public")]
 
 
 async def test_redirects_are_not_followed(world: World, shop: Receiver) -> None:
@@ -250,7 +253,7 @@ async def test_redirects_are_not_followed(world: World, shop: Receiver) -> None:
     shop.say(f"307 Elsewhere\r\nlocation: {shop.url}")
     await world.run("send_webhooks")
     assert len(shop.pushed) == 1
-    assert await world.states() == [("queued", 1, "http_307")]
+    assert await world.partner_states() == [("queued", 1, "http_307")]
 
 
 async def test_an_endpoint_that_is_gone_is_left_alone(world: World, shop: Receiver) -> None:
@@ -282,7 +285,7 @@ async def test_a_silent_receiver_is_not_waited_for_long(world: World, shop: Rece
     shop.answer = wait
     await world.run("send_webhooks")
     released.set()
-    assert await world.states() == [("queued", 1, "timed_out")]
+    assert await world.partner_states() == [("queued", 1, "timed_out")]
 
 
 async def test_a_partner_that_hangs_holds_up_no_other_partner(world: World, shop: Receiver) -> None:
@@ -320,14 +323,14 @@ async def test_what_a_killed_process_had_in_hand_is_sent_again(world: World, sho
     now = datetime.now(UTC)
 
     async def claim(tx: Transaction) -> None:
-        assert len(await claim_due(tx.conn, "webhook", now, 50)) == 1
+        assert len(await take_batch(tx.conn, now, LEASE, 50)) == 1
 
     await world.service.runtime.ledger.transact(claim)  # and there the process ends
-    await world.run("settle_interrupted_webhooks", after=timedelta(seconds=121))
-    assert await world.events() == []
-    await world.run("send_webhooks", after=AFTER_5_S)
+    await world.run("send_webhooks", after=LEASE / 2)
+    assert shop.pushed == []
+    await world.run("send_webhooks", after=LEASE)
     assert len(shop.pushed) == 1
-    assert await world.states() == [("told", 2, None)]
+    assert await world.partner_states() == [("told", 2, None)]
 
 
 async def test_messages_to_an_endpoint_that_was_deleted_are_undeliverable(world: World, shop: Receiver) -> None:
@@ -336,8 +339,11 @@ async def test_messages_to_an_endpoint_that_was_deleted_are_undeliverable(world:
     path = f"/v1/partners/{world.partner}/webhook"
     assert (await world.service.client.delete(path, headers=await world.staff())).status_code == 204
     await world.run("send_webhooks")
+    assert await world.partner_states() == [("queued", 0, None)]
+    await world.run("let_go_of_webhooks")
     assert shop.pushed == []
-    assert await world.states() == [("undeliverable", 1, "no_endpoint")]
+    assert await world.partner_states() == [("undeliverable", 0, "no_endpoint")]
+    assert [json.loads(e["data"])["reason"] for e in await world.events()] == ["no_endpoint"]
 
 
 async def test_many_orders_are_told_in_batches(world: World, shop: Receiver) -> None:

@@ -294,9 +294,7 @@ async def test_a_confirmation_is_shown_and_nobody_is_written_to(
 async def test_the_page_speaks_the_language_of_the_contact_book(world: World) -> None:
     await world.reach()
     await world.apply(asked(world))
-    contact = {"email": "lan@example.vn", "display_name": "Lan", "language": "en"}
-    where = f"/v1/households/{world.household}/contact"
-    assert (await world.service.client.put(where, json=contact, headers=await world.staff())).status_code == 200
+    await world.reach(email="lan@example.vn", language="en")
     assert '<html lang="en">' in (await get(world, path(world))).text
     assert '<html lang="vi">' in (await get(world, path(world) + "?lang=vi")).text
 

@@ -2,57 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_network
 from typing import Any
-from uuid import uuid4
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from services.chassis.ids import uuid7
-from services.chassis.outbound import OutboundClient, Resolve, resolve
-from services.notify import sending
-from services.notify.channels.webhook import Push, WebhookChannel
-from services.notify.domain.delivery import WEBHOOK_PLAN
-from services.notify.metrics import NoticeMetrics
-from services.notify.sending import Sender
 from tests.integration.notify.peers import Mailbox, Pushed, Receiver
+from tests.integration.notify.senders import Clock, sender
 from tests.integration.notify.world import TRACE, World
-
-CONTACT = {"email": "van-phong@example.vn", "display_name": "chị Hà", "language": "vi"}
-
-
-class Clock:
-    """Goes on when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = datetime.now(UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@asynccontextmanager
-async def sender(world: World, clock: Clock, resolve: Resolve = resolve) -> AsyncIterator[Sender[Push]]:
-    """What sends webhooks, by a clock and with names of its own."""
-    client = OutboundClient((ip_network("127.0.0.1/32"),), 60, 50, 0, resolve)
-    channel = WebhookChannel(clock, client)
-    try:
-        yield Sender(
-            world.service.runtime.ledger, channel, WEBHOOK_PLAN, sending.push, clock,
-            NoticeMetrics(CollectorRegistry()), 120, 60,
-        )  # fmt: skip
-    finally:
-        await client.close()
 
 
 async def due(world: World) -> datetime | None:
-    at = await world.service.runtime.pool.fetchval(
-        "select min(next_at) from delivery where state = 'queued' and channel = 'webhook'"
-    )
+    at = await world.service.runtime.pool.fetchval("select min(next_at) from partner_message where state = 'queued'")
     assert at is None or isinstance(at, datetime)
     return at
 
@@ -61,15 +24,10 @@ async def staff_notices(world: World) -> list[dict[str, Any]]:
     return [notice for notice in await world.notices() if notice["kind"] == "endpoint_disabled"]
 
 
-async def put(world: World, path: str, body: dict[str, Any]) -> int:
-    answer = await world.service.client.put(path, json=body, headers=await world.staff())
-    return answer.status_code
-
-
 async def test_an_endpoint_that_fails_for_five_days_is_given_up_and_staff_are_told_once(
     world: World, shop: Receiver, mail: Mailbox
 ) -> None:
-    assert await put(world, f"/v1/cooperatives/{world.cooperative}/contact", CONTACT) == 200
+    await world.reach_staff()
     await world.listen(shop.url)
     shop.say("500 Broken")
     clock = Clock()
@@ -91,6 +49,7 @@ async def test_an_endpoint_that_fails_for_five_days_is_given_up_and_staff_are_to
         clock.now = began + timedelta(days=5, seconds=1)
         for _ in range(4):
             await pushes.send_due(clock.now)
+    await world.run("let_go_of_webhooks")
     shown = await world.webhook()
     assert (shown["disabled"], shown["disabled_reason"], shown["last_failure"]) == (True, "lasting_failure", "http_500")
     first, *later = await world.messages()
@@ -348,6 +307,7 @@ async def test_what_a_pause_put_off_is_due_when_staff_see_to_the_endpoint(
     else:
         assert (await client.delete(path, headers=staff)).status_code == 204
     await world.run("send_webhooks")
+    await world.run("let_go_of_webhooks")
     expected = ("undeliverable", "no_endpoint") if act == "delete" else ("told", None)
     assert [(m["state"], m["reason"]) for m in await world.messages()] == [expected]
 
@@ -374,23 +334,3 @@ async def test_a_name_that_leads_inward_the_next_time_is_not_followed(world: Wor
         ("queued", "address_not_public"),
         ("queued", "address_not_public"),
     ]
-
-
-# -- The staff's own contact -----------------------------------------------------------------------------------
-
-
-async def test_staff_write_down_read_and_forget_their_own_contact(world: World) -> None:
-    client, staff, path = world.service.client, await world.staff(), f"/v1/cooperatives/{world.cooperative}/contact"
-    assert (await client.get(path, headers=staff)).status_code == 404
-    for _ in range(2):
-        answer = await client.put(path, json=CONTACT, headers=staff)
-        assert (answer.status_code, answer.json()) == (200, CONTACT | {"cooperative_id": str(world.cooperative)})
-    assert (await client.get(path, headers=staff)).json() == answer.json()
-    stranger = await world.service.key("staff", uuid7())
-    for method in ("PUT", "GET", "DELETE"):
-        assert (await client.request(method, path, json=CONTACT, headers=stranger)).status_code == 404
-    assert (await client.put(path, json=CONTACT | {"email": "a@b@c"}, headers=staff)).status_code == 422
-    assert (await client.delete(path, headers=staff)).status_code == 204
-    assert (await client.delete(path, headers=staff)).status_code == 404
-    unknown = path.replace(str(world.cooperative), str(uuid4()))
-    assert (await client.put(unknown, json=CONTACT, headers=await world.service.key("operator"))).status_code == 404

@@ -113,7 +113,7 @@ async def test_a_message_that_was_given_up_has_its_whole_schedule_again(world: W
     await world.apply(world.promised())
     shop.say("500 Broken")
     for _ in range(10):
-        await world.service.runtime.pool.execute("update delivery set next_at = now()")
+        await world.service.runtime.pool.execute("update partner_message set next_at = now() where next_at is not null")
         await world.run("send_webhooks")
     (message,) = await world.messages()
     assert message["reason"] == "gave_up"

@@ -45,6 +45,13 @@ TRACE = "00-" + "ab" * 16 + "-" + "cd" * 8 + "-01"
 _sequences = count(1)
 
 
+def by_mail(email: str, purpose: str, name: str, language: str = "vi") -> dict[str, Any]:
+    """Somebody who agrees to be told by mail, as staff write it down."""
+    consent = {"purposes": [purpose], "source": "signed form"}
+    addresses = [{"channel": "email", "address": email, "consent": consent}]
+    return {"display_name": name, "language": language, "addresses": addresses}
+
+
 @dataclass
 class World:
     """One running notify with a cooperative of two households, two products and a partner's order."""
@@ -135,12 +142,28 @@ class World:
         items = (self.item(self.cabbage, cabbage_steps),) if cabbage_steps else ()
         return BasketChanged(household_id=self.household, delivery_day=DAY, version=version, items=items)
 
-    async def reach(self, household: UUID | None = None, email: str = "ba.do@example.vn") -> None:
-        """Staff write a contact down."""
-        body = {"email": email, "display_name": "bà Mùa Thị Dợ", "language": "vi"}
-        path = f"/v1/households/{household or self.household}/contact"
-        answer = await self.service.client.put(path, json=body, headers=await self.staff())
-        assert answer.status_code == 200, answer.text
+    async def reach(
+        self, household: UUID | None = None, email: str = "ba.do@example.vn", language: str = "vi"
+    ) -> dict[str, Any]:
+        """Staff write down how the household is reached, in the place of what they wrote down before."""
+        path = f"/v1/households/{household or self.household}/contacts"
+        return await self._write_down(path, by_mail(email, "work", "bà Mùa Thị Dợ", language))
+
+    async def reach_staff(self, email: str = "van-phong@example.vn") -> dict[str, Any]:
+        """The same for whom staff want to be told of what they must see to."""
+        return await self._write_down(
+            f"/v1/cooperatives/{self.cooperative}/contacts", by_mail(email, "alerts", "chị Hà")
+        )
+
+    async def _write_down(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        client, staff = self.service.client, await self.staff()
+        known = (await client.get(path, headers=staff)).json()["contacts"]
+        if known:
+            answer = await client.put(known[0]["url"], json=body, headers=staff)
+        else:
+            answer = await client.post(path, json=body, headers=staff)
+        assert answer.status_code in (200, 201), answer.text
+        return dict(answer.json())
 
     async def listen(self, url: str, secret: str | None = None) -> str:
         """Staff set the partner's endpoint; returns the secret."""
@@ -171,6 +194,13 @@ class World:
     async def states(self) -> list[tuple[str, int, str | None]]:
         """(state, attempts, reason) of every notice, oldest first."""
         return [(n["state"], n["attempts"], n["reason"]) for n in await self.notices()]
+
+    async def partner_states(self) -> list[tuple[str, int, str | None]]:
+        """(state, attempts, reason) of every message to the partner; of one that waits, what the last attempt said."""
+        return [
+            (m["state"], m["attempts"], m["last_status"] if m["state"] == "queued" else m["reason"])
+            for m in await self.messages()
+        ]
 
     async def events(self) -> list[asyncpg.Record]:
         """What notify published, in order."""

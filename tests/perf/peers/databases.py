@@ -76,7 +76,7 @@ def _seed(service: str, market: Market) -> list[tuple[str, list[str], list[tuple
 _COUNTS = {
     "orders": "select count(*), count(*) filter (where state <> 'placed') from customer_order",
     "allocation": "select count(*), 0 from inbox",
-    "notify": "select count(*), 0 from notice",
+    "notify": "select count(*), 0 from partner_message",
 }
 
 
@@ -116,13 +116,14 @@ _FAULTS = {
         "events that were not sent": "select count(*) from outbox",
     },
     "notify": {
-        "orders told twice": "select count(*) from (select from notice group by order_id having count(*) > 1) n",
-        "notices that nobody will deliver": "select count(*) from notice n "
-        "where not exists (select from delivery d where d.notice_id = n.notice_id)",
-        "orders without a notice": "select count(*) from partner_order o "
-        "where not exists (select from notice n where n.order_id = o.order_id)",
-        "notices without an order": "select count(*) from notice n "
-        "where not exists (select from partner_order o where o.order_id = n.order_id)",
+        "orders told twice": "select count(*) from "
+        "(select from partner_message group by order_id having count(*) > 1) m",
+        "messages that nobody will send": "select count(*) from partner_message "
+        "where state <> 'queued' or next_at is null",
+        "orders without a message": "select count(*) from partner_order o "
+        "where not exists (select from partner_message m where m.order_id = o.order_id)",
+        "messages without an order": "select count(*) from partner_message m "
+        "where not exists (select from partner_order o where o.order_id = m.order_id)",
     },
 }
 _ORDERED = (
@@ -144,7 +145,7 @@ async def check(addresses: Addresses) -> list[str]:
                 if found := await conn.fetchval(query):
                     wrong.append(f"{service}: {found} {words}")
             if service == "notify":
-                orders[service] = {row[0] for row in await conn.fetch("select order_id from notice")}
+                orders[service] = {row[0] for row in await conn.fetch("select order_id from partner_message")}
             else:
                 lines[service] = await conn.fetch(_ORDERED if service == "orders" else _PROMISED)
             if service == "orders":

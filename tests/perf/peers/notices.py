@@ -7,8 +7,6 @@ from typing import Any
 from tests.perf.peers.models import OrderPlaced, OrderPromised
 from tests.perf.peers.rows import Row
 
-CHANNEL = "webhook"
-
 
 def facts(event: OrderPromised, products: Iterable[Row]) -> str:
     """The whole promise with the names of the goods, as JSON. KeyError for a product that is not known yet."""

@@ -1,187 +1,63 @@
-"""What a partner reads."""
+"""What follows from an attempt to send a message to a partner. For notices, see test_ladder.py."""
 
-import json
-import unicodedata
-from datetime import UTC, date, datetime
-from pathlib import Path
-from typing import Any
-from uuid import UUID
+from datetime import UTC, datetime, timedelta
 
-import msgspec
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.allocation.domain.books import Reason
-from services.notify.domain import notices
-from services.notify.domain.facts import (
-    BasketFacts,
-    CancellationFacts,
-    Facts,
-    Goods,
-    PromisedLine,
-    PromiseFacts,
-    RefusedLine,
-    ShortageFacts,
-    ShortedLine,
-)
-from services.notify.domain.partner_messages import TYPE_OF, TYPES, json_schema, message
-from services.notify.domain.shortfalls import LANGUAGES, explain
-from services.notify.http.callbacks import CALLBACKS, examples
+from services.notify.domain.delivery import Accepted, Failed, NotBegun, Overtaken, Refused, Throttled, Unknown
+from services.notify.domain.partner_messages import decide
 
-AT = datetime(2026, 11, 23, 3, 0, 0, tzinfo=UTC)
-ORDER = UUID(int=7)
-CABBAGE = Goods("Cải mèo", "kg", 500)
+NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
+HOUR = 3600
 
 
-def said(kind: str, facts: Facts) -> Any:
-    """The body as it is read after it was sent."""
-    return json.loads(msgspec.json.encode(message(kind, facts, AT)))
+def test_a_failed_webhook_follows_the_schedule_of_standard_webhooks() -> None:
+    found: list[float] = []
+    for attempts in range(1, 10):
+        verdict = decide(Failed("http_500"), attempts, NOW)
+        assert (verdict.state, verdict.reason) == ("queued", None)
+        found.append((verdict.next_at - NOW).total_seconds())
+    assert found == [5, 300, 1800, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR]
+    last = decide(Failed("http_500"), 10, NOW)
+    assert (last.state, last.reason, last.detail) == ("undeliverable", "gave_up", "http_500")
 
 
-def promise(line: PromisedLine) -> PromiseFacts:
-    return PromiseFacts(ORDER, "DH-1", 42, (line,), (RefusedLine(2, "RAU-X", "unknown_sku"),))
+def test_told_is_the_moment_of_the_receipt() -> None:
+    verdict = decide(Accepted(NOW, "http_204"), 1, NOW + timedelta(seconds=3))
+    assert (verdict.state, verdict.told_at, verdict.receipt) == ("told", NOW, "http_204")
 
 
-def test_a_promise_says_per_line_what_will_come_and_what_will_not() -> None:
-    body = said(notices.ORDER_PROMISED, promise(PromisedLine(1, "CAI", CABBAGE, 25, 20, 3, 2, 4, "sold_out")))
-    assert body == {
-        "type": "order.promised",
-        "timestamp": "2026-11-23T03:00:00+00:00",
-        "data": {
-            "order_id": "00000000-0000-0000-0000-000000000007",
-            "partner_ref": "DH-1",
-            "sequence": 42,
-            "lines": [
-                {
-                    "line_no": 1,
-                    "sku": "CAI",
-                    "product": "Cải mèo",
-                    "unit": "kg",
-                    "ordered": "12.5",
-                    "promised": "8",
-                    "short": "3.5",
-                    "cancelled": "1",
-                    "ordered_steps": 25,
-                    "promised_steps": 16,
-                    "short_steps": 7,
-                    "cancelled_steps": 2,
-                    "reason": "sold_out",
-                    "why_vi": "Đã hết hàng: số khách đặt nhiều hơn số chào bán.",
-                    "why_en": "Sold out: more was ordered than was on offer.",
-                }
-            ],
-            "refused_lines": [{"line_no": 2, "sku": "RAU-X", "reason": "unknown_sku"}],
-        },
-    }
+def test_a_refusal_is_final() -> None:
+    verdict = decide(Refused("endpoint_gone", gone=True), 1, NOW)
+    assert (verdict.state, verdict.reason, verdict.told_at) == ("undeliverable", "endpoint_gone", None)
 
 
-@given(st.tuples(*[st.integers(min_value=0, max_value=10**6)] * 3), st.integers(min_value=0, max_value=10**6))
-def test_what_a_partner_reads_adds_up(parts: tuple[int, int, int], shorted: int) -> None:
-    promised, short, cancelled = parts
-    line = PromisedLine(1, "CAI", CABBAGE, sum(parts), promised, short, cancelled, min(shorted, promised), None)
-    (read,) = said(notices.ORDER_PROMISED, promise(line))["data"]["lines"]
-    assert read["ordered_steps"] == read["promised_steps"] + read["short_steps"] + read["cancelled_steps"]
+def test_a_webhook_whose_outcome_is_unknown_is_sent_again() -> None:
+    verdict = decide(Unknown(), 1, NOW)
+    assert (verdict.state, verdict.next_at) == ("queued", NOW + timedelta(seconds=5))
 
 
-def test_a_shortage_says_what_was_promised_before_and_what_is_left() -> None:
-    facts = ShortageFacts(ORDER, "DH-1", 43, (ShortedLine(1, "CAI", CABBAGE, 20, 15, "pledges_reduced"),))
-    body = said(notices.ORDER_SHORTED, facts)
-    assert body["type"] == "order.shorted"
-    assert body["data"]["lines"] == [
-        {
-            "line_no": 1,
-            "sku": "CAI",
-            "product": "Cải mèo",
-            "unit": "kg",
-            "before": "10",
-            "after": "7.5",
-            "before_steps": 20,
-            "after_steps": 15,
-            "reason": "pledges_reduced",
-            "why_vi": "Sau khi hứa với khách, số các hộ đăng ký giảm xuống, nên phần đã hứa mà không còn đủ hàng "
-            "bị rút lại.",
-            "why_en": "After the promise the households' pledges were lowered, and what they no longer covered "
-            "was taken back.",
-        }
-    ]
+def test_an_attempt_that_was_not_begun_does_not_count() -> None:
+    verdict = decide(NotBegun(), 3, NOW)
+    assert (verdict.state, verdict.attempts, verdict.next_at) == ("queued", 2, NOW)
 
 
-def test_a_later_promise_says_the_same_under_another_name() -> None:
-    facts = promise(PromisedLine(1, "CAI", CABBAGE, 25, 20, 3, 2, 4, "sold_out"))
-    first, later = said(notices.ORDER_PROMISED, facts), said(notices.ORDER_CHANGED, facts)
-    assert (first.pop("type"), later.pop("type")) == ("order.promised", "order.changed")
-    assert first == later
+@given(st.integers(min_value=1, max_value=100), st.integers(min_value=5, max_value=86_400))
+def test_a_message_that_was_asked_to_wait_loses_no_attempt_by_it(attempts: int, pause_s: int) -> None:
+    pause = timedelta(seconds=pause_s)
+    verdict = decide(Throttled("http_429", pause, asked=True), attempts, NOW)
+    assert (verdict.state, verdict.attempts, verdict.next_at) == ("queued", attempts - 1, NOW + pause)
+    assert (verdict.reason, verdict.detail) == (None, "http_429")
 
 
-def test_a_cancellation_names_the_order_and_nothing_else() -> None:
-    assert said(notices.ORDER_CANCELLED, CancellationFacts(ORDER, "DH-1")) == {
-        "type": "order.cancelled",
-        "timestamp": "2026-11-23T03:00:00+00:00",
-        "data": {"order_id": "00000000-0000-0000-0000-000000000007", "partner_ref": "DH-1"},
-    }
+def test_an_overloaded_receiver_that_asks_for_nothing_gets_the_schedule() -> None:
+    throttled = Throttled("http_502", timedelta(seconds=30), asked=False)
+    verdict = decide(throttled, 1, NOW)
+    assert (verdict.attempts, verdict.next_at) == (1, NOW + timedelta(seconds=5))
+    assert decide(throttled, 10, NOW).reason == "gave_up"
 
 
-def test_what_is_for_households_is_no_message_to_a_partner() -> None:
-    with pytest.raises(ValueError, match="not for partners"):
-        message(notices.BASKET, BasketFacts("Vân Hồ", "Asia/Ho_Chi_Minh", date(2026, 11, 24), ()), AT)
-
-
-@pytest.mark.parametrize("name", TYPES)
-def test_every_type_has_an_example_that_its_schema_describes_completely(name: str) -> None:
-    body = examples()[name]
-    msgspec.convert(body, TYPES[name], strict=True)
-    check(body, json_schema(name), json_schema(name))
-
-
-def check(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> None:
-    """The part of JSON Schema that these schemas use; what an example leaves out or has too much is a fault."""
-    if reference := schema.get("$ref"):
-        schema = root["$defs"][reference.rsplit("/", 1)[-1]]
-    if "anyOf" in schema:
-        schema = next(one for one in schema["anyOf"] if (one.get("type") == "null") == (value is None))
-    if schema.get("type") == "object":
-        assert set(value) == set(schema["properties"]) == set(schema["required"])
-        for key, part in value.items():
-            check(part, schema["properties"][key], root)
-    elif schema.get("type") == "array":
-        for part in value:
-            check(part, schema["items"], root)
-    elif "enum" in schema:
-        assert value in schema["enum"]
-    else:
-        assert isinstance(value, {"string": str, "integer": int, "null": type(None)}[schema["type"]])
-
-
-def test_the_document_of_the_route_shows_every_message() -> None:
-    post = CALLBACKS["callbacks"]["message"]["{$request.body#/url}"]["post"]
-    content = post["requestBody"]["content"]["application/json"]
-    assert set(content["examples"]) == set(content["schema"]["properties"]["type"]["enum"]) == set(TYPES)
-    assert set(TYPE_OF.values()) == set(TYPES)
-
-
-@pytest.mark.parametrize("name", TYPES)
-def test_the_schema_of_every_message_is_written_down(name: str) -> None:
-    folder = Path(__file__).parents[3] / "services" / "notify" / "webhooks"
-    assert json.loads((folder / f"{name}.json").read_text("utf-8")) == json_schema(name)
-
-
-def test_a_line_that_gets_all_has_nothing_to_explain() -> None:
-    facts = promise(PromisedLine(1, "CAI", CABBAGE, 25, 25, 0, 0, 0, None))
-    (line,) = said(notices.ORDER_PROMISED, facts)["data"]["lines"]
-    assert (line["reason"], line["why_vi"], line["why_en"]) == (None, None, None)
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_every_reason_of_allocation_has_a_sentence_of_its_own_in_every_language(language: str) -> None:
-    sentences = [explain(reason)[language] for reason in (*Reason, "another")]
-    assert len(set(sentences)) == len(sentences)
-    for sentence in sentences:
-        assert sentence == unicodedata.normalize("NFC", sentence).strip()
-        assert sentence.isprintable()
-        assert sentence.endswith(".")
-
-
-def test_of_an_unknown_reason_it_is_only_said_that_less_is_promised_than_was_ordered() -> None:
-    assert explain("frost")["en"] == explain("")["en"] == "Less is promised at present than was ordered."
-    assert explain("frost")["vi"] == "Số hứa giao hiện ít hơn số khách đặt."
+def test_an_overtaken_message_is_let_go_without_an_attempt() -> None:
+    verdict = decide(Overtaken(), 1, NOW)
+    assert (verdict.state, verdict.attempts, verdict.told_at, verdict.reason) == ("superseded", 0, None, None)

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import string
 import unicodedata
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -10,10 +9,9 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
-from services.notify import reply_page, texts
+from services.notify import reply_page
 from services.notify.domain.facts import BasketFacts, BasketItem, Goods
 from services.notify.domain.replies import (
-    REASONS,
     Closed,
     CurrentBasket,
     Faulty,
@@ -22,7 +20,8 @@ from services.notify.domain.replies import (
     ReplyLine,
     Standing,
 )
-from services.notify.reply_page import _WORDS, Attempt
+from services.notify.reply_page import Attempt
+from services.notify.wording import LANGUAGES
 
 REPLY_BY = datetime(2026, 11, 23, 13, 0, tzinfo=UTC)
 ARRIVE_BY = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
@@ -60,7 +59,7 @@ def test_the_page_shows_what_where_when_why_and_until_when_to_answer() -> None:
 def test_a_full_basket_stays_below_20_kb_in_every_language() -> None:
     items = tuple(replace(ITEM, offer_id=UUID(int=n), product_id=UUID(int=n), why_vi="lý do " * 30) for n in range(20))
     full = replace(NEW, basket=replace(BASKET, facts=replace(FACTS, items=items)))
-    for language in texts.LANGUAGES:
+    for language in LANGUAGES:
         assert len(reply_page.basket(full, language, BEFORE).encode()) < 20_000
 
 
@@ -154,14 +153,21 @@ def test_the_policy_lets_exactly_the_style_of_the_page_through() -> None:
     assert f"'sha256-{digest}'" in reply_page.HEADERS["Content-Security-Policy"]
 
 
-def test_every_language_has_the_same_sentences_with_the_same_places() -> None:
-    def places(sentence: str) -> set[str | None]:
-        return {name for _, name, _, _ in string.Formatter().parse(sentence) if name is not None}
+def test_only_languages_that_have_texts_are_offered_and_said_to_be_spoken() -> None:
+    assert '<a href="?lang=en" lang="en">English</a>' in reply_page.basket(NEW, "vi", BEFORE)
+    page = reply_page.basket(NEW, "blt", BEFORE)
+    assert '<html lang="vi">' in page
+    assert "?lang=twh" not in page
+    assert "Hàng cần mang thứ Ba, 24/11/2026" in page
 
-    assert list(_WORDS) == list(texts.LANGUAGES)
-    first, *others = ({name: places(sentence) for name, sentence in words.items()} for words in _WORDS.values())
-    assert all(other == first for other in others)
-    assert {f"reason_{reason}" for reason in REASONS} <= first.keys()
+
+def test_the_basket_is_also_a_picture_with_a_title_for_those_who_do_not_see_it() -> None:
+    page = reply_page.basket(NEW, "vi", BEFORE)
+    assert 'role="img" aria-labelledby="picture-title"' in page
+    title = "Cải mèo: 12,5 kg. Nơi nhận: Nhà văn hóa bản Bó Nhàng. Có mặt trước 05:30 sáng thứ Ba, 24/11/2026."
+    assert f'<title id="picture-title">{title}</title>' in page
+    nothing = replace(NEW, basket=replace(BASKET, facts=replace(FACTS, items=())))
+    assert "<svg" not in reply_page.basket(nothing, "vi", BEFORE)
 
 
 def test_pages_are_composed_unicode() -> None:

@@ -5,7 +5,6 @@
 
 import json
 
-from services.chassis.ids import uuid7
 from tests.perf.peers import notices
 from tests.perf.peers.celery_.app import make_app
 from tests.perf.peers.celery_.database import task_transaction
@@ -35,7 +34,7 @@ def on_order_placed(event: OrderPlaced) -> None:
 
 @app.task(name="order_promised", pydantic=True)
 def on_order_promised(event: OrderPromised) -> None:
-    """One notice and its delivery, for a partner that has an endpoint."""
+    """One message, for a partner that has an endpoint."""
     with task_transaction("notify", event.event_id) as conn:
         if conn is None:
             return
@@ -49,18 +48,15 @@ def on_order_promised(event: OrderPromised) -> None:
             "select product_id, name, unit, step_milliunits from product where product_id = any(%s)",
             [[line.product_id for line in event.lines]],
         )
-        notice_id = uuid7()
         conn.execute(
-            "insert into notice (notice_id, cooperative_id, partner_id, order_id, event_id, facts, happened_at) "
-            "values (%s, %s, %s, %s, %s, %s, %s)",
+            "insert into partner_message (message_id, cooperative_id, partner_id, order_id, facts, happened_at) "
+            "values (%s, %s, %s, %s, %s, %s)",
             [
-                notice_id,
+                event.event_id,
                 event.cooperative_id,
                 event.partner_id,
                 event.order_id,
-                event.event_id,
                 notices.facts(event, products),
                 event.occurred_at,
             ],
         )
-        conn.execute("insert into delivery (notice_id, channel) values (%s, %s)", [notice_id, notices.CHANNEL])

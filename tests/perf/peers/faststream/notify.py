@@ -3,7 +3,6 @@
 import asyncio
 import json
 
-from services.chassis.ids import uuid7
 from tests.perf.peers import environment, notices
 from tests.perf.peers.database import Database
 from tests.perf.peers.faststream import mailbox
@@ -36,7 +35,7 @@ async def on_order_placed(event: OrderPlaced) -> None:
 
 @broker.subscriber(WIRING.queue("notify.order_promised"), WIRING.exchange, ack_policy=ON_ERROR)
 async def on_order_promised(event: OrderPromised) -> None:
-    """One notice and its delivery, for a partner that has an endpoint."""
+    """One message, for a partner that has an endpoint."""
     async with database.transaction() as conn:
         if not await mailbox.is_new(conn, event.event_id):
             return
@@ -50,19 +49,16 @@ async def on_order_promised(event: OrderPromised) -> None:
             "select product_id, name, unit, step_milliunits from product where product_id = any($1)",
             [line.product_id for line in event.lines],
         )
-        notice_id = uuid7()
         await conn.execute(
-            "insert into notice (notice_id, cooperative_id, partner_id, order_id, event_id, facts, happened_at) "
-            "values ($1, $2, $3, $4, $5, $6, $7)",
-            notice_id,
+            "insert into partner_message (message_id, cooperative_id, partner_id, order_id, facts, happened_at) "
+            "values ($1, $2, $3, $4, $5, $6)",
+            event.event_id,
             event.cooperative_id,
             event.partner_id,
             event.order_id,
-            event.event_id,
             notices.facts(event, products),
             event.occurred_at,
         )
-        await conn.execute("insert into delivery (notice_id, channel) values ($1, $2)", notice_id, notices.CHANNEL)
 
 
 if __name__ == "__main__":

@@ -22,31 +22,21 @@ create table partner_order (
     lines jsonb not null
 );
 
-create table notice (
-    notice_id uuid primary key,
+create table partner_message (
+    message_id uuid primary key,
     cooperative_id uuid not null,
     partner_id uuid not null,
     order_id uuid not null,
-    event_id uuid not null,
     facts jsonb not null,
     happened_at timestamptz not null,
-    state text not null default 'queued' check (state in ('queued', 'told', 'undeliverable')),
-    told_at timestamptz
-);
-create index notice_by_order on notice (order_id);
-create index notice_by_cooperative on notice (cooperative_id, notice_id);
-create index notice_by_state on notice (cooperative_id, state, notice_id);
-
-create table delivery (
-    notice_id uuid not null,
-    channel text not null,
-    state text not null default 'queued' check (state in ('queued', 'sending', 'told', 'refused')),
+    state text not null default 'queued' check (state in ('queued', 'sending', 'told', 'undeliverable')),
     attempts int not null default 0,
-    queued_at timestamptz not null default now(),
-    next_at timestamptz not null default now(),
-    primary key (notice_id, channel)
+    next_at timestamptz default now(),
+    told_at timestamptz
 ) with (fillfactor = 50);
-create index delivery_due on delivery (channel, next_at) where state = 'queued';
+create index partner_message_due on partner_message (cooperative_id, partner_id, next_at) where next_at is not null;
+create index partner_message_by_order on partner_message (order_id);
+create index partner_message_by_partner on partner_message (cooperative_id, partner_id, message_id);
 
 create table inbox (
     event_id uuid primary key,

@@ -4,7 +4,6 @@ import json
 
 import uvloop
 
-from services.chassis.ids import uuid7
 from tests.perf.peers import environment, notices
 from tests.perf.peers.database import Database
 from tests.perf.peers.models import OrderPlaced, OrderPromised
@@ -19,22 +18,19 @@ with fresh as (
 )
 insert into partner_order (order_id, partner_id, partner_ref, refused_lines, lines) select $2, $3, $4, $5, $6 from fresh
 """
-_NOTICE = """
+_MESSAGE = """
 with fresh as (
     insert into inbox (event_id) values ($1) on conflict do nothing returning event_id
-), made as (
-    insert into notice (notice_id, cooperative_id, partner_id, order_id, event_id, facts, happened_at)
-    select $2, cooperative_id, partner_id, $5, $1, jsonb_build_object(
-        'order_id', $5::uuid, 'partner_ref', $6::text, 'refused_lines', $7::jsonb, 'lines', coalesce((
-            select jsonb_agg(l || jsonb_build_object('goods', jsonb_build_object(
-                'name', p.name, 'unit', p.unit, 'step_milliunits', p.step_milliunits)) order by number)
-            from jsonb_array_elements($8::jsonb) with ordinality as e (l, number)
-            left join product p on p.product_id = (l ->> 'product_id')::uuid
-        ), '[]')), $9
-    from fresh, partner_endpoint where cooperative_id = $3 and partner_id = $4
-    returning notice_id
 )
-insert into delivery (notice_id, channel) select notice_id, $10 from made
+insert into partner_message (message_id, cooperative_id, partner_id, order_id, facts, happened_at)
+select $1, cooperative_id, partner_id, $4, jsonb_build_object(
+    'order_id', $4::uuid, 'partner_ref', $5::text, 'refused_lines', $6::jsonb, 'lines', coalesce((
+        select jsonb_agg(l || jsonb_build_object('goods', jsonb_build_object(
+            'name', p.name, 'unit', p.unit, 'step_milliunits', p.step_milliunits)) order by number)
+        from jsonb_array_elements($7::jsonb) with ordinality as e (l, number)
+        left join product p on p.product_id = (l ->> 'product_id')::uuid
+    ), '[]')), $8
+from fresh, partner_endpoint where cooperative_id = $2 and partner_id = $3
 """
 
 database = Database(environment.database_url("notify"), connections=10)
@@ -57,11 +53,10 @@ async def on_order_placed(event: OrderPlaced) -> None:
 
 @broker.subscriber(WIRING.queue("notify.order_promised"), WIRING.exchange, ack_policy=ON_ERROR)
 async def on_order_promised(event: OrderPromised) -> None:
-    """One notice and its delivery, for a partner that has an endpoint."""
+    """One message, for a partner that has an endpoint."""
     await database.pool.execute(
-        _NOTICE,
+        _MESSAGE,
         event.event_id,
-        uuid7(),
         event.cooperative_id,
         event.partner_id,
         event.order_id,
@@ -69,7 +64,6 @@ async def on_order_promised(event: OrderPromised) -> None:
         json.dumps(notices.refused(event)),
         json.dumps(notices.lines(event)),
         event.occurred_at,
-        notices.CHANNEL,
     )
 
 

@@ -1,0 +1,115 @@
+"""Zalo, by telephone number: a template that Zalo has approved, with the notice's facts in its places.
+
+Each place has a type, and each type a length. A text that is too long is cut between words; a number, a time or a link
+that is too long is never cut, since what is left would be another one. `tracking_id` is ours: Zalo's receipt, the event
+`user_received_message`, names it, also where the answer to the request was lost. That Zalo would recognise a repetition
+by it is documented nowhere, so none is made.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from services.notify.channels import Batch
+from services.notify.channels.zalo_api import Request, ZaloApi
+from services.notify.domain.delivery import Refused
+from services.notify.domain.messages import Message
+
+ZALO: Final = "zalo"
+
+LENGTHS: dict[str, int] = {
+    "name": 30,
+    "phone": 15,
+    "address": 200,
+    "code": 30,
+    "label": 30,
+    "status": 30,
+    "contact": 50,
+    "title": 5,
+    "product": 200,
+    "amount": 20,
+    "time": 20,
+    "url": 200,
+    "currency": 12,
+}
+"""The types of places in a template, and the most characters of each."""
+_MAY_BE_CUT = ("name", "address", "label", "status", "contact", "product")
+
+_PHONE = re.compile(r"\+([1-9][0-9]{6,14})")
+_DONG = re.compile(r"[\s.,]|₫|đ|VND")
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """An approved template: its number at Zalo, and the type of each of its places, which are named as our facts."""
+
+    template_id: str
+    places: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        if unknown := sorted(set(self.places.values()) - LENGTHS.keys()):
+            raise ValueError(f"no type of Zalo's: {', '.join(unknown)}; there are {', '.join(LENGTHS)}")
+
+
+@dataclass(frozen=True, slots=True)
+class ZaloChannel:
+    """`templates` by kind of notice; `development` sends to the account's administrators only, free of charge."""
+
+    api: ZaloApi
+    templates: Mapping[str, Template]
+    development: bool = False
+    name: str = ZALO
+    resend_is_safe: bool = False
+    tells_later: bool = True
+
+    async def send(self, messages: Sequence[Message], batch: Batch) -> None:
+        """Each by itself; the receipts come later."""
+        await self.api.send(messages, batch, self.compose)
+
+    def compose(self, message: Message) -> Request | Refused:
+        """The request, or why there is none."""
+        template = self.templates.get(message.kind)
+        if template is None:
+            return Refused("zalo_no_template", ours=True)
+        phone = _PHONE.fullmatch(message.to)
+        if phone is None:
+            return Refused("zalo_bad_phone")
+        values: dict[str, str] = {}
+        for place, kind in template.places.items():
+            value = fitted(kind, message.text.fields.get(place, ""))
+            if value is None:
+                return Refused("zalo_fact_does_not_fit", ours=True)
+            values[place] = value
+        body = {
+            "phone": phone[1],
+            "template_id": template.template_id,
+            "template_data": values,
+            "tracking_id": message.message_id.hex,
+        }
+        return Request("/message/template", body | ({"mode": "development"} if self.development else {}))
+
+
+def fitted(kind: str, text: str) -> str | None:
+    """The text as a place of this type takes it: one line, NFC, no longer than allowed. None where that cannot be."""
+    line = unicodedata.normalize("NFC", " ".join(text.split()))
+    if kind == "currency":
+        line = _DONG.sub("", line)
+        if not re.fullmatch(r"[1-9][0-9]*", line):
+            return None
+    most = LENGTHS[kind]
+    if not line:
+        return None
+    if len(line) <= most:
+        return line
+    return cut(line, most) if kind in _MAY_BE_CUT else None
+
+
+def cut(text: str, most: int) -> str:
+    """The beginning of the text with … for the rest, ending with a whole word where that costs no more than a third."""
+    end = most - 1
+    while unicodedata.combining(text[end]):  # a mark stays with its letter
+        end -= 1
+    blank = text.rfind(" ", 0, end + 1)
+    return text[: blank if blank >= most * 2 // 3 else end].rstrip(" ,;:-") + "…"

@@ -1,0 +1,117 @@
+"""What comes back by the channels: receipts settle deliveries, and words of households become replies.
+
+A provider repeats what it was not answered, and may be faster than our own commit: everything here may come twice, and
+a receipt that nobody waits for yet is kept until the delivery that it belongs to is known.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from services.chassis.ledger import Ledger, Transaction
+from services.notify import announce
+from services.notify.climbing import Ladder
+from services.notify.clock import Clock
+from services.notify.domain.contacts import Sender
+from services.notify.domain.messages import Receipt, Said
+from services.notify.domain.replies import Standing
+from services.notify.domain.said import understand
+from services.notify.domain.stop_words import said_stop
+from services.notify.metrics import NoticeMetrics
+from services.notify.store import baskets, consents, contacts, receipts, words
+
+log = logging.getLogger(__name__)
+
+UNDERSTOOD, NOT_UNDERSTOOD, NOT_ASKED, STOPPED, STRANGER = (
+    "understood", "not_understood", "not_asked", "stopped", "stranger",
+)  # fmt: skip
+"""What became of words; all but `understood` and `stopped` are for staff to read."""
+
+
+async def take_receipts(tx: Transaction, ladder: Ladder, came: Sequence[Receipt], now: datetime) -> None:
+    """Settles the deliveries that these speak of; keeps those that belong to nothing known yet."""
+    known = await receipts.find_deliveries(tx.conn, came)
+    await contacts.share_recipients(tx.conn, {one.recipient_id for one in known.values()})
+    waiting = [(known[i].delivery_id, receipt) for i, receipt in enumerate(came) if i in known]
+    settled = await receipts.save_receipts(tx.conn, waiting)
+    await ladder.tell(tx, {id: (receipt.at, receipt.channel) for id, receipt in settled if receipt.arrived})
+    await ladder.climb(tx, {id for id, receipt in settled if not receipt.arrived}, now)
+    strays = [receipt for i, receipt in enumerate(came) if i not in known]
+    await receipts.keep_strays(tx.conn, strays, now)
+    for receipt in strays:
+        tx.after_commit(ladder.metrics.receipts.labels(receipt.channel, "stray").inc)
+    for _, receipt in settled:
+        outcome = "arrived" if receipt.arrived else "failed"
+        tx.after_commit(ladder.metrics.receipts.labels(receipt.channel, outcome).inc)
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Takes in what the readers of the channels have made of requests."""
+
+    ledger: Ledger
+    ladder: Ladder
+    clock: Clock
+    metrics: NoticeMetrics
+
+    async def take(self, found: Sequence[Receipt | Said]) -> None:
+        """All of it in one transaction."""
+        came = [one for one in found if isinstance(one, Receipt)]
+        said = [one for one in found if isinstance(one, Said)]
+
+        async def work(tx: Transaction) -> None:
+            if came:
+                await take_receipts(tx, self.ladder, came, self.clock())
+            for one in said:
+                await self._take_words(tx, one)
+
+        if found:
+            await self.ledger.transact(work)
+
+    async def forget(self, tx: Transaction, now: datetime) -> bool:
+        """Receipts of messages that are not ours are kept for a day."""
+        await receipts.forget_strays(tx.conn, now - timedelta(days=1))
+        return False
+
+    async def _take_words(self, tx: Transaction, said: Said) -> None:
+        senders = await contacts.find_senders(tx.conn, said.channel, said.sender)
+        became = await self._understand(tx, said, senders)
+        is_new = await words.insert_words(tx.conn, said, senders[0] if senders else None, became, self.clock())
+        if is_new:
+            tx.after_commit(self.metrics.words.labels(said.channel, became).inc)
+
+    async def _understand(self, tx: Transaction, said: Said, senders: Sequence[Sender]) -> str:
+        """What the words come to; a person reads whatever is not certain."""
+        if said_stop(said.text):
+            at = self.clock()
+            for sender in senders:
+                await consents.withdraw_consents(
+                    tx.conn, sender.contact_id, [said.channel], None, at, f"said by {said.channel}", None
+                )
+            return STOPPED if senders else STRANGER
+        households = {sender.household_id for sender in senders} - {None}
+        if len(households) != 1 or await words.is_known(tx.conn, said):
+            return STRANGER if not households else NOT_UNDERSTOOD
+        household_id: UUID = next(iter(households))  # type: ignore[assignment]
+        standing = await self._asked(tx, household_id)
+        if standing is None:
+            return NOT_ASKED
+        basket = standing.basket
+        reply = understand(said.text, basket.asked, basket.version) if basket.told_at is not None else None
+        if reply is None:
+            return NOT_UNDERSTOOD
+        if reply != standing.reply:
+            await baskets.save_reply(tx.conn, basket, reply, said.channel, self.clock())
+            tx.append(basket.cooperative_id, announce.replied(basket, reply, said.channel))
+            tx.after_commit(self.metrics.replies.labels(reply.answer).inc)
+        return UNDERSTOOD
+
+    async def _asked(self, tx: Transaction, household_id: UUID) -> Standing | None:
+        """The one basket that waits for an answer; None where there is none, or more than one."""
+        now = self.clock()
+        days = await baskets.list_days(tx.conn, household_id, now.date())
+        standings = [await baskets.lock_basket(tx.conn, household_id, day) for day in days]
+        open_ones = [one for one in standings if one is not None and one.basket.is_open(now)]
+        return open_ones[0] if len(open_ones) == 1 else None

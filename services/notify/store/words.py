@@ -1,0 +1,89 @@
+"""What people wrote back, as a conversation that staff can read, and what became of it."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from services.chassis.ids import uuid7
+from services.chassis.ledger import Connection
+from services.notify.domain.contacts import Sender
+from services.notify.domain.messages import Said
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One thing that somebody wrote. `became`: understood, stopped; for staff: not_understood, not_asked, stranger."""
+
+    words_id: UUID
+    household_id: UUID | None
+    contact_id: UUID | None
+    channel: str
+    text: str = field(repr=False)
+    said_at: datetime
+    became: str
+    read_at: datetime | None
+
+
+async def is_known(conn: Connection, said: Said) -> bool:
+    """Whether this has been taken in before."""
+    found = await conn.fetchval(
+        "select exists (select from words where channel = $1 and said_id = $2)", said.channel, said.said_id
+    )
+    return found is True
+
+
+async def insert_words(conn: Connection, said: Said, sender: Sender | None, became: str, now: datetime) -> bool:
+    """Writes them down; returns False where they were written down before."""
+    done = await conn.execute(
+        "insert into words (words_id, channel, said_id, contact_id, cooperative_id, household_id, text, said_at, "
+        "became, received_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
+        "on conflict (channel, said_id) do nothing",
+        uuid7(),
+        said.channel,
+        said.said_id,
+        sender.contact_id if sender else None,
+        sender.cooperative_id if sender else None,
+        sender.household_id if sender else None,
+        said.text,
+        said.at,
+        became,
+        now,
+    )
+    return bool(done != "INSERT 0 0")
+
+
+async def list_words(
+    pool: "asyncpg.Pool[asyncpg.Record]",
+    cooperative_id: UUID,
+    household_id: UUID | None,
+    only_unread: bool,
+    before: UUID | None,
+    limit: int,
+) -> list[Words]:
+    """A cooperative's conversations, newest first. `only_unread`: those that a person still has to read."""
+    rows = await pool.fetch(
+        "select words_id, household_id, contact_id, channel, text, said_at, became, read_at from words "
+        "where cooperative_id = $1 and ($2::uuid is null or household_id = $2) "
+        "and (not $3 or (read_at is null and became in ('not_understood', 'not_asked'))) "
+        "and ($4::uuid is null or words_id < $4) order by words_id desc limit $5",
+        cooperative_id,
+        household_id,
+        only_unread,
+        before,
+        limit,
+    )
+    return [Words(**dict(r)) for r in rows]
+
+
+async def mark_read(conn: Connection, cooperative_id: UUID, words_ids: Collection[UUID], now: datetime) -> int:
+    """A person has read these; returns how many of them there are."""
+    done = await conn.execute(
+        "update words set read_at = coalesce(read_at, $3) where cooperative_id = $1 and words_id = any($2)",
+        cooperative_id,
+        list(words_ids),
+        now,
+    )
+    return int(done.rpartition(" ")[2])
