@@ -31,9 +31,14 @@ class HttpApi:
 
     def __init__(self, url: str, pace: Pace, timeout_s: float, auth: tuple[str, str] | None = None) -> None:
         self._pace, self._timeout_s = pace, timeout_s
-        limits = httpx.Limits(max_connections=AT_ONCE, keepalive_expiry=KEPT_OPEN_S)
         self._client = httpx.AsyncClient(
-            base_url=url, auth=auth, trust_env=False, follow_redirects=False, timeout=timeout_s, limits=limits
+            base_url=url,
+            auth=auth,
+            trust_env=False,
+            follow_redirects=False,
+            # a connection fails before the whole is over, since that failure is certain
+            timeout=httpx.Timeout(timeout_s, connect=timeout_s / 2),
+            limits=httpx.Limits(max_connections=AT_ONCE, keepalive_expiry=KEPT_OPEN_S),
         )
 
     async def close(self) -> None:

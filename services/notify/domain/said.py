@@ -26,6 +26,8 @@ _AFTER = ("a", "da", "em", "chau", "anh", "chi", "co", "chu", "bac", "htx", "oi"
           "thank you", "thank")  # fmt: skip
 """What is said before and after an answer out of politeness. No text can be put together from these in two ways."""
 
+_POLITE_BEFORE = frozenset(" ".join(_BEFORE).split())
+
 _YES = ("ok", "oke", "okay", "okie", "okey", "ok roi", "vang", "duoc", "dc", "duoc roi", "dong y", "nhat tri",
         "xac nhan", "du", "du ca", "du het", "du roi", "co du", "mang du", "se mang du", "giao du", "se giao du", "yes",
         "confirm", "confirmed")  # fmt: skip
@@ -53,8 +55,9 @@ _CANNOT = ((_GONE, "sold_out"), (_BROKEN, "damaged"), (_CANNOT_COME, "cannot_com
 _BESIDE_QUANTITY = frozenset(
     " ".join((*_BEFORE, *_AFTER, "con duoc dc mang giao se thoi va voi have has only just bring")).split()
 )
-"""Words that may stand beside a quantity without changing it. Some of these say that it is an answer at all."""
-_STATES_QUANTITY = frozenset(["chi", "co", "con", "duoc", "dc", "mang", "giao", "thoi", "have", "only", "bring"])
+"""Words that may stand beside a quantity without changing it."""
+_STATES_QUANTITY = frozenset(["con", "duoc", "dc", "mang", "giao", "thoi", "have", "only", "bring"])
+"""Without one of these, "chi co" or a unit, a number is no answer: "5 chị ạ" may answer anything."""
 
 _GRAMS = {"g": 1, "gam": 1, "gram": 1, "kg": 1000, "ky": 1000, "ki": 1000, "kilo": 1000, "kilogam": 1000, "can": 1000,
           "yen": 10_000, "ta": 100_000, "tan": 1_000_000}  # fmt: skip
@@ -182,7 +185,7 @@ def _less(words: Sequence[str], names: Sequence[tuple[str, ...]], asked: Sequenc
 def _agreement(words: Sequence[str]) -> tuple[bool, Sequence[str]]:
     """Whether it begins with a yes, and what follows."""
     start = 0
-    while start < len(words) and words[start] in ("da", "a", "em", "chau"):
+    while start < len(words) and words[start] in _POLITE_BEFORE:
         start += 1
     for yes in _YES_BEFORE_QUANTITY:
         parts = yes.split()
@@ -222,7 +225,7 @@ def _quantities(
                 return None
             waiting, after_product, at = product, True, at + length
         elif words[at] in _BESIDE_QUANTITY:
-            states |= words[at] in _STATES_QUANTITY
+            states |= words[at] in _STATES_QUANTITY or list(words[at : at + 2]) == ["chi", "co"]
             at += 1
         else:
             return None
