@@ -12,7 +12,14 @@ from services.chassis.access import follow_keys
 from services.chassis.inbox import Handler, Received
 from services.chassis.lanes import place_streams
 from services.chassis.ledger import Transaction
-from services.contracts.allocation import BasketAssigned, BasketChanged, BasketConfirmed, OrderPromised, OrderShorted
+from services.contracts.allocation import (
+    BasketAssigned,
+    BasketChanged,
+    BasketConfirmed,
+    OrderDelivered,
+    OrderPromised,
+    OrderShorted,
+)
 from services.contracts.base import Event
 from services.contracts.catalog import (
     AccessKeyIssued,
@@ -41,7 +48,7 @@ log = logging.getLogger(__name__)
 Basket = BasketAssigned | BasketChanged
 AnyBasket = Basket | BasketConfirmed
 Order = OrderPlaced | OrderChanged
-Promise = OrderPromised | OrderShorted
+Promise = OrderPromised | OrderShorted | OrderDelivered
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,7 @@ class Consumers:
             BasketConfirmed: self.on_confirmed,
             OrderPromised: self.on_promises,
             OrderShorted: self.on_promises,
+            OrderDelivered: self.on_promises,
         }
 
     async def on_cooperatives(
@@ -142,7 +150,7 @@ class Consumers:
         await _keep(tx, received, await _contents(tx, received))
 
     async def on_promises(self, tx: Transaction, received: Sequence[Received[Promise]]) -> None:
-        """One message per promise and shortage, for the partners that have an endpoint.
+        """One message per promise, shortage and delivery, for the partners that have an endpoint.
 
         Causes come first, so an order or a line that is not here is one that `orders` has lost by a restore; nobody
         could name it to the partner, who pushes it again and is told then. What comes for a cancelled order was decided
@@ -264,6 +272,8 @@ def _partner_message(r: Received[Promise], order: books.Order, again: bool) -> P
     if isinstance(event, OrderPromised):
         kind = partner_messages.ORDER_CHANGED if again else partner_messages.ORDER_PROMISED
         content = _promise(event, order, r.sequence)
+    elif isinstance(event, OrderDelivered):
+        kind, content = partner_messages.ORDER_DELIVERED, _delivery(event, order, r.sequence)
     else:
         kind, content = partner_messages.ORDER_SHORTED, _shortage(event, order, r.sequence)
     return PartnerMessage(
@@ -307,6 +317,24 @@ def _shortage(event: OrderShorted, order: books.Order, sequence: int) -> facts.S
                 line.before_steps,
                 line.after_steps,
                 line.reason,
+            )
+            for line in event.lines
+        ),
+    )
+
+
+def _delivery(event: OrderDelivered, order: books.Order, sequence: int) -> facts.DeliveryFacts:
+    return facts.DeliveryFacts(
+        event.order_id,
+        order.partner_ref,
+        sequence,
+        event.delivery_day,
+        tuple(
+            facts.DeliveredLine(
+                line.line_no,
+                order.lines[line.line_no, line.offer_id].sku,
+                order.lines[line.line_no, line.offer_id].goods,
+                line.delivered_steps,
             )
             for line in event.lines
         ),

@@ -1,6 +1,6 @@
 """What partners receive, for the document of the route that sets an endpoint: every message with an example."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +10,8 @@ from services.notify.domain import partner_messages
 from services.notify.domain.bodies import TYPES, message
 from services.notify.domain.facts import (
     CancellationFacts,
+    DeliveredLine,
+    DeliveryFacts,
     Goods,
     PartnerFacts,
     PromisedLine,
@@ -35,6 +37,9 @@ _FACTS: dict[str, PartnerFacts] = {
         _ORDER, _REF, 63, (ShortedLine(1, "CAI-MEO", _GOODS, 20, 15, "not_delivered"),)
     ),
     partner_messages.ORDER_CANCELLED: CancellationFacts(_ORDER, _REF),
+    partner_messages.ORDER_DELIVERED: DeliveryFacts(
+        _ORDER, _REF, 71, date(2026, 11, 24), (DeliveredLine(1, "CAI-MEO", _GOODS, 15),)
+    ),
 }  # fmt: skip
 
 
@@ -71,8 +76,9 @@ CALLBACKS: dict[str, Any] = {
                 "post": {
                     "summary": "What became of an order",
                     "description": "Of two messages about one order the one with the greater `data.sequence` is the "
-                    "newer. order.cancelled has none: it follows all that was said before it. Readers must accept "
-                    "types and fields that they do not know.",
+                    "newer. order.cancelled has none: it follows all that was said before it. order.delivered says "
+                    "what came on one delivery day, and nothing else of the order. Readers must accept types and "
+                    "fields that they do not know.",
                     "parameters": [
                         {"name": name, "in": "header", "required": True, "description": text,
                          "schema": {"type": "string"}}
