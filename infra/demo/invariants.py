@@ -64,6 +64,7 @@ async def check_all(
         await every_cursor_reaches_its_head(databases, {"orders": set_aside}),
         await households_are_told_what_the_books_say(databases, received),
         await partners_are_told_what_the_books_say(databases, received),
+        await deliveries_are_told(databases, received),
         await settlements_add_up(databases),
     ]
 
@@ -124,6 +125,51 @@ async def pledges_are_kept(databases: Databases) -> Invariant:
         if item["quantity_steps"] > pledged:
             found.faults.append(f"household {item['household_id']}: {item['quantity_steps']} of {pledged} pledged")
     found.compared = {"items": len(items), "pledges": len(pledges)}
+    return found
+
+
+async def deliveries_are_told(databases: Databases, received: Received) -> Invariant:
+    """Of each order line of a settled day: delivered = promised - shorted, told once per order and day."""
+    found = Invariant("delivered = promised - shorted, and the partner is told so")
+    books: dict[tuple[str, str], dict[tuple[int, str], int]] = {}
+    for row in await databases["allocation"].fetch(
+        "select order_id::text, o.delivery_day::text, line_no, offer_id::text,"
+        " sum(promised_steps - shorted_steps)::bigint as net from order_line join offer o using (offer_id)"
+        " where o.settled group by 1, 2, 3, 4 having sum(promised_steps) > 0"
+    ):
+        books.setdefault((row["order_id"], row["delivery_day"]), {})[row["line_no"], row["offer_id"]] = row["net"]
+    events = [
+        json.loads(row["data"])
+        for row in await databases["allocation"].fetch(
+            "select data from event_log where type = 'allocation.order_delivered.v1' order by stream, sequence"
+        )
+    ]
+    times = Counter((event["order_id"], event["delivery_day"]) for event in events)
+    found.faults += [f"order {order} was told {n} times of {day}" for (order, day), n in times.items() if n > 1]
+    said = {
+        (event["order_id"], event["delivery_day"]): {
+            (line["line_no"], line["offer_id"]): line["delivered_steps"] for line in event["lines"]
+        }
+        for event in events
+    }
+    for key, lines in books.items():
+        told = said.get(key, {})
+        found.must_equal(f"order {key[0]} on {key[1]}", {place: told.get(place) for place in lines}, lines)
+        extra = [place for place, steps in told.items() if steps and place not in lines]
+        found.faults += [f"order {key[0]} was told of line {line_no} that never came" for line_no, _ in extra]
+    cancelled = {
+        row["order_id"]
+        for row in await databases["orders"].fetch(
+            "select order_id::text from customer_order where state = 'cancelled'"
+        )
+    }
+    heard = received.deliveries()
+    for key in books.keys() - {key for key in books if key[0] in cancelled}:
+        by_number = Counter[int]()
+        for (line_no, _), steps in said.get(key, {}).items():
+            by_number[line_no] += steps
+        found.must_equal(f"webhook on order {key[0]}", dict(heard.get(key, {})), dict(by_number))
+    found.compared = {"orders": len(books), "steps": sum(sum(own.values()) for own in books.values())}
     return found
 
 

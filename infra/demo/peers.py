@@ -68,6 +68,16 @@ class Received:
                     known[line["line_no"]] = line["after_steps"]
         return promises
 
+    def deliveries(self) -> dict[tuple[str, str], Counter[int]]:
+        """(order, delivery day) → line → steps that were delivered, by the newest word on that day."""
+        delivered: dict[tuple[str, str], Counter[int]] = {}
+        bodies = [body["data"] for body in self.webhooks.values() if body["type"] == "order.delivered"]
+        for data in sorted(bodies, key=lambda it: it["sequence"]):
+            lines = delivered[data["order_id"], data["delivery_day"]] = Counter()
+            for line in data["lines"]:
+                lines[line["line_no"]] += line["delivered_steps"]
+        return delivered
+
 
 class WebhookReceiver(AbstractAsyncContextManager["WebhookReceiver"]):
     """A partner's endpoint on loopback; `secrets` by partner are filled in as endpoints are set."""

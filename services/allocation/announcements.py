@@ -106,6 +106,18 @@ def _basket_item(item: ToldItem, goods: Goods) -> contract.BasketItem:
     )
 
 
+def order_delivered(order_id: UUID, delivery_day: date, lines: Sequence[LinePromise]) -> contract.OrderDelivered:
+    """What came of an order on a day. It has no line that its promise does not name, and says less of each."""
+    return contract.OrderDelivered(
+        order_id=order_id,
+        delivery_day=delivery_day,
+        lines=tuple(
+            contract.DeliveredLine(line_no=line.line_no, offer_id=line.offer_id, delivered_steps=line.net_steps)
+            for line in lines
+        ),
+    )
+
+
 def day_settled(delivery_day: date, entries: Sequence[Entry]) -> contract.DaySettled:
     """What each household is owed for the day."""
     return contract.DaySettled(

@@ -45,6 +45,7 @@ service = Service(
         contract.RepliesClosed,
         contract.ArrivalRecorded,
         contract.TruckDeparted,
+        contract.OrderDelivered,
         contract.DaySettled,
         contract.SettlementCorrected,
     ),

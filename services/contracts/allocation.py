@@ -184,6 +184,32 @@ class TruckDeparted(Event, frozen=True):
     delivery_day: date
 
 
+class DeliveredLine(Value, frozen=True):
+    """What left with the truck of one line: promised - shorted, 0 where nothing of it came."""
+
+    line_no: Annotated[int, Meta(ge=1)]
+    offer_id: UUID
+    delivered_steps: Steps
+
+
+class OrderDelivered(Event, frozen=True):
+    """What was really delivered of an order on one day: every line of that day of which something was promised.
+
+    Said once, when the truck departs and all of the day is shared out. Only where offers of a day are published after
+    its truck has left does another truck follow; the orders that it brings something of are told again, and the later
+    word stands in place of the earlier one. Nothing else changes it: nothing is weighed in after the truck has left, a
+    closed offer's lines keep what is coming of them, and a corrected settlement is about money.
+
+    Lots are not named here: there may be as many in a line as there are households, and each names its household.
+    """
+
+    type: ClassVar[str] = "allocation.order_delivered.v1"
+
+    order_id: UUID
+    delivery_day: date
+    lines: Annotated[tuple[DeliveredLine, ...], Meta(min_length=1)]
+
+
 class SettledHousehold(Value, frozen=True):
     """net = gross - fee."""
 

@@ -24,6 +24,9 @@ from services.orders.waiting import PromiseBoard
 
 log = logging.getLogger(__name__)
 
+Said = allocation.OrderPromised | allocation.OrderShorted | allocation.OrderDelivered
+"""What `allocation` says of an order."""
+
 
 def handlers(
     board: PromiseBoard, metrics: OrderMetrics, shared_lanes: int, clock: Callable[[], datetime]
@@ -48,6 +51,7 @@ def handlers(
         catalog.AccessKeyRevoked: follow_keys,
         allocation.OrderPromised: promises,
         allocation.OrderShorted: promises,
+        allocation.OrderDelivered: promises,
     }
 
 
@@ -68,7 +72,7 @@ async def on_withdrawals(tx: Transaction, events: Sequence[Received[catalog.Offe
 
 async def apply_promises(
     tx: Transaction,
-    events: Sequence[Received[allocation.OrderPromised | allocation.OrderShorted]],
+    events: Sequence[Received[Said]],
     board: PromiseBoard,
     metrics: OrderMetrics,
     now: datetime,
@@ -101,11 +105,15 @@ def _holds_goods(event: allocation.OrderPromised) -> bool:
     return any(line.promised_steps > line.shorted_steps or line.short_steps > 0 for line in event.lines)
 
 
-def _tell(promise: OrderPromise, event: allocation.OrderPromised | allocation.OrderShorted) -> None:
+def _tell(promise: OrderPromise, event: Said) -> None:
     """What was taken back of a promise is short."""
     if isinstance(event, allocation.OrderShorted):
         for lost in event.lines:
             promise.take_back(lost.line_no, lost.offer_id, lost.after_steps, lost.reason)
+        return
+    if isinstance(event, allocation.OrderDelivered):
+        for brought in event.lines:
+            promise.deliver(brought.line_no, brought.offer_id)
         return
     for line in event.lines:
         coming, short = line.promised_steps - line.shorted_steps, line.short_steps + line.shorted_steps

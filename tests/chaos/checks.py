@@ -32,6 +32,7 @@ async def check_all(arena: Arena) -> list[str]:
             await invariants.every_cursor_reaches_its_head(databases, arena.expected.rejected),
             await invariants.households_are_told_what_the_books_say(databases, arena.received, crashes=True),
             await invariants.partners_are_told_what_the_books_say(databases, arena.received),
+            await invariants.deliveries_are_told(databases, arena.received),
             await invariants.settlements_add_up(databases),
             await every_answer_stands(databases, arena),
             await logs_are_whole(databases),

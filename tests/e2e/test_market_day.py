@@ -28,7 +28,7 @@ def day() -> dict[str, Any]:
 
 def test_every_invariant_holds_and_every_answer_was_right(day: dict[str, Any]) -> None:
     assert broken(day) == []
-    assert len(day["invariants"]) == 7
+    assert len(day["invariants"]) == 8
     assert all(count >= 0 for it in day["invariants"].values() for count in it["compared"].values())
 
 
@@ -56,6 +56,12 @@ def test_households_answer_others_are_asked_and_everybody_is_settled_with(day: d
     assert day["replies"]["confirm"] >= 22 + day["asked_again"]
     assert day["asked_again"] > 0
     assert all(net_vnd > 0 for net_vnd in day["settled_vnd"].values())
+
+
+def test_every_order_is_told_what_was_delivered_of_it(day: dict[str, Any]) -> None:
+    compared = day["invariants"]["delivered = promised - shorted, and the partner is told so"]["compared"]
+    assert compared["orders"] >= 250
+    assert compared["steps"] > 0
 
 
 def test_standing_pledges_have_renewed_the_offers(day: dict[str, Any]) -> None:

@@ -6,7 +6,15 @@ from services.allocation import announcements
 from services.allocation.consumers.days import Days
 from services.allocation.consumers.shortages import Shortage, shorten_offers
 from services.allocation.domain.arrivals import Arrival
-from services.allocation.domain.departure import by_household, close_for_good, coming, fill, remember, settle
+from services.allocation.domain.departure import (
+    by_household,
+    close_for_good,
+    coming,
+    deliveries,
+    fill,
+    remember,
+    settle,
+)
 from services.allocation.domain.market_day import MarketDay
 from services.allocation.domain.settlement import Entry
 from services.allocation.store import Day
@@ -17,7 +25,7 @@ from services.allocation.store.arrivals import (
     save_arrivals,
     save_line_lots,
 )
-from services.allocation.store.books import list_coming
+from services.allocation.store.books import list_travelling
 from services.allocation.store.days import save_entries
 from services.allocation.store.members import lock_cooperatives
 from services.allocation.store.offers import save_settled
@@ -49,7 +57,10 @@ def _recorded(received: Received[ArrivalRecorded]) -> tuple[Day, RecordedArrival
 
 
 async def depart(tx: Transaction, events: Sequence[Received[TruckDeparted]]) -> None:
-    """What has not arrived does not come: it is taken from the orders. Then each household is settled with."""
+    """What has not arrived does not come: it is taken from the orders, and each is told what came of it in the end.
+
+    Then each household is settled with.
+    """
     for received in events:
         await _depart(tx, received)
 
@@ -64,7 +75,10 @@ async def _depart(tx: Transaction, received: Received[TruckDeparted]) -> None:
     offer_ids = {offer.offer_id for offer in market_day.asked.offers}  # those without any pledge too
     delivered = await list_accepted(tx.conn, day, offer_ids)
     await shorten_offers(tx, [Shortage(received, one) for one in coming(market_day, delivered)])
-    await save_line_lots(tx.conn, fill(delivered, (await list_coming(tx.conn, offer_ids)).lines))
+    places = await list_travelling(tx.conn, day, offer_ids)
+    await save_line_lots(tx.conn, fill(delivered, [place for place in places if place.offer_id in offer_ids]))
+    for order_id, lines in deliveries(places).items():
+        tx.append(received.stream, announcements.order_delivered(order_id, day[1], lines), received.traceparent)
     asked = {(one.offer_id, one.household_id) for one in bringing if one.asked_steps}
     await _book(tx, received, market_day, settle(market_day, day[1], asked, delivered))
     await save_settled(tx.conn, offer_ids)

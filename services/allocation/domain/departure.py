@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.allocation.domain.arrivals import Place
 from services.allocation.domain.asked import Missed, Outcome, ReplyPolicy, Silence
-from services.allocation.domain.books import Line
+from services.allocation.domain.books import Line, LinePromise, line_promises
 from services.allocation.domain.lots import Demand, Lot, Part, fill_lines
 from services.allocation.domain.market_day import MarketDay
 from services.allocation.domain.replies import close_round
@@ -53,6 +53,19 @@ def fill(delivered: Delivered, lines: Iterable[Line]) -> dict[UUID, tuple[Part, 
         offer_id: fill_lines(lots[offer_id], [Demand(*key, steps) for key, steps in own.items()])
         for offer_id, own in net_steps.items()
     }
+
+
+def deliveries(places: Iterable[Line]) -> dict[UUID, tuple[LinePromise, ...]]:
+    """What was delivered of each order, given all its places of the day: the lines of which something was promised.
+
+    A line of which nothing came after all is among them. To be asked when what is missing has been taken back, so the
+    net promise is what left with the truck.
+    """
+    orders: defaultdict[UUID, list[Line]] = defaultdict(list)
+    for place in places:
+        if place.promised_steps:
+            orders[place.order_id].append(place)
+    return {order_id: line_promises(own) for order_id, own in sorted(orders.items())}
 
 
 # -- Settlement ----------------------------------------------------------------------------------------------

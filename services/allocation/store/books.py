@@ -12,7 +12,7 @@ import asyncpg
 from services.allocation.domain.books import Command, Line, OfferBook, Reason
 from services.allocation.domain.policies import PromiseRule
 from services.allocation.domain.reach import QueueEnds, offers_named, orders_named, queue_ends
-from services.allocation.store import Reader
+from services.allocation.store import Day, Reader
 from services.chassis.ledger import Connection
 
 _LINE_COLUMNS = (
@@ -45,6 +45,13 @@ where order_id = any(array(
     ) place where place.steps_before < newest.steps
 )) and order_id <> all($7::uuid[])
 """
+
+# Also the places of which nothing is coming any more.
+_TRAVELLING = f"""
+{_LINE} where promised_steps > 0
+    and offer_id in (select offer_id from offer where cooperative_id = $1 and delivery_day = $2)
+    and order_id in (select order_id from order_line where offer_id = any($3::uuid[]) and promised_steps > 0)
+"""  # noqa: S608 - only fixed text
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +220,11 @@ async def list_coming(conn: Connection, offer_ids: Collection[UUID]) -> Loaded:
         f"{_LINE} where offer_id = any($1::uuid[]) and promised_steps > shorted_steps", list(offer_ids)
     )
     return Loaded(books, cooperatives, [_line(row) for row in rows])
+
+
+async def list_travelling(conn: Connection, day: Day, offer_ids: Collection[UUID]) -> list[Line]:
+    """Of the orders that were promised something of these offers: all promised places on offers of the day."""
+    return [_line(row) for row in await conn.fetch(_TRAVELLING, *day, list(offer_ids))]
 
 
 async def list_order_lines(reader: Reader, order_id: UUID) -> list[Line]:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.chassis.inbox import Received
 from services.chassis.ledger import Transaction
-from services.contracts.allocation import OrderPromised, OrderShorted
+from services.contracts.allocation import OrderDelivered, OrderPromised, OrderShorted
 from services.contracts.orders import OrderCancelled, OrderChanged, OrderPlaced
 from services.notify import announce
 from services.notify.clock import Clock
@@ -20,7 +20,7 @@ from services.notify.store import partner_messages as messages
 log = logging.getLogger(__name__)
 
 Order = OrderPlaced | OrderChanged
-Promise = OrderPromised | OrderShorted
+Promise = OrderPromised | OrderShorted | OrderDelivered
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Partners:
         await self._write_down(tx, made, wanted)
 
     async def on_promises(self, tx: Transaction, received: Sequence[Received[Promise]]) -> None:
-        """One message per promise and shortage, for the partners that have an endpoint.
+        """One message per promise, shortage and delivery, for the partners that have an endpoint.
 
         Causes come first, so an order or a line that is not here is one that `orders` has lost by a restore; nobody
         could name it to the partner, who pushes it again and is told then. What comes for a cancelled order was decided
@@ -116,6 +116,8 @@ def _partner_message(r: Received[Promise], order: books.Order, again: bool) -> P
     if isinstance(event, OrderPromised):
         kind = partner_messages.ORDER_CHANGED if again else partner_messages.ORDER_PROMISED
         content = _promise(event, order, r.sequence)
+    elif isinstance(event, OrderDelivered):
+        kind, content = partner_messages.ORDER_DELIVERED, _delivery(event, order, r.sequence)
     else:
         kind, content = partner_messages.ORDER_SHORTED, _shortage(event, order, r.sequence)
     return PartnerMessage(
@@ -159,6 +161,24 @@ def _shortage(event: OrderShorted, order: books.Order, sequence: int) -> facts.S
                 line.before_steps,
                 line.after_steps,
                 line.reason,
+            )
+            for line in event.lines
+        ),
+    )
+
+
+def _delivery(event: OrderDelivered, order: books.Order, sequence: int) -> facts.DeliveryFacts:
+    return facts.DeliveryFacts(
+        event.order_id,
+        order.partner_ref,
+        sequence,
+        event.delivery_day,
+        tuple(
+            facts.DeliveredLine(
+                line.line_no,
+                order.lines[line.line_no, line.offer_id].sku,
+                order.lines[line.line_no, line.offer_id].goods,
+                line.delivered_steps,
             )
             for line in event.lines
         ),

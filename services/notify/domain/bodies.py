@@ -17,6 +17,8 @@ from msgspec import Meta, Struct
 from services.notify.domain import partner_messages
 from services.notify.domain.facts import (
     CancellationFacts,
+    DeliveredLine,
+    DeliveryFacts,
     Goods,
     PartnerFacts,
     PromisedLine,
@@ -31,6 +33,7 @@ from services.notify.domain.shortfalls import explain
 Steps = Annotated[int, Meta(ge=0)]
 Quantity = Annotated[str, Meta(pattern=r"^\d+(\.\d+)?$")]
 Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+Day = Annotated[str, Meta(extra_json_schema={"format": "date"})]
 
 
 class Line(Struct, frozen=True):
@@ -69,6 +72,17 @@ class Loss(Struct, frozen=True):
     why_en: str | None
 
 
+class Delivery(Struct, frozen=True):
+    """One line of which something was promised for the day: what of it was really delivered, which may be nothing."""
+
+    line_no: Annotated[int, Meta(ge=1)]
+    sku: str
+    product: str
+    unit: str
+    delivered: Quantity
+    delivered_steps: Steps
+
+
 class WholeOrder(Struct, frozen=True):
     """Everything that is promised of an order; of two messages the one with the greater `sequence` is the newer."""
 
@@ -86,6 +100,16 @@ class ShortedOrder(Struct, frozen=True):
     partner_ref: str
     sequence: Annotated[int, Meta(ge=0)]
     lines: tuple[Loss, ...]
+
+
+class DeliveredOrder(Struct, frozen=True):
+    """The lines of one delivery day; `sequence` as in the messages about the whole order."""
+
+    order_id: UUID
+    partner_ref: str
+    sequence: Annotated[int, Meta(ge=0)]
+    delivery_day: Day
+    lines: tuple[Delivery, ...]
 
 
 class CancelledOrder(Struct, frozen=True):
@@ -127,13 +151,22 @@ class OrderCancelled(Struct, frozen=True):
     data: CancelledOrder
 
 
-Message = OrderPromised | OrderChanged | OrderShorted | OrderCancelled
+class OrderDelivered(Struct, frozen=True):
+    """The truck has left: what it brings of the order. Of two about one day the later stands in place of the other."""
+
+    type: Literal["order.delivered"]
+    timestamp: Moment
+    data: DeliveredOrder
+
+
+Message = OrderPromised | OrderChanged | OrderShorted | OrderCancelled | OrderDelivered
 
 TYPES: Mapping[str, type[Message]] = {
     "order.promised": OrderPromised,
     "order.changed": OrderChanged,
     "order.shorted": OrderShorted,
     "order.cancelled": OrderCancelled,
+    "order.delivered": OrderDelivered,
 }
 """Every message by its type; `make docs` writes the JSON Schema of each to services/notify/webhooks."""
 
@@ -162,6 +195,11 @@ def message(kind: str, facts: PartnerFacts, happened_at: datetime) -> Message:
             losses = tuple(_loss(line) for line in facts.lines)
             shorted = ShortedOrder(facts.order_id, facts.partner_ref, facts.sequence, losses)
             return OrderShorted("order.shorted", timestamp, shorted)
+        case DeliveryFacts():
+            brought = tuple(_delivery(line) for line in facts.lines)
+            day = facts.delivery_day.isoformat()
+            delivered = DeliveredOrder(facts.order_id, facts.partner_ref, facts.sequence, day, brought)
+            return OrderDelivered("order.delivered", timestamp, delivered)
         case CancellationFacts():
             cancelled = CancelledOrder(facts.order_id, facts.partner_ref)
             return OrderCancelled("order.cancelled", timestamp, cancelled)
@@ -184,6 +222,13 @@ def _loss(line: ShortedLine) -> Loss:
         line.line_no, line.sku, line.goods.name, line.goods.unit,
         _units(line.before_steps, line.goods), _units(line.after_steps, line.goods),
         line.before_steps, line.after_steps, line.reason, *_why(line.reason),
+    )  # fmt: skip
+
+
+def _delivery(line: DeliveredLine) -> Delivery:
+    return Delivery(
+        line.line_no, line.sku, line.goods.name, line.goods.unit,
+        _units(line.delivered_steps, line.goods), line.delivered_steps,
     )  # fmt: skip
 
 

@@ -112,6 +112,25 @@ class ShortageFacts(Struct, frozen=True):
     lines: tuple[ShortedLine, ...]
 
 
+class DeliveredLine(Struct, frozen=True):
+    """What of a line left with the truck; 0 where it was promised and did not come."""
+
+    line_no: int
+    sku: str
+    goods: Goods
+    delivered_steps: int
+
+
+class DeliveryFacts(Struct, frozen=True):
+    """What was delivered of an order on one day."""
+
+    order_id: UUID
+    partner_ref: str
+    sequence: int
+    delivery_day: date
+    lines: tuple[DeliveredLine, ...]
+
+
 class CancellationFacts(Struct, frozen=True):
     """Nothing is left of an order."""
 
@@ -212,7 +231,7 @@ class MonthSettlementFacts(Struct, frozen=True):
         return sum(day.net_vnd for day in self.days)
 
 
-PartnerFacts = PromiseFacts | ShortageFacts | CancellationFacts
+PartnerFacts = PromiseFacts | ShortageFacts | DeliveryFacts | CancellationFacts
 
 
 class Load(Struct, frozen=True):

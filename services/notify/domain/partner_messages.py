@@ -21,26 +21,31 @@ from services.notify.domain.delivery import (
     Unknown,
 )
 from services.notify.domain.endpoints import Endpoint
-from services.notify.domain.facts import CancellationFacts, PartnerFacts, PromiseFacts, ShortageFacts
+from services.notify.domain.facts import CancellationFacts, DeliveryFacts, PartnerFacts, PromiseFacts, ShortageFacts
 
 WEBHOOK = "webhook"
 """The channel by which partners are told."""
 
-ORDER_PROMISED, ORDER_CHANGED, ORDER_SHORTED, ORDER_CANCELLED = (
+ORDER_PROMISED, ORDER_CHANGED, ORDER_SHORTED, ORDER_CANCELLED, ORDER_DELIVERED = (
     "order_promised",
     "order_changed",
     "order_shorted",
     "order_cancelled",
+    "order_delivered",
 )
 
 WHOLE = (ORDER_PROMISED, ORDER_CHANGED, ORDER_CANCELLED)
 """These say all there is to say about an order, so that what was said before need not be told any more."""
+
+LASTING = ORDER_DELIVERED
+"""This is told whatever is said of the order later: what was delivered stays so, and no promise speaks of it."""
 
 FACTS: Mapping[str, type[PartnerFacts]] = {
     ORDER_PROMISED: PromiseFacts,
     ORDER_CHANGED: PromiseFacts,
     ORDER_SHORTED: ShortageFacts,
     ORDER_CANCELLED: CancellationFacts,
+    ORDER_DELIVERED: DeliveryFacts,
 }
 """What each kind of message says. Kinds that do not stand here are for a newer version of this service to send."""
 
@@ -49,6 +54,7 @@ TYPE_OF: Mapping[str, str] = {
     ORDER_CHANGED: "order.changed",
     ORDER_SHORTED: "order.shorted",
     ORDER_CANCELLED: "order.cancelled",
+    ORDER_DELIVERED: "order.delivered",
 }
 """From the kind of a message to the type in its body."""
 

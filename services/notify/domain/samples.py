@@ -12,6 +12,8 @@ from services.notify.domain.facts import (
     CancellationFacts,
     ConfirmedFacts,
     DaySettlementFacts,
+    DeliveredLine,
+    DeliveryFacts,
     EndpointFacts,
     Goods,
     MonthSettlementFacts,
@@ -106,5 +108,8 @@ TO_PARTNERS: dict[str, PartnerFacts] = {
         _ORDER, _REF, 63, (ShortedLine(1, "CAI-MEO", _CABBAGE, 20, 15, "not_delivered"),)
     ),
     partner_messages.ORDER_CANCELLED: CancellationFacts(_ORDER, _REF),
+    partner_messages.ORDER_DELIVERED: DeliveryFacts(
+        _ORDER, _REF, 71, DAY, (DeliveredLine(1, "CAI-MEO", _CABBAGE, 15),)
+    ),
 }  # fmt: skip
 """What partners' servers are told."""

@@ -44,8 +44,9 @@ CALLBACKS: dict[str, Any] = {
                 "post": {
                     "summary": "What became of an order",
                     "description": "Of two messages about one order the one with the greater `data.sequence` is the "
-                    "newer. order.cancelled has none: it follows all that was said before it. Readers must accept "
-                    "types and fields that they do not know.",
+                    "newer. order.cancelled has none: it follows all that was said before it. order.delivered says "
+                    "what came on one delivery day, and nothing else of the order. Readers must accept types and "
+                    "fields that they do not know.",
                     "parameters": [
                         {"name": name, "in": "header", "required": True, "description": text,
                          "schema": {"type": "string"}}

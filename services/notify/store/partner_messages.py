@@ -17,6 +17,7 @@ from services.notify.domain.endpoints import HANGING, Endpoint
 from services.notify.domain.partner_messages import (
     ENDPOINT_IS_DISABLED,
     FACTS,
+    LASTING,
     WHOLE,
     MessageClaim,
     PartnerMessage,
@@ -38,7 +39,8 @@ OVERTAKEN_BY = f"""
     select newer.message_id from partner_message newer where newer.order_id = m.order_id
     and newer.sequence >= m.sequence
     and (newer.sequence, newer.kind = 'order_cancelled') > (m.sequence, m.kind = 'order_cancelled')
-    and newer.kind in ({", ".join(f"'{kind}'" for kind in WHOLE)}) order by newer.sequence desc limit 1
+    and newer.kind in ({", ".join(f"'{kind}'" for kind in WHOLE)}) and m.kind <> '{LASTING}'
+    order by newer.sequence desc limit 1
 """  # noqa: S608 - only fixed text
 """The newest message about the order of `m` that says all that `m` says. A cancellation follows what has its place."""
 

@@ -236,7 +236,13 @@ def _with_promise(line: Line, before: Line | None) -> Line:
     """A line that is bound to the same offer as before keeps its promise; if nothing changed, no other one comes."""
     if before is None or line.state is not LineState.ORDERED or line.offer_id != before.offer_id:
         return line
-    return replace(line, promised_steps=before.promised_steps, short_steps=before.short_steps, reason=before.reason)
+    return replace(
+        line,
+        promised_steps=before.promised_steps,
+        short_steps=before.short_steps,
+        reason=before.reason,
+        delivered=before.delivered,
+    )
 
 
 def _offer_for(offers: Sequence[Offer], day: date | None, now: datetime) -> Offer | Reason:

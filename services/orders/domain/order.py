@@ -27,12 +27,13 @@ class LineState(StrEnum):
 
 
 class OrderState(StrEnum):
-    """`placed` waits for its promise."""
+    """`placed` waits for its promise; `delivered` waits for nothing, though what was missing may be short."""
 
     PLACED = "placed"
     PROMISED = "promised"
     PART_PROMISED = "part_promised"
     NOT_PROMISED = "not_promised"
+    DELIVERED = "delivered"
     CANCELLED = "cancelled"
 
 
@@ -73,7 +74,8 @@ class Offer(Struct, frozen=True):
 class Line(Struct, frozen=True):
     """`sold_quantity` is the partner's; `quantity_steps` ours. `promised_steps` is what is still coming.
 
-    `minimum_steps` is the least that is useful to the customer, as the command says that made the line so.
+    `minimum_steps` is the least that is useful to the customer, as the command says that made the line so. Once it is
+    `delivered`, what was promised has come.
     """
 
     line_no: int
@@ -89,6 +91,7 @@ class Line(Struct, frozen=True):
     short_steps: int = 0
     reason: str | None = None
     minimum_steps: int = 1
+    delivered: bool = False
 
     @property
     def is_decided(self) -> bool:
@@ -149,18 +152,27 @@ class _Promised(Protocol):
     @property
     def short_steps(self) -> int: ...
 
+    @property
+    def delivered(self) -> bool: ...
+
 
 def state_of(ordered: Iterable[_Promised], has_refused: bool, is_cancelled: bool) -> OrderState:
-    """The state of an order with these ordered lines. Refused lines make a promise partial."""
-    some = promised = short = False
+    """The state of an order with these ordered lines. Refused lines make a promise partial.
+
+    It is delivered when nothing more is coming: lines for several days have several trucks.
+    """
+    some = promised = short = coming = False
     for line in ordered:
         if line.promised_steps + line.short_steps != line.quantity_steps:
             return OrderState.PLACED
         some = True
         promised = promised or line.promised_steps > 0
         short = short or line.short_steps > 0
+        coming = coming or (line.promised_steps > 0 and not line.delivered)
     if not some and is_cancelled:
         return OrderState.CANCELLED
     if not promised:
         return OrderState.NOT_PROMISED
+    if not coming:
+        return OrderState.DELIVERED
     return OrderState.PART_PROMISED if has_refused or short else OrderState.PROMISED

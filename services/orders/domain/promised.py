@@ -19,6 +19,7 @@ class OrderedLine:
     promised_steps: int
     short_steps: int
     reason: str | None
+    delivered: bool = False
     changed: bool = False
 
     def _set(self, promised_steps: int, short_steps: int, reason: str | None) -> None:
@@ -50,3 +51,9 @@ class OrderPromise:
         line = self.lines.get((line_no, offer_id))
         if line and after_steps < line.promised_steps:
             line._set(after_steps, line.short_steps + line.promised_steps - after_steps, reason)
+
+    def deliver(self, line_no: int, offer_id: UUID) -> None:
+        """The truck has left with what is promised of a line. Where that is nothing, nothing changes."""
+        line = self.lines.get((line_no, offer_id))
+        if line and line.promised_steps and not line.delivered:
+            line.delivered = line.changed = True

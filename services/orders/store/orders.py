@@ -23,7 +23,7 @@ _ORDER = (
 )
 _LINES = (
     "select l.order_id, l.line_no, l.sku, l.sold_quantity, l.price_vnd, l.state, l.offer_id, l.delivery_day, "
-    "l.quantity_steps, l.promised_steps, l.short_steps, l.reason, p.product_id, p.unit, p.step_milliunits "
+    "l.quantity_steps, l.promised_steps, l.short_steps, l.reason, l.delivered, p.product_id, p.unit, p.step_milliunits "
     "from order_line l left join product p using (product_id) where l.order_id = any($1) order by l.line_no"
 )
 _COMMAND_COLUMNS = (
@@ -35,7 +35,7 @@ _ORDER_COLUMNS = (
 )  # fmt: skip
 _LINE_COLUMNS = (
     "order_id", "line_no", "sku", "sold_quantity", "price_vnd", "state", "product_id", "offer_id", "delivery_day",
-    "quantity_steps", "promised_steps", "short_steps", "reason",
+    "quantity_steps", "promised_steps", "short_steps", "reason", "delivered",
 )  # fmt: skip
 
 _NOBODY = Contact()
@@ -200,14 +200,16 @@ async def _save_lines(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None
     """Rows of _LINE_COLUMNS."""
     await conn.execute(
         "insert into order_line as l (order_id, line_no, sku, sold_quantity, price_vnd, state, product_id, offer_id, "
-        "  delivery_day, quantity_steps, promised_steps, short_steps, reason) "
+        "  delivery_day, quantity_steps, promised_steps, short_steps, reason, delivered) "
         "select * from unnest($1::uuid[], $2::int[], $3::text[], $4::numeric[], $5::bigint[], $6::text[], "
-        "  $7::uuid[], $8::uuid[], $9::date[], $10::bigint[], $11::bigint[], $12::bigint[], $13::text[]) "
+        "  $7::uuid[], $8::uuid[], $9::date[], $10::bigint[], $11::bigint[], $12::bigint[], $13::text[], "
+        "  $14::boolean[]) "
         "on conflict (order_id, line_no) do update set sku = excluded.sku, sold_quantity = excluded.sold_quantity, "
         "  price_vnd = excluded.price_vnd, state = excluded.state, product_id = excluded.product_id, "
         "  offer_id = excluded.offer_id, delivery_day = excluded.delivery_day, "
         "  quantity_steps = excluded.quantity_steps, promised_steps = excluded.promised_steps, "
-        "  short_steps = excluded.short_steps, reason = excluded.reason where l is distinct from excluded",
+        "  short_steps = excluded.short_steps, reason = excluded.reason, delivered = excluded.delivered "
+        "where l is distinct from excluded",
         *zip(*rows, strict=True),
     )
 
@@ -257,7 +259,7 @@ def _line_values(order_id: UUID, line: Line) -> tuple[Any, ...]:
     return (
         order_id, line.line_no, line.sku, line.sold_quantity, line.price_vnd, line.state,
         line.product.product_id if line.product else None, line.offer_id, line.delivery_day,
-        line.quantity_steps, line.promised_steps, line.short_steps, line.reason,
+        line.quantity_steps, line.promised_steps, line.short_steps, line.reason, line.delivered,
     )  # fmt: skip
 
 
@@ -333,4 +335,5 @@ def _line(row: asyncpg.Record) -> Line:
         row["promised_steps"],
         row["short_steps"],
         row["reason"],
+        delivered=row["delivered"],
     )

@@ -14,14 +14,16 @@ _ORDERS = (
     "where order_id = any($1) order by order_id for no key update"
 )
 _LINES = (
-    "select order_id, line_no, offer_id, quantity_steps, promised_steps, short_steps, reason, state = 'refused' "
+    "select order_id, line_no, offer_id, quantity_steps, promised_steps, short_steps, reason, delivered, "
+    "state = 'refused' "
     "from order_line where order_id = any($1) and state <> 'cancelled' order by order_id, line_no"
 )
 _SAVE = """
 with line as (
-    update order_line l set promised_steps = x.promised_steps, short_steps = x.short_steps, reason = x.reason
-    from unnest($4::uuid[], $5::int[], $6::bigint[], $7::bigint[], $8::text[])
-        as x (order_id, line_no, promised_steps, short_steps, reason)
+    update order_line l set promised_steps = x.promised_steps, short_steps = x.short_steps, reason = x.reason,
+        delivered = x.delivered
+    from unnest($4::uuid[], $5::int[], $6::bigint[], $7::bigint[], $8::text[], $9::boolean[])
+        as x (order_id, line_no, promised_steps, short_steps, reason, delivered)
     where l.order_id = x.order_id and l.line_no = x.line_no
 )
 update customer_order o set state = x.state, promised_at = coalesce(o.promised_at, x.promised_at)
@@ -52,12 +54,12 @@ async def lock_promises(conn: Connection, order_ids: Sequence[UUID]) -> dict[UUI
         )
         for order_id, is_cancelled, state, received_at, promised_at in await conn.fetch(_ORDERS, order_ids)
     }
-    for order_id, line_no, offer_id, quantity, promised, short, reason, refused in await conn.fetch(_LINES, [*filed]):
+    for order_id, *told, refused in await conn.fetch(_LINES, [*filed]):
         if refused:
             filed[order_id].promise.has_refused = True
         else:
-            line = OrderedLine(line_no, offer_id, quantity, promised, short, reason)
-            filed[order_id].promise.lines[line_no, offer_id] = line
+            line = OrderedLine(*told)
+            filed[order_id].promise.lines[line.line_no, line.offer_id] = line
     return filed
 
 
@@ -83,4 +85,5 @@ async def save_promises(conn: Connection, told: Sequence[tuple[FiledPromise, Ord
         [line.promised_steps for _, line in lines],
         [line.short_steps for _, line in lines],
         [line.reason for _, line in lines],
+        [line.delivered for _, line in lines],
     )

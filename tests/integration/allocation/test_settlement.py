@@ -2,6 +2,7 @@
 
 import csv
 import io
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -114,6 +115,69 @@ async def test_the_departure_settles_the_day_and_tells_each_order_once_what_it_l
     assert len(await said(allocation, s, "day_settled")) == 1
     late = await staff.bring("VH-02", 1)
     assert (late.status_code, "correction" in late.json()["detail"]) == (409, True)
+
+
+async def delivered(allocation: Allocation, stream: Stream) -> list[tuple[int, list[tuple[int, int, int]]]]:
+    """The orders that were told what was delivered, by their numbers: line, offer and steps."""
+    return [
+        (
+            UUID(body["order_id"]).int - stream.cooperative_id.int,
+            [
+                (x["line_no"], UUID(x["offer_id"]).int - stream.cooperative_id.int, x["delivered_steps"])
+                for x in body["lines"]
+            ],
+        )
+        for body in await said(allocation, stream, "order_delivered")
+    ]
+
+
+async def test_the_departure_tells_each_order_once_what_was_delivered_of_its_day(allocation: Allocation) -> None:
+    s = Stream()
+    await allocation.take_in(*s.registered(), s.published(1, {0: 6, 1: 6}), s.published(2, {0: 9}, SU_SU))
+    later = DAY + timedelta(days=1)
+    await allocation.take_in(s.published(3, {0: 9}), s.published(4, {0: 9}, day=later))
+    await allocation.take_in(
+        s.placed(11, (1, 3), (2, 4), (4, 5)),  # its last line is for another day
+        s.placed(12, (1, 7)),
+        s.placed(13, (1, 9), (2, 2)),  # 2 of 9 are there
+        s.placed(14, (3, 2)),
+        s.placed(15, (3, 1), (2, 1)),
+        s.placed(16, (4, 1)),
+    )
+    await allocation.take_in(s.withdrawn(3), s.closed(1, closes_day=False), s.closed(2), s.closed(4, day=later))
+    staff = await Staff.of(allocation, s)
+    await staff.bring("VH-01", 5, offer_id=str(s.id_of(1)), product_code=None)
+    await staff.bring("VH-01", 20, offer_id=str(s.id_of(2)), product_code=None, may_exceed=True)
+    assert (await staff.post("departure")).status_code == 200
+    told = await delivered(allocation, s)
+    assert [number for number, _ in told] == [11, 12, 13, 15]  # 14 had lost all before, 16 is for another day
+    books = await allocation.fetch(
+        "select order_id, line_no, offer_id, sum(promised_steps - shorted_steps)::bigint as steps from order_line "
+        "where promised_steps > 0 and offer_id = any($1::uuid[]) group by 1, 2, 3 order by 1, 2",
+        [s.id_of(1), s.id_of(2), s.id_of(3)],
+    )
+    number = s.cooperative_id.int
+    held = [(row["order_id"].int - number, row["line_no"], row["offer_id"].int - number, row["steps"]) for row in books]
+    assert [(order, *line) for order, lines in told for line in lines] == [one for one in held if one[0] != 14]
+    assert dict(told)[15] == [(1, 3, 0), (2, 2, 1)]
+    assert sum(steps for _, lines in told for _, offer, steps in lines if offer == 1) == 5
+    assert await staff.post("departure")
+    assert await delivered(allocation, s) == told
+    names = [name for name, _, _ in await allocation.events(s.cooperative_id)]
+    assert names[-6:] == ["order_shorted", *["order_delivered"] * 4, "day_settled"]
+
+
+async def test_whoever_gets_something_with_a_later_truck_is_told_the_whole_day_again(allocation: Allocation) -> None:
+    s = await asked(allocation, {0: 6, 1: 6}, 3, 5)
+    staff = await Staff.of(allocation, s)
+    await staff.bring("VH-01", 4)
+    await staff.bring("VH-02", 4)
+    await staff.post("departure")
+    first = [(11, [(1, 1, 3)]), (12, [(1, 1, 5)])]
+    assert await delivered(allocation, s) == first
+    await allocation.take_in(s.published(2, {0: 3}, SU_SU), s.reordered(12, (1, 5), (2, 2)), s.closed(2))
+    assert (await staff.post("departure")).status_code == 200
+    assert await delivered(allocation, s) == [*first, (12, [(1, 1, 5), (2, 2, 0)])]
 
 
 async def test_nothing_departs_before_everything_is_shared_out(allocation: Allocation) -> None:

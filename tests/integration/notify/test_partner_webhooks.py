@@ -14,7 +14,7 @@ from services.chassis.standard_webhooks import new_secret
 from services.notify.domain.partner_messages import MessageClaim
 from services.notify.store.partner_messages import take_batch
 from tests.integration.notify.peers import Pushed, Receiver, receiver
-from tests.integration.notify.world import World
+from tests.integration.notify.world import DAY, World
 
 AFTER_5_S, AFTER_6_MIN, LEASE = timedelta(seconds=6), timedelta(minutes=6), timedelta(seconds=6)
 
@@ -93,6 +93,44 @@ async def test_messages_about_one_order_leave_in_its_order(world: World, shop: R
     assert [body["type"] for body in said] == ["order.promised", "order.shorted", "order.shorted"]
     sequences = [body["data"]["sequence"] for body in said]
     assert sequences == sorted(sequences)
+
+
+async def test_a_partner_is_told_what_was_delivered(world: World, shop: Receiver) -> None:
+    secret = await world.listen(shop.url)
+    _, shorted, delivered = await world.apply(world.promised(), world.shorted(25, 15), world.delivered(15))
+    for _ in range(3):
+        await world.run("send_webhooks")
+    assert [verified(secret, pushed)["type"] for pushed in shop.pushed] == [
+        "order.promised",
+        "order.shorted",
+        "order.delivered",
+    ]
+    said = verified(secret, shop.pushed[-1])
+    assert (said["timestamp"], said["data"]["delivery_day"]) == (delivered.time.isoformat(), DAY.isoformat())
+    assert said["data"]["sequence"] > shorted.sequence
+    (line,) = said["data"]["lines"]
+    assert (line["sku"], line["delivered"], line["delivered_steps"]) == ("CAI", "7.5", 15)
+    event = json.loads((await world.events())[-1]["data"])
+    assert (event["kind"], event["order_id"]) == ("order_delivered", str(world.order))
+
+
+async def test_what_was_delivered_is_told_though_the_promise_goes_on_and_a_promise_that_comes_late_is_known_as_older(
+    world: World, shop: Receiver
+) -> None:
+    secret = await world.listen(shop.url)
+    shop.say("500 Broken")
+    await world.apply(world.promised(), world.delivered(15))
+    await world.run("send_webhooks")
+    await world.run("send_webhooks")
+    shop.say("200 OK")
+    await world.apply(world.promised(20))  # a line for another day has come to it
+    for _ in range(3):
+        await world.run("send_webhooks", after=AFTER_6_MIN)
+    said = [verified(secret, pushed) for pushed in shop.pushed[2:]]
+    assert {body["type"] for body in said} == {"order.delivered", "order.changed"}
+    newest = max(said, key=lambda body: body["data"]["sequence"])
+    assert newest["type"] == "order.changed"
+    assert [state for state, _, _ in await world.partner_states()] == ["superseded", "told", "told"]
 
 
 async def test_what_is_overtaken_before_it_got_through_is_not_sent(world: World, shop: Receiver) -> None:

@@ -18,6 +18,8 @@ from services.contracts.allocation import (
     BasketAssigned,
     BasketChanged,
     BasketItem,
+    DeliveredLine,
+    OrderDelivered,
     OrderPromised,
     OrderShorted,
     PromisedLine,
@@ -127,6 +129,10 @@ class World:
             line_no=1, offer_id=self.offer, before_steps=before_steps, after_steps=after_steps, reason="pledges_reduced"
         )
         return OrderShorted(order_id=self.order, lines=(line,))
+
+    def delivered(self, delivered_steps: int) -> OrderDelivered:
+        line = DeliveredLine(line_no=1, offer_id=self.offer, delivered_steps=delivered_steps)
+        return OrderDelivered(order_id=self.order, delivery_day=DAY, lines=(line,))
 
     def item(self, product_id: UUID, quantity_steps: int) -> BasketItem:
         return BasketItem(

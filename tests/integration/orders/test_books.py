@@ -116,6 +116,23 @@ async def test_what_is_shorted_later_is_shown(orders: Orders) -> None:
     assert shown["lines"][0]["promise"] == {"promised": "1", "short": "1", "reason": "pledges_reduced"}
 
 
+async def test_an_order_whose_truck_has_left_is_delivered_and_stays_so(orders: Orders) -> None:
+    told = (await orders.push(order("A-1", line("CAI-KG", 2)))).json()
+    order_id = UUID(told["order_id"])
+    await orders.promise(order_id)
+    brought = allocation.DeliveredLine(line_no=1, offer_id=orders.cai_meo_tomorrow, delivered_steps=4)
+    delivered = allocation.OrderDelivered(order_id=order_id, delivery_day=TOMORROW, lines=(brought,))
+    await orders.hear(delivered)
+    assert (await orders.ask("GET", told["url"]))["state"] == "delivered"
+    await orders.hear(delivered)
+    await orders.hear(allocation.OrderDelivered(order_id=uuid7(), delivery_day=TOMORROW, lines=(brought,)))
+    await orders.promise(order_id)
+    shown = await orders.ask("GET", told["url"])
+    assert (shown["state"], shown["lines"][0]["promise"]["promised"]) == ("delivered", "2")
+    again = (await orders.push(order("A-1", line("CAI-KG", 2), line("SU-SU"), minute=1))).json()
+    assert again["state"] == "placed"
+
+
 async def test_a_promise_for_an_order_that_is_not_here_is_passed_over(orders: Orders) -> None:
     await orders.hear(allocation.OrderPromised(order_id=uuid7(), lines=()))
 

@@ -26,7 +26,7 @@ from services.allocation.consumers.members import policies_of
 from services.allocation.domain.arrivals import Arrival, Expected, Place, accepted_steps, find_faults
 from services.allocation.domain.asked import AskedBasket, Changed, Missed, Outcome
 from services.allocation.domain.baskets import DayOffer
-from services.allocation.domain.books import Decision, Shorted
+from services.allocation.domain.books import Decision, LinePromise, Shorted
 from services.allocation.domain.cut_off import (
     BasketKey,
     ClosedDay,
@@ -36,7 +36,7 @@ from services.allocation.domain.cut_off import (
     close_days,
     first_day_of_memory,
 )
-from services.allocation.domain.departure import close_for_good, coming, fill, remember, settle
+from services.allocation.domain.departure import close_for_good, coming, deliveries, fill, remember, settle
 from services.allocation.domain.lots import Part, lot_code
 from services.allocation.domain.market_day import MarketDay, ask_closed
 from services.allocation.domain.policies import Policies
@@ -86,6 +86,7 @@ class Market:
     arrivals: dict[UUID, tuple[Day, Arrival]] = field(default_factory=dict)
     booked: dict[Day, list[Entry]] = field(default_factory=lambda: defaultdict(list))
     parts: dict[UUID, tuple[Part, ...]] = field(default_factory=dict)
+    delivered: dict[tuple[Day, UUID], tuple[LinePromise, ...]] = field(default_factory=dict)
     said: Counter[Words] = field(default_factory=Counter)
     load_all: bool = True
     """False: only as much of the promises is looked at as the bounds in `reach` ask for."""
@@ -202,8 +203,8 @@ class Market:
         arrived = accepted_steps(one for of, one in self.arrivals.values() if of == key and one.offer_id in offer_ids)
         delivered = {place: (self._lot(place), steps) for place, steps in arrived.items()}
         self._shorten(cause, coming(day, delivered))
-        lines = [line for line in self.promises.lines.values() if line.offer_id in offer_ids and line.net_steps]
-        self.parts |= fill(delivered, lines)
+        self.parts |= fill(delivered, [x for x in self.promises.lines.values() if x.offer_id in offer_ids])
+        self._deliver(key, offer_ids)
         asked = {place for place, steps in self.asked_steps(key).items() if steps and place[0] in offer_ids}
         self.booked[key] += settle(day, key[1], asked, delivered)
         self.entries[key[0]] |= {(key[1], x.household_id): x for x in remember(day, self.booked[key])}
@@ -211,6 +212,14 @@ class Market:
         gone = self.days[key].asked
         baskets = tuple(replace(basket, items=()) for basket in gone.baskets)
         self.days[key] = replace(self.days[key], asked=replace(gone, offers=(), baskets=baskets), arrive_by_at=None)
+
+    def _deliver(self, key: Day, offer_ids: set[UUID]) -> None:
+        """The orders that the truck brings something of, or should have, with all their places of the day."""
+        held = [line for line in self.promises.lines.values() if line.promised_steps]
+        order_ids = {line.order_id for line in held if line.offer_id in offer_ids}
+        of_day = {x for x, terms in self.terms.items() if terms.delivery_day == key[1]}
+        places = [line for line in held if line.order_id in order_ids and line.offer_id in of_day]
+        self.delivered |= {(key, order_id): lines for order_id, lines in deliveries(places).items()}
 
     def _lot(self, place: Place) -> str:
         terms = self.terms[place[0]]

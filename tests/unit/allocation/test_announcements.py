@@ -1,5 +1,6 @@
 """What allocation says of its decisions."""
 
+from datetime import date
 from uuid import UUID
 
 from services.allocation import announcements
@@ -22,3 +23,6 @@ def test_an_order_whose_lines_are_replaced_again_and_again_can_still_be_told() -
     event = announcements.order_promised(effect)
     assert [line.line_no for line in event.lines] == list(range(19_000, 19_000 + MOST_LINES))
     assert len(event.encode()) < MAX_EVENT_BYTES
+    assert effect.lines
+    delivered = announcements.order_delivered(ORDER, date(2026, 11, 26), effect.lines[-MOST_LINES:])
+    assert len(delivered.encode()) < len(event.encode())

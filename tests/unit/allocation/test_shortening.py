@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from services.allocation.domain.books import Line, OfferBook, Reason, Shorted
+from services.allocation.domain.departure import deliveries
 from services.allocation.domain.shortening import Coming, shorten
 from services.allocation.domain.shortfall import SharingRule
 
@@ -79,6 +80,32 @@ def test_each_order_is_told_once_and_exactly_what_its_lines_lost(
     }
     assert told == lost
     assert len({effect.order_id for effect in decision.effects}) == len(decision.effects)
+
+
+@settings(max_examples=1000)
+@given(offers())
+def test_what_is_delivered_of_an_offer_is_what_was_shared_out_and_no_line_gets_more_than_it_was_promised(
+    made: tuple[dict[UUID, OfferBook], list[Line], list[Coming]],
+) -> None:
+    books, lines, coming = made
+    after = {(line.offer_id, line.position): line for line in (*lines, *shorten(coming, books, lines).lines)}
+    delivered = [(order_id, line) for order_id, own in deliveries(after.values()).items() for line in own]
+    for one in coming:
+        steps = sum(line.net_steps for _, line in delivered if line.offer_id == one.offer_id)
+        assert steps == min(one.available_steps, books[one.offer_id].promised_net_steps)
+    places: defaultdict[tuple[UUID, int, UUID], int] = defaultdict(int)
+    for place in lines:
+        places[place.order_id, place.line_no, place.offer_id] += place.promised_steps
+    assert {(order_id, line.line_no, line.offer_id): line.promised_steps for order_id, line in delivered} == places
+    assert all(0 <= line.net_steps <= line.promised_steps for _, line in delivered)
+
+
+def test_a_line_of_which_nothing_was_ever_promised_is_not_among_what_was_delivered() -> None:
+    short = Line(ORDERS[0], 1, OFFERS[0], 1, 5, 0, 5, reason=Reason.SOLD_OUT)
+    lost = place(OFFERS[1], 1, ORDERS[0], 2, 0, shorted=3)
+    ((order_id, lines),) = deliveries([short, lost]).items()
+    assert (order_id, [(line.line_no, line.net_steps) for line in lines]) == (ORDERS[0], [(2, 0)])
+    assert deliveries([short]) == {}
 
 
 @settings(max_examples=500)

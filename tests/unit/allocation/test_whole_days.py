@@ -333,6 +333,28 @@ def assert_the_truck_left_rightly(before: Counter[UUID], market: Market, act: Ac
         assert filled == Counter({place: steps for place, steps in lines.items() if place[0] == offer_id})
 
 
+def assert_orders_know_what_was_delivered(market: Market) -> None:
+    """Of every line of a settled offer that was promised something: promised - shorted, also when it is nothing."""
+    delivered = {
+        (line.offer_id, order_id, line.line_no): line.net_steps
+        for (_, order_id), lines in market.delivered.items()
+        for line in lines
+    }
+    held: Counter[tuple[UUID, UUID, int]] = Counter()
+    promised: set[tuple[UUID, UUID, int]] = set()
+    for line in market.promises.lines.values():
+        held[line.offer_id, line.order_id, line.line_no] += line.net_steps
+        if line.offer_id in market.settled and line.promised_steps:
+            promised.add((line.offer_id, line.order_id, line.line_no))
+    assert promised <= delivered.keys()
+    assert all(held[place] == steps for place, steps in delivered.items())
+    of_offer: Counter[UUID] = Counter()
+    for place, steps in delivered.items():
+        of_offer[place[0]] += steps
+    for offer_id in market.settled:
+        assert of_offer[offer_id] == market.promises.books[offer_id].promised_net_steps
+
+
 @law
 @given(seeds)
 def test_whatever_happens_to_a_day_everything_adds_up_from_the_pledge_to_the_settlement(seed: int) -> None:
@@ -344,6 +366,7 @@ def test_whatever_happens_to_a_day_everything_adds_up_from_the_pledge_to_the_set
         assert_baskets_add_up(market)
         assert_everybody_was_told_once(market)
         assert_accounts_add_up(market)
+        assert_orders_know_what_was_delivered(market)
         new = played.acts[acts:]
         if new and isinstance(new[-1][1].event, Departed):
             assert_the_truck_left_rightly(before, market, new[-1])

@@ -2,7 +2,7 @@
 
 import json
 import unicodedata
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,8 @@ from services.notify.domain import partner_messages
 from services.notify.domain.bodies import TYPES, json_schema, message
 from services.notify.domain.facts import (
     CancellationFacts,
+    DeliveredLine,
+    DeliveryFacts,
     Goods,
     PartnerFacts,
     PromisedLine,
@@ -119,6 +121,39 @@ def test_a_cancellation_names_the_order_and_nothing_else() -> None:
         "type": "order.cancelled",
         "timestamp": "2026-11-23T03:00:00+00:00",
         "data": {"order_id": "00000000-0000-0000-0000-000000000007", "partner_ref": "DH-1"},
+    }
+
+
+def test_a_delivery_says_of_each_line_what_came_also_where_it_is_nothing() -> None:
+    lines = (DeliveredLine(1, "CAI", CABBAGE, 15), DeliveredLine(2, "NGO", Goods("Rau mùi", "bó", 1000), 0))
+    body = said(partner_messages.ORDER_DELIVERED, DeliveryFacts(ORDER, "DH-1", 71, date(2026, 11, 24), lines))
+    assert body == {
+        "type": "order.delivered",
+        "timestamp": "2026-11-23T03:00:00+00:00",
+        "data": {
+            "order_id": "00000000-0000-0000-0000-000000000007",
+            "partner_ref": "DH-1",
+            "sequence": 71,
+            "delivery_day": "2026-11-24",
+            "lines": [
+                {
+                    "line_no": 1,
+                    "sku": "CAI",
+                    "product": "Cải mèo",
+                    "unit": "kg",
+                    "delivered": "7.5",
+                    "delivered_steps": 15,
+                },
+                {
+                    "line_no": 2,
+                    "sku": "NGO",
+                    "product": "Rau mùi",
+                    "unit": "bó",
+                    "delivered": "0",
+                    "delivered_steps": 0,
+                },
+            ],
+        },
     }
 
 

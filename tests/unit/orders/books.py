@@ -85,7 +85,13 @@ def promise_of(order: Order) -> OrderPromise:
     """What is promised of the order, as it is loaded apart from the rest."""
     lines = {
         (one.line_no, one.offer_id): OrderedLine(
-            one.line_no, one.offer_id, one.quantity_steps, one.promised_steps, one.short_steps, one.reason
+            one.line_no,
+            one.offer_id,
+            one.quantity_steps,
+            one.promised_steps,
+            one.short_steps,
+            one.reason,
+            one.delivered,
         )
         for one in order.ordered
         if one.offer_id
@@ -106,7 +112,13 @@ def with_promise(order: Order, promise: OrderPromise) -> Order:
     """The order as it is read again after its promise was stored."""
     told = {line.line_no: line for line in promise.lines.values()}
     lines = tuple(
-        replace(one, promised_steps=now.promised_steps, short_steps=now.short_steps, reason=now.reason)
+        replace(
+            one,
+            promised_steps=now.promised_steps,
+            short_steps=now.short_steps,
+            reason=now.reason,
+            delivered=now.delivered,
+        )
         if one.state is LineState.ORDERED and (now := told.get(one.line_no))
         else one
         for one in order.lines

@@ -50,6 +50,29 @@ def test_a_refused_line_makes_the_promise_partial_and_alone_none() -> None:
     assert after(new(), push(0, line(1, "???"))).order.state is OrderState.NOT_PROMISED
 
 
+def test_an_order_is_delivered_once_nothing_more_of_it_is_coming() -> None:
+    promise = promise_of(promised(placed(), (1, CAI_MEO_TOMORROW, 3, 1), (2, SU_SU_TOMORROW, 3, 0)))
+    promise.deliver(1, CAI_MEO_TOMORROW)
+    with_some_to_come = promise.state
+    promise.deliver(2, SU_SU_TOMORROW)
+    assert (with_some_to_come, promise.state) == (OrderState.PART_PROMISED, OrderState.DELIVERED)
+    lost = promise_of(promised(placed(), (1, CAI_MEO_TOMORROW, 0, 4), (2, SU_SU_TOMORROW, 3, 0)))
+    lost.deliver(1, CAI_MEO_TOMORROW)
+    assert [line.changed for line in lost.lines.values()] == [False, False]  # nothing came, so nothing is written
+    lost.deliver(2, SU_SU_TOMORROW)
+    assert lost.state is OrderState.DELIVERED
+
+
+def test_a_delivered_order_that_asks_for_more_waits_for_the_rest_of_it() -> None:
+    promise = promise_of(promised(after(new(), push(0, line(1, "CAI-KG", "2"))).order, (1, CAI_MEO_TOMORROW, 4, 0)))
+    promise.deliver(1, CAI_MEO_TOMORROW)
+    order = with_promise(after(new(), push(0, line(1, "CAI-KG", "2"))).order, promise)
+    more = after(order, push(1, line(1, "CAI-KG", "2"), line(2, "SU-SU", "3"))).order
+    assert more.state is OrderState.PLACED
+    assert promised(more, (2, SU_SU_TOMORROW, 3, 0)).state is OrderState.PROMISED
+    assert after(more, push(2, line(1, "CAI-KG", "2"))).order.state is OrderState.DELIVERED
+
+
 def test_a_changed_line_waits_for_a_new_promise_and_an_older_one_does_not_end_the_wait() -> None:
     told = promised(placed(), (1, CAI_MEO_TOMORROW, 4, 0), (2, SU_SU_TOMORROW, 3, 0))
     more = after(told, push(1, line(1, "CAI-KG", "2"), line(2, "SU-SU", "5"))).order
