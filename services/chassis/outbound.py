@@ -43,13 +43,13 @@ _SHARED = IPv4Network("100.64.0.0/10")
 class Failure(Exception):
     """Nothing came back; `reason` is a code.
 
-    `timed_out`, `connection_failed`, `name_not_resolved`; and from the guard, before any byte was sent:
-    `address_not_public`, `https_needed`, `port_not_allowed`.
+    `timed_out`, `connection_failed`, `name_not_resolved`; and from the guard: `address_not_public`, `https_needed`,
+    `port_not_allowed`. `unasked`: there was no connection, so nothing of the request has reached anybody.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, unasked: bool = True) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason, self.unasked = reason, unasked
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +229,9 @@ class OutboundClient:
             async with self._asked("POST", url, headers, body) as response:
                 answer = _answer(response)
                 await _read_some(response)
+        except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+            timed_out = isinstance(error, httpcore.ConnectTimeout)
+            raise Failure("timed_out" if timed_out else "connection_failed") from None
         except (TimeoutError, httpcore.TimeoutException):
             return _unless(answer, "timed_out")
         except (httpcore.NetworkError, httpcore.ProtocolError, OSError):
@@ -274,7 +277,7 @@ def _answer(response: httpcore.Response) -> Answer:
 def _unless(answer: Answer | None, reason: str) -> Answer:
     """Once there was a status, what becomes of the rest of the answer changes nothing."""
     if answer is None:
-        raise Failure(reason) from None
+        raise Failure(reason, unasked=False) from None
     return answer
 
 

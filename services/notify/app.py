@@ -23,6 +23,7 @@ from services.notify.http import (
     messages,
     notices,
     policies,
+    push_hooks,
     replies,
     sms_hooks,
     telegram_hooks,
@@ -44,6 +45,7 @@ from services.notify.timed.alerts import Alerts
 from services.notify.timed.months import Months
 from services.notify.timed.reminders import Reminders
 from services.notify.timed.summaries import Summaries
+from services.notify.vapid import vapid_command
 
 PARTNERS_AT_ONCE = 4
 """Partners that one process sends to side by side, so that one that hangs holds up none of the others."""
@@ -147,6 +149,7 @@ service = Service(
         messages.router,
         notices.router,
         policies.router,
+        push_hooks.router,
         replies.router,
         sms_hooks.router,
         telegram_hooks.router,
@@ -154,5 +157,5 @@ service = Service(
         zalo_hooks.router,
     ],
     cli={"webhooks": webhooks_command},
-    tools={"render": render_command},
+    tools={"render": render_command, "vapid": vapid_command},
 )

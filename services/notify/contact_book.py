@@ -8,10 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from services.chassis.ids import uuid7
 from services.chassis.ledger import Transaction
 from services.notify.climbing import Ladder
-from services.notify.domain.contacts import PURPOSES, Consent, Contact
+from services.notify.domain.contacts import PURPOSES, WORK, Address, Consent, Contact
+from services.notify.domain.places import WEB_PUSH, where
 from services.notify.store import consents, contacts, persons
+
+MOST_BROWSERS = 5
+"""Of one household: whoever has the link of a notice can add one."""
+BY_ITSELF = "in the browser itself, by the link of a notice"
+"""The source of a consent that nobody of ours has recorded."""
+NAMELESS, FIRST_LANGUAGE = "gia đình", "vi"
 
 REMOVED = "address removed"
 """The source of a withdrawal that follows because staff took the address out of the book."""
@@ -48,10 +56,12 @@ async def save(
     contact: Contact,
     before: Contact | None,
     given: Sequence[Given],
-    by: UUID,
+    by: UUID | None,
     now: datetime,
 ) -> None:
     """Writes a person down as it is now, and what it has agreed to; `before` is what the book says, if anything.
+
+    `by` is the key that records it; None: the person itself.
 
     Consent for a channel ends with its address; to reach the person there again, it must agree again.
     """
@@ -79,6 +89,26 @@ async def _agree(tx: Transaction, contact_id: UUID, given: Sequence[Given], by: 
     made = await consents.insert_consents(tx.conn, contact_id, rows)
     revived = await consents.revive_addresses(tx.conn, contact_id, rows)
     return {channel for channel, _ in made} | revived
+
+
+async def add_browser(tx: Transaction, ladder: Ladder, household_id: UUID, kept: str, now: datetime) -> bool:
+    """A household lets one more browser be told, before all else; False where it has enough of them.
+
+    It is addressed as the one that is told first so far.
+    """
+    cooperative_id = await contacts.lock_household(tx.conn, household_id)
+    known = await contacts.list_contacts(tx.conn, household_id)
+    if any(WEB_PUSH in one.places and where(WEB_PUSH, one.places[WEB_PUSH]) == where(WEB_PUSH, kept) for one in known):
+        return True
+    if sum(WEB_PUSH in one.places for one in known) >= MOST_BROWSERS:
+        return False
+    first = known[0] if known else None
+    name, language = (first.display_name, first.language) if first else (NAMELESS, FIRST_LANGUAGE)
+    contact = Contact(
+        uuid7(), cooperative_id, household_id, name, language, None, rank=0, addresses=(Address(WEB_PUSH, kept),)
+    )
+    await save(tx, ladder, contact, None, [Given(WEB_PUSH, (WORK,), now, BY_ITSELF)], None, now)
+    return True
 
 
 async def withdraw(

@@ -11,14 +11,18 @@ from pydantic import SecretStr
 
 from services.chassis.jobs import Job
 from services.chassis.ledger import Ledger
+from services.chassis.outbound import OutboundClient
 from services.notify.channels import PeopleChannel
 from services.notify.channels.email import EmailChannel
 from services.notify.channels.esms import EsmsChannel
 from services.notify.channels.http_api import HttpApi
 from services.notify.channels.pace import Pace
+from services.notify.channels.person_webhook import AT_ONCE, PersonWebhookChannel
 from services.notify.channels.speedsms import SpeedSmsChannel
 from services.notify.channels.telegram import TelegramChannel
 from services.notify.channels.twilio import TwilioChannel
+from services.notify.channels.web_push import WebPushChannel, own_key, public_key
+from services.notify.channels.webhook import KEPT_OPEN_S
 from services.notify.channels.zalo import ZaloChannel
 from services.notify.channels.zalo_api import ZaloApi
 from services.notify.channels.zalo_oa import ZaloOaChannel
@@ -27,6 +31,7 @@ from services.notify.clock import wall_clock
 from services.notify.domain.hooks import Hooks
 from services.notify.http.sms_hooks import SmsReaders
 from services.notify.inbound.esms import ESMS, EsmsReader, ShortNumber
+from services.notify.inbound.push import PUSH, PushReader
 from services.notify.inbound.speedsms import SpeedSmsReader
 from services.notify.inbound.telegram import TelegramReader
 from services.notify.inbound.twilio import TwilioReader
@@ -52,6 +57,7 @@ def install(settings: NotifySettings, ledger: Ledger, registry: CollectorRegistr
     _install_zalo(made, settings, ledger, registry)
     _install_sms(made, settings)
     _install_telegram(made, settings)
+    _install_own_addresses(made, settings)
     return made
 
 
@@ -132,6 +138,22 @@ def _install_telegram(made: Installed, settings: NotifySettings) -> None:
     made.channels.append((channel, timedelta(seconds=settings.provider_timeout_s)))
     made.close.append(api.close)
     made.readers["telegram_reader"] = TelegramReader(_open(settings.telegram_webhook_secret))
+
+
+def _install_own_addresses(made: Installed, settings: NotifySettings) -> None:
+    """Web push and webhooks go to addresses that people have chosen."""
+    timeout_s = settings.webhook_timeout_s
+    client = OutboundClient(settings.private_networks, timeout_s, AT_ONCE, KEPT_OPEN_S)
+    hooks = Hooks(settings.public_url, settings.link_keys)
+    made.close.append(client.close)
+    made.channels.append((PersonWebhookChannel(wall_clock, client), timedelta(seconds=timeout_s)))
+    made.readers["push_key"] = None
+    if settings.vapid_private_key is not None:
+        vapid, subject = own_key(_open(settings.vapid_private_key)), settings.vapid_subject or ""
+        channel = WebPushChannel(client, vapid, subject, partial(hooks.shown_url, PUSH), wall_clock)
+        made.channels.append((channel, timedelta(seconds=timeout_s)))
+        made.readers["push_key"] = public_key(vapid)
+    made.readers["push_reader"] = PushReader(hooks)
 
 
 def _open(secret: SecretStr | None) -> str:

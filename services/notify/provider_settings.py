@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from services.chassis.settings import ServiceSettings
-from services.notify.channels import esms, speedsms, telegram, twilio
+from services.notify.channels import esms, speedsms, telegram, twilio, web_push
 from services.notify.channels.zalo import Template
 from services.notify.domain import addresses
 
@@ -15,6 +15,7 @@ _NEEDS = {
     "zalo_app_id": ("zalo_app_secret", "zalo_refresh_token", "zalo_oa_secret_key"),
     "telegram_token": ("telegram_webhook_secret",),
     "esms_cp_id": ("esms_private_key",),
+    "vapid_private_key": ("vapid_subject",),
 }
 _SMS_NEEDS = {
     "esms": ("esms_api_key", "esms_secret_key", "esms_brandname"),
@@ -73,12 +74,31 @@ class ProviderSettings(ServiceSettings):
     telegram_url: str = telegram.URL
     telegram_per_second: PerSecond = 20
 
+    vapid_private_key: SecretStr | None = None
+    """For web push: 32 bytes in base64url, as `python -m services.notify vapid` makes them."""
+    vapid_subject: str | None = None
+    """How push services reach who sends, such as mailto:quan-tri@example.vn."""
+
     @field_validator(
         "zalo_url", "zalo_oa_url", "zalo_oauth_url", "esms_url", "speedsms_url", "twilio_url", "telegram_url"
     )
     @classmethod
     def _is_a_place(cls, value: str) -> str:
         return addresses.public_url(value)
+
+    @field_validator("vapid_private_key")
+    @classmethod
+    def _is_a_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            web_push.own_key(value.get_secret_value())
+        return value
+
+    @field_validator("vapid_subject")
+    @classmethod
+    def _leads_to_us(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("mailto:", "https://")):
+            raise ValueError("must begin with mailto: or https://")
+        return value
 
     @model_validator(mode="after")
     def _are_complete(self) -> Self:

@@ -43,6 +43,9 @@ HEADERS = {
 }
 """Whoever has the address may answer, so it must get into no cache, index or other site's log."""
 
+PUSH_POLICY = HEADERS["Content-Security-Policy"] + "; script-src 'self'; connect-src 'self'; worker-src 'self'"
+"""The one page with a script: browsers subscribe by nothing else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -74,8 +77,10 @@ def choose_language(wanted: str | None, of_contact: str | None = None) -> str:
     return catalogues.choose(wanted, of_contact)
 
 
-def basket(standing: Standing, language: str, now: datetime, attempt: Attempt | None = None) -> str:
-    """The page of a basket, with what became of an attempt to answer it."""
+def basket(
+    standing: Standing, language: str, now: datetime, attempt: Attempt | None = None, push_url: str | None = None
+) -> str:
+    """The page of a basket, with what became of an attempt to answer it; and the way to notices in this browser."""
     facts = standing.basket.facts
     speech = Speech(language, facts.timezone)
     day = speech.day(facts.delivery_day)
@@ -94,9 +99,17 @@ def basket(standing: Standing, language: str, now: datetime, attempt: Attempt | 
         "fields": [_field(asked, standing, speech, attempt) for asked in standing.basket.asked],
         "reasons": [(reason, _reason(reason, speech)) for reason in REASONS],
         "chosen": attempt.typed.get("reason") if attempt else None,
+        "push_url": push_url,
         "reason_fault": speech.gettext("Choose a reason.") if attempt and "reason" in attempt.faults else "",
     }
     return _render("reply.html", language, content)
+
+
+def push(standing: Standing, language: str, key: str, token: str) -> str:
+    """The page on which a person lets its browser be told; `key` is what it subscribes with."""
+    return _render(
+        "push.html", language, {"cooperative": standing.basket.facts.cooperative, "key": key, "token": token}
+    )
 
 
 def problem(status: int, language: str) -> str:

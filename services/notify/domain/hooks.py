@@ -25,6 +25,10 @@ class Hooks:
         mac = _mac(self.secrets[0], provider, str(message_id))
         return f"{self.public_url}/v1/hooks/sms/{provider}/receipts/{message_id}/{mac}"
 
+    def shown_url(self, provider: str, message_id: UUID) -> str:
+        """Where a browser reports that it has shown one message."""
+        return f"{self.public_url}/v1/hooks/{provider}/{message_id}/{_mac(self.secrets[0], provider, str(message_id))}"
+
     def account_url(self, provider: str, what: str) -> str:
         """Where a provider of SMS reports `what` of a whole account; it is entered by hand at the provider's."""
         return f"{self.public_url}/v1/hooks/sms/{provider}/{what}/{_mac(self.secrets[0], provider, what)}"

@@ -85,7 +85,7 @@ router = APIRouter(tags=["replies"], route_class=PageRoute, responses=_REFUSALS)
 @router.get("/r/{token}", response_class=HTMLResponse)
 async def get_page(request: Request, token: str, language: Language = None) -> Response:
     """The household's basket of the day as it stands now, its last answer, and forms to answer while there is time."""
-    return _page(request, await _find(request, _open(request, token)), language)
+    return _page(request, await find(request, open_link(request, token)), language)
 
 
 @router.head("/r/{token}", include_in_schema=False)
@@ -103,7 +103,7 @@ async def head_page(request: Request, token: str, language: Language = None) -> 
 )
 async def post_answer(request: Request, token: str, language: Language = None) -> Response:
     """Takes the answer and leads back to the page, which then shows it. The same answer again changes nothing."""
-    link = _open(request, token)
+    link = open_link(request, token)
     fields = await _fields(request)
     try:
         await _take(request, link, fields)
@@ -111,7 +111,7 @@ async def post_answer(request: Request, token: str, language: Language = None) -
         if not _is_browser(request):
             raise _problem(refusal) from None
         attempt = Attempt(refusal, dict(fields))
-        return _page(request, await _find(request, link), language, attempt)
+        return _page(request, await find(request, link), language, attempt)
     query = f"?lang={language}" if language == reply_page.choose_language(language) else ""
     return Response(status_code=303, headers={**HEADERS, "Location": token + query})
 
@@ -136,11 +136,13 @@ async def _take(request: Request, link: Link, fields: list[tuple[str, str]]) -> 
 
 def _page(request: Request, standing: Standing, language: str | None, attempt: Attempt | None = None) -> Response:
     chosen = reply_page.choose_language(language, standing.language)
-    page = reply_page.basket(standing, chosen, request.app.state.clock(), attempt)
+    push = f"{request.path_params['token']}/push" if request.app.state.push_key else None
+    page = reply_page.basket(standing, chosen, request.app.state.clock(), attempt, push)
     return HTMLResponse(page, _problem(attempt.refusal).status if attempt else 200, HEADERS)
 
 
-def _open(request: Request, token: str) -> Link:
+def open_link(request: Request, token: str) -> Link:
+    """What the link names. Raises Problem."""
     try:
         link: Link = request.app.state.links.open(token, request.app.state.clock())
     except BadLink:
@@ -151,7 +153,8 @@ def _open(request: Request, token: str) -> Link:
     return link
 
 
-async def _find(request: Request, link: Link) -> Standing:
+async def find(request: Request, link: Link) -> Standing:
+    """The basket that the link leads to. Raises Problem."""
     standing = await store.get_basket(request.app.state.runtime.pool, link.household_id, link.delivery_day)
     if standing is None:
         raise _not_found()

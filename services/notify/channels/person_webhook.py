@@ -1,0 +1,65 @@
+"""Webhooks to people who have a program of their own, signed as Standard Webhooks says; a 2xx status is the receipt.
+
+`webhook-id` is the message's on every attempt, so that a receiver recognises a repetition.
+"""
+
+import json
+from collections.abc import Sequence
+
+import msgspec
+
+from services.chassis import faultpoints, standard_webhooks
+from services.chassis.outbound import Failure, OutboundClient
+from services.notify.channels import Batch
+from services.notify.channels.side_by_side import send_side_by_side
+from services.notify.channels.webhook import judge
+from services.notify.clock import Clock
+from services.notify.domain.delivery import Failed, Outcome, Refused
+from services.notify.domain.messages import Message
+from services.notify.domain.places import WEBHOOK
+
+AT_ONCE = 20
+
+
+class PersonWebhookChannel:
+    """`client` has the time limit of an attempt."""
+
+    name = WEBHOOK
+    resend_is_safe = True
+    tells_later = False
+
+    def __init__(self, clock: Clock, client: OutboundClient) -> None:
+        self._clock, self._client = clock, client
+
+    async def send(self, messages: Sequence[Message], batch: Batch) -> None:
+        """Side by side."""
+        await send_side_by_side(messages, batch, self._send_one, AT_ONCE)
+
+    async def _send_one(self, message: Message) -> Outcome:
+        place = json.loads(message.to)
+        if "secret" not in place:
+            return Refused("no_secret")
+        now, body = self._clock(), _body(message)
+        headers = {
+            "content-type": "application/json",
+            "user-agent": "cho-phien",
+            **standard_webhooks.headers(place["secret"], str(message.message_id), now, body),
+        }
+        try:
+            answer = await self._client.post(place["url"], body, headers)
+        except Failure as failure:
+            return Failed(failure.reason)
+        faultpoints.reach("mid_send")
+        return judge(answer, self._clock())
+
+
+def _body(message: Message) -> bytes:
+    text = message.text
+    said = {
+        "notice_id": message.notice_id,
+        "subject": text.subject,
+        "text": text.body,
+        "link": text.link,
+        "fields": text.fields,
+    }
+    return msgspec.json.encode({"type": f"notice.{message.kind}", "data": said})

@@ -1,0 +1,157 @@
+"""Web push to a browser that a person has subscribed with (RFC 8030, 8188, 8291, 8292), encrypted for it alone.
+
+The push service's 201 means that it will try. The receipt is our own: the worker in the browser that shows the message
+reports that it did, to an address that only this message names. So an unknown outcome may still be settled. A
+repetition would ring again where the first has been shown, and is not made.
+"""
+
+import json
+import os
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from hashlib import sha256
+from typing import Final
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import http_ece
+from cryptography.hazmat.primitives.asymmetric import ec
+from py_vapid import Vapid02
+
+from services.chassis import faultpoints
+from services.chassis.outbound import Failure, OutboundClient
+from services.notify.channels import Batch
+from services.notify.channels.side_by_side import send_side_by_side
+from services.notify.channels.webhook import retry_after
+from services.notify.clock import Clock
+from services.notify.domain.delivery import Failed, Outcome, Refused, Sent, Throttled, Unknown
+from services.notify.domain.endpoints import USUAL_PAUSE, pause
+from services.notify.domain.messages import Message
+from services.notify.domain.places import WEB_PUSH
+
+AT_ONCE: Final = 20
+TTL: Final = timedelta(hours=12)
+"""How long a push service tries while the telephone is away."""
+MOST_BYTES: Final = 3000
+"""Of what is shown; push services take 4,096 with all that goes around it."""
+_TOKEN_FOR_S = 12 * 3600
+_URGENT = frozenset({"basket", "reminder"})
+
+
+class WebPushChannel:
+    """`vapid` is our own key, `subject` how push services reach us; `receipt_url` is where a message is reported."""
+
+    name = WEB_PUSH
+    resend_is_safe = False
+    tells_later = True
+
+    def __init__(
+        self, client: OutboundClient, vapid: Vapid02, subject: str, receipt_url: Callable[[UUID], str], clock: Clock
+    ) -> None:
+        self._client, self._vapid, self._subject = client, vapid, subject
+        self._receipt_url, self._clock = receipt_url, clock
+
+    async def send(self, messages: Sequence[Message], batch: Batch) -> None:
+        """Side by side; the receipts come later."""
+        await send_side_by_side(messages, batch, self._send_one, AT_ONCE)
+
+    async def _send_one(self, message: Message) -> Outcome:
+        subscription = json.loads(message.to)
+        endpoint = str(subscription["endpoint"])
+        try:
+            body = encrypted(subscription, shown(message, self._receipt_url(message.message_id)))
+        except ValueError:
+            return Refused("push_bad_subscription")
+        headers = {
+            "content-type": "application/octet-stream",
+            "content-encoding": "aes128gcm",
+            "ttl": str(int(TTL.total_seconds())),
+            "urgency": "high" if message.kind in _URGENT else "normal",
+            "topic": topic(message.notice_id),
+            **self._signed(endpoint),
+        }
+        try:
+            answer = await self._client.post(endpoint, body, headers)
+        except Failure as failure:
+            return Failed(failure.reason) if failure.unasked else Unknown()
+        faultpoints.reach("mid_send")
+        return self._judge(answer.status, answer.headers.get("retry-after", ""))
+
+    def _judge(self, status: int, asked: str) -> Outcome:
+        reason = f"push_{status}"
+        if 200 <= status <= 299:
+            return Sent(reason)
+        if status in (404, 410):
+            return Refused(reason, gone=True)
+        if status in (400, 401, 403):
+            return Refused(reason, ours=True)
+        if status == 429 or status >= 500:
+            wait = retry_after(asked, self._clock())
+            return Throttled(reason, pause(wait) if wait else USUAL_PAUSE, asked=wait is not None)
+        return Refused(reason)
+
+    def _signed(self, endpoint: str) -> dict[str, str]:
+        place = urlsplit(endpoint)
+        claims = {
+            "aud": f"{place.scheme}://{place.netloc}",
+            "exp": int(self._clock().timestamp()) + _TOKEN_FOR_S,
+            "sub": self._subject,
+        }
+        return {name.lower(): value for name, value in self._vapid.sign(claims).items()}
+
+
+def shown(message: Message, receipt_url: str) -> bytes:
+    """What the worker shows, as JSON; where it is too long its text ends earlier, and never its links."""
+    text = message.text.short or message.text.body
+    while True:
+        content = {
+            "title": message.text.subject,
+            "body": text,
+            "url": message.text.link,
+            "tag": topic(message.notice_id),
+            "receipt": receipt_url,
+        }
+        found = json.dumps(content, ensure_ascii=False).encode()
+        if len(found) <= MOST_BYTES or not text:
+            return found
+        text = text[: len(text) - max(1, (len(found) - MOST_BYTES) // 4)]
+
+
+def encrypted(subscription: dict[str, dict[str, str]], content: bytes) -> bytes:
+    """For this subscription alone (RFC 8291). Raises ValueError where its keys are none."""
+    keys = subscription.get("keys", {})
+    made: bytes = http_ece.encrypt(
+        content,
+        salt=os.urandom(16),
+        private_key=ec.generate_private_key(ec.SECP256R1()),
+        dh=_bytes(keys.get("p256dh", "")),
+        auth_secret=_bytes(keys.get("auth", "")),
+        version="aes128gcm",
+    )
+    return made
+
+
+def topic(notice_id: UUID) -> str:
+    """What a push service and a browser know the notice by: 32 letters of base64url (RFC 8030, 5.4)."""
+    return urlsafe_b64encode(sha256(notice_id.bytes).digest()).decode()[:32]
+
+
+def public_key(vapid: Vapid02) -> str:
+    """What a browser subscribes with."""
+    numbers = vapid.public_key.public_numbers()
+    point = b"\x04" + numbers.x.to_bytes(32) + numbers.y.to_bytes(32)
+    return urlsafe_b64encode(point).rstrip(b"=").decode()
+
+
+def own_key(text: str) -> Vapid02:
+    """The private key of the settings: 32 bytes in base64url. Raises ValueError."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{43}", text):
+        raise ValueError("must be a private key of P-256, 32 bytes in base64url")
+    made: Vapid02 = Vapid02.from_raw(text.encode())
+    return made
+
+
+def _bytes(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
