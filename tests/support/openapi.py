@@ -1,7 +1,8 @@
 """Requests that schemathesis makes up from a service's OpenAPI document, put to the running service, and judged.
 
-In a part of them, what the service knows stands in place of what was made up, and some come without a key. All of it
-is drawn from the request as it was made up: the same document gives the same requests.
+In a part of them, what the service knows stands in place of what was made up, some texts end in a NUL, and some
+requests come without a key. All of it is drawn from the request as it was made up: the same document gives the same
+requests.
 
 OPENAPI_EXAMPLES=500 python -m pytest -n0 tests/integration/orders/test_openapi.py
 """
@@ -42,6 +43,8 @@ EXAMPLES = int(os.environ.get("OPENAPI_EXAMPLES", "5"))
 """Requests at random for each operation, beside those that try every limit in the document."""
 KNOWN = 0.7
 """The part of the fields that get a value which the service knows, where there is one."""
+WITH_NUL = 0.1
+"""The part of all other texts that end in a NUL."""
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 MODES = [HypothesisTestMode.EXAMPLES, HypothesisTestMode.COVERAGE, HypothesisTestMode.FUZZING]
@@ -88,12 +91,13 @@ class Asker:
 
     def _ask(self, case: schemathesis.Case) -> None:
         """Sends it and judges the answer. Raises what schemathesis finds wrong, or AssertionError."""
-        made_up = (case.method, case.path, case.path_parameters, case.query, dict(case.headers), case.body)
+        body = None if case.body is NOT_SET else case.body
+        made_up = (case.method, case.path, case.path_parameters, case.query, dict(case.headers), body)
         draw = random.Random(zlib.crc32(repr(made_up).encode("utf-8", "surrogatepass")))
-        case.path_parameters = self._known(case.path_parameters, draw)
-        case.query = self._known(case.query, draw)
+        case.path_parameters = self._changed(case.path_parameters, draw, "%00")
+        case.query = self._changed(case.query, draw, "\0")
         if case.body is not NOT_SET:
-            case.body = self._known(case.body, draw)
+            case.body = self._changed(case.body, draw, "\0")
         request = self._request(case, draw.choice([*self.keys, {}]))
         answer = self.loop.run_until_complete(self.client.send(request))
         case.validate_response(answer, checks=CHECKS)
@@ -102,15 +106,18 @@ class Asker:
         else:
             assert answer.is_success or answer.is_redirect or "answers" in answer.json(), answer.text
 
-    def _known(self, value: Any, draw: random.Random) -> Any:
+    def _changed(self, value: Any, draw: random.Random, nul: str) -> Any:
+        """The same with what is known in it, and with a NUL at the end of some texts: the database takes none."""
+        if isinstance(value, str):
+            return value + nul if draw.random() < WITH_NUL else value
         if isinstance(value, list):
-            return [self._known(one, draw) for one in value]
+            return [self._changed(one, draw, nul) for one in value]
         if not isinstance(value, Mapping):
             return value
         return {
             name: draw.choice(self.known[name])
             if name in self.known and draw.random() < KNOWN
-            else self._known(one, draw)
+            else self._changed(one, draw, nul)
             for name, one in value.items()
         }
 
