@@ -31,7 +31,7 @@ class Plan:
     cooperatives: int = 50
     households: int = 20
     seed: int = 1
-    step_s: int = 40
+    step_s: int = 25
     kill_after: float = 0.3
     away_s: float = 15
     timeout_s: float = 400
@@ -110,7 +110,8 @@ class Run:
             self._notify.start()
             closing.callback(self._notify.stop)
             self._http = await closing.enter_async_context(httpx.AsyncClient(timeout=30, trust_env=False))
-            reporting = asyncio.create_task(self._receivers.report(self._http, f"{self._notify.url}/v1/hooks/zalo"))
+            hooks = everyone.Hooks(f"{self._notify.url}/v1/hooks/zalo", "", "")
+            reporting = asyncio.create_task(self._receivers.everyone.report(hooks))
             closing.callback(reporting.cancel)
             self._key = await asyncio.to_thread(first_operator_key, self._stack)
             await asyncio.to_thread(self._notify.wait_until_ready)
@@ -201,7 +202,7 @@ class Run:
         waiting = await self._query("select count(*) from notice where state = 'queued'")
         known = await self._query("select count(*) from notice where kind = 'basket'")
         sending = await self._query("select count(*) from delivery where state in ('queued', 'sending')")
-        return not waiting and not sending and known == len(self._said_at) and self._receivers.all_reported
+        return not waiting and not sending and known == len(self._said_at) and self._receivers.everyone.all_heard
 
     async def _calls(self) -> list[tuple[Change, str]]:
         found: list[tuple[Change, str]] = []

@@ -82,7 +82,11 @@ class Cooperative:
         )  # fmt: skip
         kind = BasketAssigned if version == 1 else BasketChanged
         return kind(
-            household_id=household.household_id, delivery_day=day.arrive_by_at.date(), version=version, items=(item,)
+            household_id=household.household_id,
+            delivery_day=day.arrive_by_at.date(),
+            version=version,
+            items=(item,),
+            reply_by_at=day.arrive_by_at - timedelta(hours=6),
         )
 
 

@@ -4,23 +4,20 @@ Every receiver is one of ours, so that what really arrived is known however litt
 """
 
 import asyncio
-import contextlib
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
-from functools import partial
 
-import httpx
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from infra.local.providers import Arrived, Trouble, serve
 from infra.local.providers.esms import Esms
-from infra.local.providers.everyone import Everyone
+from infra.local.providers.everyone import Everyone, templates
 from infra.local.providers.zalo import Account, Zalo
 
 REFUSED, UNKNOWN = 0.10, 0.05
@@ -134,16 +131,15 @@ class Receivers:
     def __init__(self, rng: random.Random) -> None:
         self.weather = Weather(rng)
         self.zalo = StormyZalo(
-            templates=Everyone().zalo.templates, keeps_night=False, daily_quota=10**9, per_minute=10**9,
-            reports_at_once=False,
+            templates=templates(), keeps_night=False, daily_quota=10**9, per_minute=10**9, reports_at_once=False
         )  # fmt: skip
         self.esms = StormyEsms()
         self.zalo.weather = self.esms.weather = self.weather
         self.letters = Letters(self.weather)
-        self.gate = Gate(Everyone(self.zalo, self.esms).app())
+        self.everyone = Everyone(self.zalo, self.esms)
+        self.gate = Gate(self.everyone.app())
         self.url = ""
         self._serving = AsyncExitStack()
-        self._to_report = 0
 
     def have_zalo(self, phones: Iterator[str]) -> None:
         """These numbers are known to Zalo."""
@@ -177,31 +173,3 @@ class Receivers:
         yield from (("zalo", one) for one in self.zalo.arrived)
         yield from (("sms", one) for one in self.esms.arrived)
         yield from (("email", one) for one in self.letters.arrived)
-
-    async def report(self, client: httpx.AsyncClient, zalo_hook: str) -> None:
-        """Tells notify of all that arrived, each again and again until it is taken, as providers do. Never ends."""
-        self.zalo.hook_url, self.zalo.hook_client, self.esms.hook_client = zalo_hook, client, client
-        sms = 0
-        async with asyncio.TaskGroup() as reports:
-            while True:
-                events, self.zalo.unreported = self.zalo.unreported, []
-                new = [partial(self.zalo.post, event) for event in events]
-                new += [partial(self.esms.report, one.sms_id) for one in self.esms.sent[sms:]]
-                sms = len(self.esms.sent)
-                self._to_report += len(new)
-                for post in new:
-                    reports.create_task(self._until_taken(post))
-                await asyncio.sleep(0.05)
-
-    async def _until_taken(self, post: Callable[[], Awaitable[int]]) -> None:
-        while True:
-            with contextlib.suppress(httpx.HTTPError):
-                if await post() == 200:
-                    break
-            await asyncio.sleep(0.3)
-        self._to_report -= 1
-
-    @property
-    def all_reported(self) -> bool:
-        """Whether notify has heard all that it will hear."""
-        return not self._to_report and not self.zalo.unreported
