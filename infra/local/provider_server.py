@@ -13,7 +13,8 @@ from infra.local.providers import everyone
 from infra.local.providers.__main__ import SECRETS
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
-_NAME = "providers"
+NAME = "providers"
+"""Of the process and of its port."""
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -48,7 +49,7 @@ class ProviderServer:
         command = [sys.executable, "-m", "infra.local.providers", "--port", str(self.port)]
         command += ["--notify", self._notify_url, "--mail", str(self._mail), "--state", str(self._state_path)]
         owned.spawn(
-            _NAME,
+            NAME,
             command,
             run_directory=self._run_directory,
             log_path=self.log_path,
@@ -60,13 +61,13 @@ class ProviderServer:
 
     def stop(self) -> None:
         """Stop it; what it delivered it knows when it is started again."""
-        if process := owned.find(self._run_directory, _NAME):
+        if process := owned.find(self._run_directory, NAME):
             process.stop(10)
 
     @property
     def alive(self) -> bool:
         """True while the process exists."""
-        return owned.find(self._run_directory, _NAME) is not None
+        return owned.find(self._run_directory, NAME) is not None
 
     def _wait_until_it_answers(self, timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s

@@ -24,13 +24,14 @@ from infra.local.errors import LocalStackError
 from infra.local.mail import SENDER, MailServer
 from infra.local.ports import choose_ports
 from infra.local.postgres import PostgresServer
+from infra.local.provider_server import NAME as PROVIDERS
 from infra.local.provider_server import ProviderServer
 from infra.local.rabbitmq import RabbitPorts, RabbitServer
 from infra.local.standby import SynchronousPair
 from infra.rabbitmq.definitions import PARTNERS_DOOR, PARTNERS_VHOST, SERVICES
 
 _NODE_PORTS = ("amqp", "management", "distribution")
-_SERVERS = ("postgres", "standby", "amqp", "management", "distribution", "epmd", "smtp", "providers")
+_SERVERS = ("postgres", "standby", "amqp", "management", "distribution", "epmd", "smtp")
 
 
 @dataclass
@@ -41,8 +42,8 @@ class Stack:
     process; any other one ends with it. The services take their `preferred_http_ports` if these are free.
     `postgres_disk_mib` puts PostgreSQL on a disk of that size in memory, for the time the stack runs; `with_standby`
     adds a second PostgreSQL (`pair`) which has all that the first one acknowledged. `with_cluster` starts
-    three RabbitMQ nodes (`cluster`), of which `rabbit` is the first. `with_providers` starts local providers of Zalo, SMS
-    and Telegram, and notify uses them; otherwise it has mail alone.
+    three RabbitMQ nodes (`cluster`), of which `rabbit` is the first. `with_providers` starts local providers of Zalo,
+    SMS and Telegram, and notify uses them; otherwise it has mail alone.
     """
 
     root: Path
@@ -72,10 +73,12 @@ class Stack:
     @classmethod
     def attach(cls, root: Path) -> "Stack | None":
         """The detached stack that an earlier command started below `root`, or None if nothing of it runs."""
-        stack = cls(root, detached=True, with_providers=True)
+        stack = cls(root, detached=True)
         if not stack._is_left_running():
             return None
-        stack._build(json.loads(stack._state_path.read_text())["ports"])
+        ports = json.loads(stack._state_path.read_text())["ports"]
+        stack.with_providers = PROVIDERS in ports
+        stack._build(ports)
         return stack
 
     def start(self) -> None:
@@ -185,7 +188,7 @@ class Stack:
         return any(owned.find(self.run_directory, name) for name in owned.names(self.run_directory))
 
     def _choose_ports(self) -> dict[str, int]:
-        names = [*_SERVERS, *SERVICES]
+        names = [*_SERVERS, *SERVICES, *([PROVIDERS] if self.with_providers else ())]
         if self.with_cluster:
             names += [f"{port}-{node}" for node in NODE_NAMES[1:] for port in _NODE_PORTS]
         before: dict[str, int] = {}
@@ -210,7 +213,7 @@ class Stack:
         if self.with_providers:
             self.providers = ProviderServer(
                 self.root,
-                port=ports["providers"],
+                port=ports[PROVIDERS],
                 notify_url=self.base_url("notify"),
                 link_secrets=self.credentials.links,
                 tied=not self.detached,

@@ -102,8 +102,7 @@ class Outbox:
         """All of them, the newest first."""
         everyone = self._everyone
         found = [
-            Shown(channel, f"+{one.to}" if channel == "zalo" and one.to.isdigit() and one.to.startswith("84") else one.to,
-                  one.text, one.at, one.provider_id, one.our_id)
+            Shown(channel, _address(channel, one.to), one.text, one.at, one.provider_id, one.our_id)
             for channel, provider in (("zalo", everyone.zalo), ("sms", everyone.esms), ("sms", everyone.speedsms),
                                       ("telegram", everyone.telegram))
             for one in provider.arrived
@@ -188,7 +187,8 @@ class Outbox:
     def _entry(self, one: Shown) -> dict[str, Any]:
         count = segments(one.text) if one.channel == "sms" else 0
         return {
-            "channel": one.channel, "named": CHANNELS[one.channel], "to": one.to, "name": self._name(one.channel, one.to),
+            "channel": one.channel, "named": CHANNELS[one.channel], "to": one.to,
+            "name": self._name(one.channel, one.to),
             "day": one.at.astimezone(_ZONE).strftime("%d/%m/%Y"), "clock": _clock(one.at), "subject": one.subject,
             "text": linked(one.text), "segments": count, "length": len(one.text),
             "answerable": one.channel != "email" and one.to in self._reachable(one.channel),
@@ -219,6 +219,11 @@ def linked(text: str) -> Markup:
         parts += [html.escape(text[end : found.start()]), f'<a href="{url}" target="_blank" rel="noopener">{url}</a>']
         end = found.end()
     return Markup("".join(parts) + html.escape(text[end:]))  # noqa: S704 - every part is escaped
+
+
+def _address(channel: str, to: str) -> str:
+    """As the contact book has it: Zalo knows numbers without their +."""
+    return f"+{to}" if channel == "zalo" and re.fullmatch("84[0-9]{9}", to) else to
 
 
 def _clock(at: datetime) -> str:

@@ -13,7 +13,7 @@ import httpx
 
 from infra.demo.seed import first_operator_key
 from infra.local.processes import ServiceProcess, ServiceProcesses
-from infra.local.providers import everyone
+from infra.local.providers.everyone import Hooks
 from infra.local.stack import Stack
 from tests.perf.notices import market, told_seconds
 from tests.perf.notices.books import Books, opened
@@ -88,10 +88,10 @@ class Run:
             cut_off = await self._kill()
             await self._until_told(max(self._plan.kill_after + 0.25, 0.55))
             self._say(f"Zalo is away for {self._plan.away_s:.0f} s, and baskets change")
-            await self._receivers.go_away()
+            await self._receivers.take_zalo_away()
             await self._change(allocation)
             await asyncio.sleep(self._plan.away_s)
-            await self._receivers.come_back()
+            await self._receivers.bring_zalo_back()
             self._say("Zalo is back")
             await self._until("everybody is told or on the call list", self._at_rest)
             seconds = (datetime.now(UTC) - began).total_seconds()
@@ -104,13 +104,12 @@ class Run:
     async def _running(self) -> AsyncIterator[tuple[Books, Books]]:
         async with AsyncExitStack() as closing:
             await closing.enter_async_context(self._receivers.running())
-            environment = {**everyone.settings(self._receivers.url, "esms"), **SETTINGS}
-            environment["NOTIFY_SMTP_PORT"] = str(self._receivers.letters.port)
+            environment = {**self._receivers.settings(), **SETTINGS}
             self._notify = ServiceProcess(self._stack, "notify", extra_environment=environment)
             self._notify.start()
             closing.callback(self._notify.stop)
             self._http = await closing.enter_async_context(httpx.AsyncClient(timeout=30, trust_env=False))
-            hooks = everyone.Hooks(f"{self._notify.url}/v1/hooks/zalo", "", "")
+            hooks = Hooks(f"{self._notify.url}/v1/hooks/zalo", "", "")
             reporting = asyncio.create_task(self._receivers.everyone.report(hooks))
             closing.callback(reporting.cancel)
             self._key = await asyncio.to_thread(first_operator_key, self._stack)

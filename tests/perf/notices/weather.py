@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from infra.local.providers import Arrived, Trouble, serve
 from infra.local.providers.esms import Esms
-from infra.local.providers.everyone import Everyone, templates
+from infra.local.providers.everyone import Everyone, settings, templates
 from infra.local.providers.zalo import Account, Zalo
 
 REFUSED, UNKNOWN = 0.10, 0.05
@@ -126,7 +126,7 @@ class Gate:
 
 
 class Receivers:
-    """All of them, running; `url` is that of the providers."""
+    """All of them, running; Zalo has an address of its own, so that it can be away alone."""
 
     def __init__(self, rng: random.Random) -> None:
         self.weather = Weather(rng)
@@ -138,8 +138,8 @@ class Receivers:
         self.letters = Letters(self.weather)
         self.everyone = Everyone(self.zalo, self.esms)
         self.gate = Gate(self.everyone.app())
-        self.url = ""
-        self._serving = AsyncExitStack()
+        self.url = self.zalo_url = ""
+        self._serving_zalo = AsyncExitStack()
 
     def have_zalo(self, phones: Iterator[str]) -> None:
         """These numbers are known to Zalo."""
@@ -151,22 +151,28 @@ class Receivers:
         loop = asyncio.get_running_loop()
         mail = await loop.create_server(lambda: SMTP(self.letters, hostname="mail.test", loop=loop), "127.0.0.1", 0)
         self.letters.port = mail.sockets[0].getsockname()[1]
-        await self.come_back()
+        await self.bring_zalo_back()
         try:
-            yield
+            async with serve(self.gate) as self.url:
+                yield
         finally:
             self.gate.reopen()
-            await self.go_away()
+            await self.take_zalo_away()
             mail.close()
 
-    async def go_away(self) -> None:
-        """The providers are not to be reached; what they have taken they report on all the same."""
-        await self._serving.aclose()
+    async def take_zalo_away(self) -> None:
+        """It is not to be reached; what it has taken it reports on all the same."""
+        await self._serving_zalo.aclose()
 
-    async def come_back(self) -> None:
-        """At the address that they had."""
-        port = int(self.url.rpartition(":")[2]) if self.url else 0
-        self.url = await self._serving.enter_async_context(serve(self.gate, port))
+    async def bring_zalo_back(self) -> None:
+        """At the address that it had."""
+        port = int(self.zalo_url.rpartition(":")[2]) if self.zalo_url else 0
+        self.zalo_url = await self._serving_zalo.enter_async_context(serve(self.gate, port))
+
+    def settings(self) -> dict[str, str]:
+        """How notify finds them."""
+        of_zalo = {name: it for name, it in settings(self.zalo_url, "esms").items() if name.startswith("NOTIFY_ZALO_")}
+        return {**settings(self.url, "esms"), **of_zalo, "NOTIFY_SMTP_PORT": str(self.letters.port)}
 
     def arrived(self) -> Iterator[tuple[str, Arrived]]:
         """Everything on everybody's screen, with its channel."""
