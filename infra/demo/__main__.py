@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         say("starting private PostgreSQL and RabbitMQ")
-        with Stack(_ROOT, fresh=True) as stack:
+        with Stack(_ROOT, fresh=True, with_providers=True) as stack:
             say("migrating and starting the four services")
             with ServiceProcesses(stack):
                 result = asyncio.run(run_day(stack, say, options.seed))

@@ -28,7 +28,7 @@ def up() -> None:
         return
     if stack:  # half of it runs: a service ended
         stack.stop()
-    stack = Stack(_ROOT, detached=True, preferred_http_ports=_HTTP_PORTS)
+    stack = Stack(_ROOT, detached=True, preferred_http_ports=_HTTP_PORTS, with_providers=True)
     _say("starting PostgreSQL and RabbitMQ")
     stack.start()
     from infra.demo.seed import seed_path, seed_running_stack  # the demo imports this package
@@ -97,6 +97,8 @@ def _print_addresses(stack: Stack) -> None:
         print(f"            {stack.postgres.dsn(service)}")
     print(f"keys        {stack.root / 'seed.json'}   of operators, staff and partners")
     print(f"mail        {stack.mail_directory}   a Maildir with all that is sent")
+    if stack.providers:
+        print(f"messages    {stack.providers.url}/   what every household has on its screen, and how it answers")
     print(f"logs        {stack.log_directory}")
     print("stop with   make down")
 

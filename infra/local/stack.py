@@ -24,6 +24,8 @@ from infra.local.errors import LocalStackError
 from infra.local.mail import SENDER, MailServer
 from infra.local.ports import choose_ports
 from infra.local.postgres import PostgresServer
+from infra.local.provider_server import NAME as PROVIDERS
+from infra.local.provider_server import ProviderServer
 from infra.local.rabbitmq import RabbitPorts, RabbitServer
 from infra.local.standby import SynchronousPair
 from infra.rabbitmq.definitions import PARTNERS_DOOR, PARTNERS_VHOST, SERVICES
@@ -40,7 +42,8 @@ class Stack:
     process; any other one ends with it. The services take their `preferred_http_ports` if these are free.
     `postgres_disk_mib` puts PostgreSQL on a disk of that size in memory, for the time the stack runs; `with_standby`
     adds a second PostgreSQL (`pair`) which has all that the first one acknowledged. `with_cluster` starts
-    three RabbitMQ nodes (`cluster`), of which `rabbit` is the first.
+    three RabbitMQ nodes (`cluster`), of which `rabbit` is the first. `with_providers` starts local providers of Zalo,
+    SMS and Telegram, and notify uses them; otherwise it has mail alone.
     """
 
     root: Path
@@ -52,12 +55,14 @@ class Stack:
     postgres_disk_mib: int | None = None
     with_standby: bool = False
     with_cluster: bool = False
+    with_providers: bool = False
 
     postgres: PostgresServer = field(init=False)
     pair: SynchronousPair | None = field(init=False, default=None)
     rabbit: RabbitServer = field(init=False)
     cluster: RabbitCluster | None = field(init=False, default=None)
     mail: MailServer = field(init=False)
+    providers: ProviderServer | None = field(init=False, default=None)
     credentials: Credentials = field(init=False)
     http_ports: dict[str, int] = field(init=False)
     _lock: int | None = field(init=False, default=None, repr=False)
@@ -71,7 +76,9 @@ class Stack:
         stack = cls(root, detached=True)
         if not stack._is_left_running():
             return None
-        stack._build(json.loads(stack._state_path.read_text())["ports"])
+        ports = json.loads(stack._state_path.read_text())["ports"]
+        stack.with_providers = PROVIDERS in ports
+        stack._build(ports)
         return stack
 
     def start(self) -> None:
@@ -157,6 +164,7 @@ class Stack:
             "NOTIFY_SMTP_TLS": "none",
             "NOTIFY_SMTP_SENDER": SENDER,
             "NOTIFY_WEBHOOK_PRIVATE_NETWORKS": "127.0.0.0/8",
+            **(self.providers.settings if self.providers else {}),
         }
         broker = self.cluster or self.rabbit
         door = {f"{prefix}_PARTNERS_AMQP_URL": broker.amqp_url(service, PARTNERS_VHOST)}
@@ -180,7 +188,7 @@ class Stack:
         return any(owned.find(self.run_directory, name) for name in owned.names(self.run_directory))
 
     def _choose_ports(self) -> dict[str, int]:
-        names = [*_SERVERS, *SERVICES]
+        names = [*_SERVERS, *SERVICES, *([PROVIDERS] if self.with_providers else ())]
         if self.with_cluster:
             names += [f"{port}-{node}" for node in NODE_NAMES[1:] for port in _NODE_PORTS]
         before: dict[str, int] = {}
@@ -202,6 +210,14 @@ class Stack:
             self.pair = SynchronousPair(self.postgres, standby)
         self._build_broker(found_rabbit, ports)
         self.mail = MailServer(self.root, port=ports["smtp"], tied=not self.detached)
+        if self.with_providers:
+            self.providers = ProviderServer(
+                self.root,
+                port=ports[PROVIDERS],
+                notify_url=self.base_url("notify"),
+                link_secrets=self.credentials.links,
+                tied=not self.detached,
+            )
         self._state_path.write_text(json.dumps({"detached": self.detached, "ports": ports}))
 
     def _build_broker(self, found: RabbitBinaries, ports: dict[str, int]) -> None:
@@ -247,6 +263,8 @@ class Stack:
                 pool.submit(start_postgres),
                 pool.submit(self.mail.start, fresh=self.fresh),
             ]
+            if self.providers:
+                starts.append(pool.submit(self.providers.start, fresh=self.fresh))
         for start in starts:
             start.result()
 
@@ -260,6 +278,7 @@ class Stack:
                 for stopped in (
                     pool.submit(stop_postgres),
                     pool.submit(self.mail.stop),
+                    pool.submit(self.providers.stop if self.providers else lambda: None),
                     pool.submit((self.cluster or self.rabbit).stop, gently=not self.fresh),
                 ):
                     stopped.result()

@@ -105,9 +105,8 @@ class Servers:
 
 
 @contextmanager
-def servers() -> Iterator[Servers]:
+def servers(root: Path = RESULTS / "stack") -> Iterator[Servers]:
     """Fresh servers that wait for the disk as in production."""
-    root = RESULTS / "stack"
     if root.exists():
         Stack(root).delete()
     with Stack(root, fresh=True, durable=True) as stack:

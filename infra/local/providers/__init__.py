@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import httpx
@@ -23,6 +24,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+SILENT = "cho_phien.silent"
+"""In the scope of a request: nothing is to be reported on it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
@@ -32,6 +36,7 @@ class Arrived:
     text: str
     provider_id: str
     our_id: str | None = None
+    at: datetime = field(default_factory=lambda: datetime.now(UTC), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,7 @@ class Trouble:
     """What happens to one request instead of its due answer; `path` is the end of those that it may happen to.
 
     `taken`: the request has its full effect first. Then the connection breaks (`drop`), nothing is ever said (`hang`),
-    or the answer is a refusal with this status and code.
+    or the answer is a refusal with this status and code. `silent`: nothing is ever reported on what was taken.
     """
 
     status: int = 200
@@ -48,6 +53,7 @@ class Trouble:
     drop: bool = False
     hang: bool = False
     taken: bool = False
+    silent: bool = False
     path: str = ""
 
 
@@ -115,6 +121,7 @@ class _Troubled:
             await self._app(scope, receive, send)
             return
         if trouble.taken:
+            scope[SILENT] = trouble.silent
             await self._app(scope, receive, _unsaid)
         if trouble.drop or trouble.hang:
             if trouble.drop:

@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from infra.local.providers import Arrived, Provider
+from infra.local.providers import SILENT, Arrived, Provider
 
 ACCESS_LASTS, REFRESH_LASTS = timedelta(seconds=90_000), timedelta(days=90)
 CONVERSATION = timedelta(days=7)
@@ -142,7 +142,8 @@ class Zalo(Provider):
             text = text.replace(f"<{name}>", value)
         self.arrived.append(Arrived(phone, text, msg_id, asked.get("tracking_id")))
         message = {"delivery_time": _ms(now), "msg_id": msg_id, "tracking_id": asked.get("tracking_id", "")}
-        self.unreported.append(self._event("user_received_message", self.oa_id, phone, message))
+        if not request.scope.get(SILENT):
+            self.unreported.append(self._event("user_received_message", self.oa_id, phone, message))
         quota = {"dailyQuota": str(self.daily_quota), "remainingQuota": str(self.daily_quota - sent_today)}
         told = {"msg_id": msg_id, "sent_time": _ms(now), "sending_mode": "1", "quota": quota}
         return self._success(told)
@@ -207,7 +208,7 @@ class Zalo(Provider):
     async def report(self) -> None:
         """Sends all events that were not reported yet."""
         events, self.unreported = self.unreported, []
-        self.statuses += await asyncio.gather(*map(self._post, events))
+        self.statuses += await asyncio.gather(*map(self.post, events))
 
     async def write(self, user_id: str, text: str) -> int:
         """A user writes to the account, which opens the conversation for a week. The status of our answer."""
@@ -215,12 +216,12 @@ class Zalo(Provider):
         if account is not None:
             account.wrote_at = self.clock()
         message = {"text": text, "msg_id": secrets.token_hex(10)}
-        return await self._post(self._event("user_send_text", user_id, self.oa_id, message))
+        return await self.post(self._event("user_send_text", user_id, self.oa_id, message))
 
     async def open_conversation(self, user_id: str) -> int:
         """A user looks at all that came. The status of our answer."""
         ids = [one.provider_id for one in self.to(user_id)]
-        return await self._post(self._event("user_seen_message", user_id, self.oa_id, {"msg_ids": ids}))
+        return await self.post(self._event("user_seen_message", user_id, self.oa_id, {"msg_ids": ids}))
 
     def _event(self, name: str, sender: str, recipient: str, message: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -232,7 +233,8 @@ class Zalo(Provider):
             "timestamp": _ms(self.clock()),
         }
 
-    async def _post(self, event: dict[str, Any]) -> int:
+    async def post(self, event: dict[str, Any]) -> int:
+        """Reports one event; the status of our answer. Raises as `call_back` does."""
         body, headers = self.signed(event)
         return await self.call_back(body, headers)
 

@@ -1,7 +1,7 @@
 -- How a cooperative wants its notices to go.
 create table notice_policy (
     cooperative_id uuid primary key references cooperative,
-    step_s int not null check (step_s >= 120),
+    step_s int not null check (step_s > 0),
     call_before_s int not null check (call_before_s >= 0),
     gather_s int not null check (gather_s >= 0),
     remind_before_s int not null check (remind_before_s >= 0),
