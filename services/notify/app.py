@@ -16,6 +16,7 @@ from services.notify.command import webhooks_command
 from services.notify.consumers import handlers
 from services.notify.domain.links import Links
 from services.notify.http import (
+    call_page,
     calls,
     consents,
     contacts,
@@ -141,6 +142,8 @@ service = Service(
         "order_day",
     ),
     routers=[
+        call_page.router,
+        call_page.link_router,
         calls.router,
         contacts.router,
         consents.router,

@@ -15,6 +15,7 @@ from services.notify.domain.facts import BasketFacts
 from services.notify.domain.ladder import LAPSED, REFUSED, SENT, TOLD, Verdict, judge
 from services.notify.domain.links import Links
 from services.notify.domain.messages import Message
+from services.notify.domain.notices import CALL_LIST, NOT_UNDERSTOOD
 from services.notify.metrics import NoticeMetrics
 from services.notify.receiving import take_receipts
 from services.notify.sending import BATCH
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 
 SYSTEM = "Chợ Phiên"
 """From whom notices to staff come."""
+CALLS_READABLE_FOR = timedelta(hours=24)
+"""How long the link to the call list opens; a new notice has a new one."""
 
 
 class Outbox:
@@ -57,6 +60,8 @@ class Outbox:
             facts = replace(facts, reply_by_at=facts.answerable_until(claim.claimed_at))
             if facts.reply_by_at is not None:
                 link = self._links.url(claim.recipient_id, facts.delivery_day, facts.reply_by_at)
+        if claim.notice.kind in (CALL_LIST, NOT_UNDERSTOOD):
+            link = self._links.calls_url(claim.recipient_id, claim.claimed_at + CALLS_READABLE_FOR)
         text = word(claim.notice.kind, facts, claim.to_name, claim.language, claim.replaces, link)
         return Message(
             claim.delivery_id,

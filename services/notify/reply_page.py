@@ -102,14 +102,12 @@ def basket(
         "push_url": push_url,
         "reason_fault": speech.gettext("Choose a reason.") if attempt and "reason" in attempt.faults else "",
     }
-    return _render("reply.html", language, content)
+    return render("reply.html", language, content)
 
 
 def push(standing: Standing, language: str, key: str, token: str) -> str:
     """The page on which a person lets its browser be told; `key` is what it subscribes with."""
-    return _render(
-        "push.html", language, {"cooperative": standing.basket.facts.cooperative, "key": key, "token": token}
-    )
+    return render("push.html", language, {"cooperative": standing.basket.facts.cooperative, "key": key, "token": token})
 
 
 def problem(status: int, language: str) -> str:
@@ -132,11 +130,11 @@ def problem(status: int, language: str) -> str:
                 "This cannot be done. Open the link in the message of the cooperative and try again, "
                 "or call the cooperative."
             )
-    return _render("problem.html", language, {"text": text})
+    return render("problem.html", language, {"text": text})
 
 
-def _render(template: str, language: str, content: Mapping[str, object]) -> str:
-    """Only languages that have texts are offered, and only those are what the page says that it is written in."""
+def render(template: str, language: str, content: Mapping[str, object]) -> str:
+    """A page. Only languages that have texts are offered, and only those are what it says that it is written in."""
     offered = [code for code in catalogues.LANGUAGES if catalogues.has_texts(code)]
     others = [(code, catalogues.name(code)) for code in offered if code != language]
     written_in = language if language in offered else catalogues.FIRST

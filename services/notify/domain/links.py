@@ -18,8 +18,12 @@ READABLE_FOR = timedelta(hours=48)
 
 _LAYOUT = b"\x01"
 _PURPOSE = b"cho-phien reply link\x00"
+_CALLS_LAYOUT = b"\x02"
+_CALLS_PURPOSE = b"cho-phien call list\x00"
 _NAMED_BYTES, _MAC_BYTES = 26, 16
 _TOKEN = re.compile("[A-Za-z0-9_-]{56}")
+_CALLS_NAMED_BYTES = 23
+_CALLS_TOKEN = re.compile("[A-Za-z0-9_-]{52}")
 
 
 class BadLink(ValueError):
@@ -70,6 +74,25 @@ class Links:
             raise ExpiredLink(f"ended at {expires_at:%Y-%m-%dT%H:%M:%SZ}")
         return Link(UUID(bytes=named[1:17]), date.fromordinal(int.from_bytes(named[17:20])), expires_at)
 
+    def calls_url(self, cooperative_id: UUID, expires_at: datetime) -> str:
+        """Where a cooperative's staff see whom they have to call, and mark it; with names and numbers."""
+        named = _CALLS_LAYOUT + cooperative_id.bytes + int(expires_at.timestamp()).to_bytes(6)
+        mac = _mac(self.secrets[0], named, _CALLS_PURPOSE)
+        return f"{self.public_url}/c/{base64.urlsafe_b64encode(named + mac).decode()}"
 
-def _mac(secret: str, named: bytes) -> bytes:
-    return hmac.digest(secret.encode(), _PURPOSE + named, hashlib.sha256)[:_MAC_BYTES]
+    def open_calls(self, token: str, now: datetime) -> UUID:
+        """Whose call list it is. Raises BadLink or ExpiredLink; compares in constant time, with every secret."""
+        if not _CALLS_TOKEN.fullmatch(token):
+            raise BadLink("not the form of a token")
+        content = base64.urlsafe_b64decode(token)
+        named, mac = content[:_CALLS_NAMED_BYTES], content[_CALLS_NAMED_BYTES:]
+        matches = [hmac.compare_digest(_mac(secret, named, _CALLS_PURPOSE), mac) for secret in self.secrets]
+        if not any(matches) or named[:1] != _CALLS_LAYOUT:
+            raise BadLink("no secret signed this")
+        if now >= datetime.fromtimestamp(int.from_bytes(named[17:]), UTC):
+            raise ExpiredLink("its day is over")
+        return UUID(bytes=named[1:17])
+
+
+def _mac(secret: str, named: bytes, purpose: bytes = _PURPOSE) -> bytes:
+    return hmac.digest(secret.encode(), purpose + named, hashlib.sha256)[:_MAC_BYTES]

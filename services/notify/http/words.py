@@ -22,6 +22,7 @@ class WordsAnswer(BaseModel):
 
     words_id: UUID
     household_id: UUID | None
+    household_code: str | None
     contact_id: UUID | None
     channel: str
     text: str

@@ -76,10 +76,10 @@ class Pressing:
 
 
 async def list_calls(
-    pool: "asyncpg.Pool[asyncpg.Record]", cooperative_id: UUID, now: datetime, limit: int
+    conn: "Connection | asyncpg.Pool[asyncpg.Record]", cooperative_id: UUID, now: datetime, limit: int
 ) -> list[Call]:
     """The most pressing first."""
-    rows = await pool.fetch(_LIST, cooperative_id, list(CALLED_KINDS), now, limit)
+    rows = await conn.fetch(_LIST, cooperative_id, list(CALLED_KINDS), now, limit)
     return [
         Call(
             notice_of(r), r["state"], r["reason"], r["expires_at"], r["calls"], r["called_at"], r["code"],

@@ -24,6 +24,7 @@ class Words:
 
     words_id: UUID
     household_id: UUID | None
+    household_code: str | None
     contact_id: UUID | None
     channel: str
     text: str = field(repr=False)
@@ -61,7 +62,7 @@ async def insert_words(conn: Connection, said: Said, sender: Sender | None, beca
 
 
 async def list_words(
-    pool: "asyncpg.Pool[asyncpg.Record]",
+    conn: "Connection | asyncpg.Pool[asyncpg.Record]",
     cooperative_id: UUID,
     household_id: UUID | None,
     only_unread: bool,
@@ -69,9 +70,10 @@ async def list_words(
     limit: int,
 ) -> list[Words]:
     """A cooperative's conversations, newest first. `only_unread`: those that a person still has to read."""
-    rows = await pool.fetch(
-        "select words_id, household_id, contact_id, channel, text, said_at, became, read_at from words "
-        "where cooperative_id = $1 and ($2::uuid is null or household_id = $2) "
+    rows = await conn.fetch(
+        "select words_id, household_id, code as household_code, contact_id, channel, text, said_at, became, read_at "
+        "from words left join household using (household_id) "
+        "where words.cooperative_id = $1 and ($2::uuid is null or household_id = $2) "
         "and (not $3 or (read_at is null and became in ('not_understood', 'not_asked'))) "
         "and ($4::uuid is null or words_id < $4) order by words_id desc limit $5",
         cooperative_id,
@@ -86,7 +88,8 @@ async def list_words(
 async def list_of_contact(conn: Connection, contact_id: UUID) -> list[Words]:
     """Everything that one person wrote, oldest first."""
     rows = await conn.fetch(
-        "select words_id, household_id, contact_id, channel, text, said_at, became, read_at from words "
+        "select words_id, household_id, code as household_code, contact_id, channel, text, said_at, became, read_at "
+        "from words left join household using (household_id) "
         "where contact_id = $1 order by words_id",
         contact_id,
     )
