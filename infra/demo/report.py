@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from infra.demo import told
 from infra.demo.day import DayResult
 from infra.demo.invariants import Databases, Invariant
 from infra.demo.peers import Received
@@ -30,6 +31,7 @@ async def build(
         "baskets": sum(len(c["baskets"]) for c in cooperatives),
         "notices_told": sum(c["notices_told"] for c in cooperatives),
         "mails_received": len(received.mail_ids()),
+        "told": await told.build(databases, day, received),
         "webhooks_received": received.webhook_count(),
         "push_to_promise_ms": {"p50": round(waits["p50"], 1), "p99": round(waits["p99"], 1)},
         "pushes": dict(sorted(day.pushed.items())),
@@ -163,6 +165,7 @@ def text(report: dict[str, Any]) -> str:
     lines += [
         f"orders {report['orders']} · baskets {report['baskets']} · notices told {report['notices_told']}"
         f" · mails received {report['mails_received']} · webhooks received {report['webhooks_received']}",
+        *told.text(report["told"]),
         f"push to promise: p50 {waits['p50']} ms, p99 {waits['p99']} ms",
         "households answered: "
         + ", ".join(f"{answer} {count}" for answer, count in report["replies"].items())
