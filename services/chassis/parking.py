@@ -255,6 +255,16 @@ async def list_quarantined(conn: "Connection | asyncpg.Connection[asyncpg.Record
     return [Quarantined(**dict(r)) for r in rows]
 
 
+async def list_quarantined_places(
+    conn: "Connection | asyncpg.Connection[asyncpg.Record]",
+) -> list[tuple[UUID, str, int]]:
+    """(stream, producer, sequence) of everything in quarantine, oldest first."""
+    rows = await conn.fetch(
+        "select stream, producer, sequence from parked_event where status = 'quarantined' order by parked_at"
+    )
+    return [(r["stream"], r["producer"], r["sequence"]) for r in rows]
+
+
 async def resolve(
     conn: "Connection | asyncpg.Connection[asyncpg.Record]",
     producer: str,

@@ -40,6 +40,10 @@ from services.notify.settings import NotifySettings
 from services.notify.store.calls import count_calls
 from services.notify.store.endpoints import count_endpoints, forget_old_secrets
 from services.notify.store.shown import count_open
+from services.notify.timed.alerts import Alerts
+from services.notify.timed.months import Months
+from services.notify.timed.reminders import Reminders
+from services.notify.timed.summaries import Summaries
 
 PARTNERS_AT_ONCE = 4
 """Partners that one process sends to side by side, so that one that hangs holds up none of the others."""
@@ -70,7 +74,18 @@ def wire(runtime: Runtime[NotifySettings]) -> Parts:
     def job(name: str, every_s: float, work: Callable[[Transaction, datetime], Awaitable[bool]]) -> Job:
         return Job(name, every_s, lambda now: runtime.ledger.transact(lambda tx: work(tx, now)))
 
-    people_jobs = [job("climb", 2.0, ladder.climb_late), job("forget_strays", 600.0, receiver.forget), *installed.jobs]
+    alerts, summaries = Alerts(ladder), Summaries(ladder, settings.union_name, settings.summary_at)
+    people_jobs = [
+        job("climb", 2.0, ladder.climb_late),
+        job("forget_strays", 600.0, receiver.forget),
+        job("remind", 30.0, Reminders(ladder).remind),
+        job("tell_months", 60.0, Months(ladder).tell),
+        job("tell_of_calls", 15.0, alerts.tell_of_calls),
+        job("tell_of_words", 15.0, alerts.tell_of_words),
+        job("tell_of_quarantine", 30.0, alerts.tell_of_quarantine),
+        job("sum_up_the_day", 60.0, summaries.tell),
+        *installed.jobs,
+    ]
     for channel, longest in installed.channels:
         outbox = Outbox(channel, ladder, links, metrics, unknown_after)
         sender = Sender(runtime.ledger, outbox, channel, wall_clock, unknown_after - longest)
@@ -121,6 +136,7 @@ service = Service(
         "settled_day",
         "settlement_correction",
         "staff_day",
+        "order_day",
     ),
     routers=[
         calls.router,

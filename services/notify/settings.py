@@ -1,5 +1,6 @@
 """What notify is told by its environment: where mail goes out, where links lead, and how patient it is."""
 
+from datetime import time
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
@@ -43,6 +44,11 @@ class NotifySettings(ProviderSettings):
     """For development: networks, separated by commas, in which webhooks may go to any port, also without TLS."""
     unknown_after_s: Annotated[float, Field(gt=0)] = 120
     """An attempt without a result after this was interrupted by a crash."""
+
+    union_name: str = "Liên hiệp Hợp tác xã"
+    """As daily summaries call the union that the cooperatives belong to."""
+    summary_at: time = time(20)
+    """When the union gets its daily summary, in Vietnamese time, to the minute."""
 
     @field_validator("smtp_sender")
     @classmethod

@@ -51,6 +51,10 @@ def handlers(shared_lanes: int, clock: Clock, metrics: NoticeMetrics, ladder: La
         await partners.on_promises(tx, received)
         await staff.on_shorted(tx, received)
 
+    async def on_delivered(tx: Transaction, received: Sequence[Received[OrderDelivered]]) -> None:
+        await partners.on_promises(tx, received)
+        await staff.on_delivered(tx, received)
+
     return {
         AccessKeyIssued: follow_keys,
         AccessKeyRevoked: follow_keys,
@@ -66,7 +70,7 @@ def handlers(shared_lanes: int, clock: Clock, metrics: NoticeMetrics, ladder: La
         OrderCancelled: partners.on_cancelled,
         OrderPromised: partners.on_promises,
         OrderShorted: on_shorted,
-        OrderDelivered: partners.on_promises,
+        OrderDelivered: on_delivered,
         OfferAvailabilityChanged: staff.on_availability,
         BasketAssigned: households.on_baskets,
         BasketChanged: households.on_baskets,

@@ -20,7 +20,7 @@ from services.notify.domain import facts, notices
 from services.notify.domain.facts import Goods
 from services.notify.domain.notices import Notice
 from services.notify.domain.replies import PAGE, CurrentBasket
-from services.notify.store import baskets, books, days
+from services.notify.store import baskets, books, days, months
 
 Basket = BasketAssigned | BasketChanged
 AnyBasket = Basket | BasketConfirmed
@@ -78,6 +78,7 @@ class Households:
             for r in received for one in r.event.households
         }  # fmt: skip
         await days.save_settled(tx.conn, {key: (r.stream, day) for key, (r, day) in settled.items()})
+        await self._note_months(tx, received)
         made = [
             _settlement_notice(r, household_id, day, cooperatives[r.stream])
             for (household_id, _), (r, day) in settled.items()
@@ -87,6 +88,13 @@ class Households:
     async def on_corrected(self, tx: Transaction, received: Sequence[Received[SettlementCorrected]]) -> None:
         """It stands in the settlement of the month."""
         await days.save_corrections(tx.conn, [(r.stream, r.event) for r in received])
+        await self._note_months(tx, received)
+
+    async def _note_months(
+        self, tx: Transaction, received: Sequence[Received[DaySettled | SettlementCorrected]]
+    ) -> None:
+        changed = {(r.stream, r.event.delivery_day.replace(day=1)) for r in received}
+        await months.note_changes(tx.conn, changed, self.clock())
 
 
 async def _contents(tx: Transaction, received: Sequence[Received[AnyBasket]]) -> list[facts.BasketFacts]:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from services.chassis.inbox import Received
 from services.chassis.ledger import Transaction
-from services.contracts.allocation import OfferAvailabilityChanged, OrderShorted
+from services.contracts.allocation import OfferAvailabilityChanged, OrderDelivered, OrderShorted
 from services.notify.climbing import Ladder
 from services.notify.clock import Clock
 from services.notify.domain.notices import SHORTFALL, SOLD_OUT, Facts, Notice
@@ -55,6 +55,14 @@ class Staff:
                 key = (r.stream, offer.delivery_day, SHORTFALL)
                 by_day[key].append((line.offer_id, line.before_steps - line.after_steps))
                 last[key] = r
+        await days.save_orders(
+            tx.conn,
+            {
+                (offers[line.offer_id].delivery_day, r.stream, r.event.order_id): True
+                for r, line in lines
+                if line.offer_id in offers
+            },
+        )
         found = await days.list_staff_days(tx.conn, by_day)
         news: dict[days.DayKey, days.StaffDay] = {}
         for key, missing in by_day.items():
@@ -65,6 +73,10 @@ class Staff:
                 content[str(offer_id)] = days.Item(item.name, item.steps + steps, item.orders + 1)
             news[key] = days.StaffDay(before.version + 1, content)
         await self._tell(tx, news, last)
+
+    async def on_delivered(self, tx: Transaction, received: Sequence[Received[OrderDelivered]]) -> None:
+        """The day had these orders; nobody is told of each."""
+        await days.save_orders(tx.conn, {(r.event.delivery_day, r.stream, r.event.order_id): False for r in received})
 
     async def _tell(
         self,

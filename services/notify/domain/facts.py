@@ -216,6 +216,11 @@ class MonthSettlementFacts(Struct, frozen=True):
     days: tuple[SettledDay, ...]
 
     @property
+    def day_count(self) -> int:
+        """How many days there are; one that was corrected stands here more than once."""
+        return len({day.delivery_day for day in self.days})
+
+    @property
     def gross_vnd(self) -> int:
         """Of all days."""
         return sum(day.gross_vnd for day in self.days)

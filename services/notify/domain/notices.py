@@ -86,7 +86,7 @@ KINDS: Mapping[str, Kind] = {
     REMINDER: Kind(ReminderFacts, WORK, of_basket=True),
     ARRIVAL: Kind(ArrivalFacts, WORK, gather=timedelta(minutes=5)),
     SETTLEMENT_DAY: Kind(DaySettlementFacts, MONEY),
-    SETTLEMENT_MONTH: Kind(MonthSettlementFacts, MONEY),
+    SETTLEMENT_MONTH: Kind(MonthSettlementFacts, MONEY, gather=timedelta(minutes=10)),
     ENDPOINT_DISABLED: Kind(EndpointFacts, ALERTS),
     SOLD_OUT: Kind(SoldOutFacts, ALERTS, gather=timedelta(minutes=5)),
     SHORTFALL: Kind(ShortfallFacts, ALERTS, gather=timedelta(minutes=5)),

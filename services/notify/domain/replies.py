@@ -10,7 +10,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from services.notify.domain.facts import BasketFacts, Goods
+from services.notify.domain.facts import BasketFacts, BasketItem, Goods
 from services.notify.domain.quantities import milliunits
 
 CONFIRM, LESS, CANNOT = "confirm", "less", "cannot"
@@ -101,6 +101,12 @@ class CurrentBasket(Struct, frozen=True):
     def reply_by_at(self) -> datetime | None:
         """Until when the household may answer; None: nothing is asked of it."""
         return self.facts.answerable_until(self.told_at)
+
+    @property
+    def brought(self) -> tuple[BasketItem, ...]:
+        """The items of which something is to be brought: once it is confirmed, those of which something is settled."""
+        is_confirmed = self.confirmed_by is not None
+        return tuple(i for i in self.facts.items if (i.confirmed_steps if is_confirmed else i.quantity_steps))
 
     @property
     def asked(self) -> tuple[Asked, ...]:

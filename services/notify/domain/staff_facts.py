@@ -60,11 +60,11 @@ class NotUnderstoodFacts(Struct, frozen=True):
 
 
 class CooperativeDay(Struct, frozen=True):
-    """One cooperative's day in numbers: orders, those promised in full, those that got less; households; money."""
+    """One cooperative's day in numbers: orders, those that got all that was promised, those that got less; households; money."""
 
     cooperative: str
     orders: int
-    promised_orders: int
+    whole_orders: int
     shorted_orders: int
     households_told: int
     households_to_call: int
@@ -86,7 +86,7 @@ class SummaryFacts(Struct, frozen=True):
         return CooperativeDay(
             self.union,
             sum(one.orders for one in days),
-            sum(one.promised_orders for one in days),
+            sum(one.whole_orders for one in days),
             sum(one.shorted_orders for one in days),
             sum(one.households_told for one in days),
             sum(one.households_to_call for one in days),

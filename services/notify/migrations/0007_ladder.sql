@@ -31,7 +31,7 @@ alter table notice
 drop index notice_of_basket;
 create unique index notice_version on notice (recipient_id, delivery_day, kind, version);
 create index notice_undelivered on notice (recipient_id, happened_at) where state in ('undeliverable', 'unknown');
-create index notice_open on notice (cooperative_id, alarm_at) where state in ('queued', 'undeliverable', 'unknown');
+create index notice_open on notice (happened_at, cooperative_id) where state in ('queued', 'undeliverable', 'unknown');
 
 -- One way of the ladder: a contact by a channel. `sending` is committed before the first byte leaves; `sent` waits for
 -- the provider's receipt until step_by_at, and then, like whatever still waits then, the next way begins.
@@ -132,11 +132,50 @@ create table staff_day (
     content jsonb not null,
     primary key (cooperative_id, delivery_day, kind)
 );
+-- ... which orders a day had, and whether they got less than was promised, ...
+create table order_day (
+    delivery_day date not null,
+    cooperative_id uuid not null,
+    order_id uuid not null,
+    shorted boolean not null,
+    primary key (delivery_day, cooperative_id, order_id)
+);
 -- ... and which day and product an offer is of.
 create table offer (
     offer_id uuid primary key,
     product_id uuid not null,
     delivery_day date not null
+);
+
+-- By when a household's first goods must be there; null: it brings nothing.
+alter table basket add column arrive_by_at timestamptz;
+update basket set arrive_by_at = (
+    select min((item ->> 'arrive_by_at')::timestamptz) from jsonb_array_elements(facts -> 'items') item
+    where (item ->> (case when confirmed_by is null then 'quantity_steps' else 'confirmed_steps' end))::int > 0);
+create index basket_due on basket (cooperative_id, arrive_by_at) where arrive_by_at is not null;
+
+-- Months of which something was settled that households have not been told yet.
+create table month_to_tell (
+    cooperative_id uuid not null,
+    month date not null,                 -- its first day
+    changed_at timestamptz not null,
+    primary key (cooperative_id, month)
+);
+
+-- When staff were last told that they have to see to something, by kind of notice, and how often so far.
+create table staff_alert (
+    cooperative_id uuid not null,
+    kind text not null,
+    told_at timestamptz not null,
+    version int not null,
+    primary key (cooperative_id, kind)
+);
+-- Quarantined events that staff know of; those that are decided on are forgotten.
+create table quarantine_told (
+    stream uuid not null,
+    producer text not null,
+    sequence bigint not null,
+    primary key (stream, producer, sequence)
 );
 
 -- Since when staff know of what they have to see to.

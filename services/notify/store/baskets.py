@@ -15,11 +15,12 @@ _FACTS = msgspec.json.Decoder(BasketFacts)
 _LINES = msgspec.json.Decoder(tuple[ReplyLine, ...])
 
 _SAVE = """
-insert into basket (household_id, delivery_day, cooperative_id, version, sequence, facts, confirmed_by)
-select * from unnest($1::uuid[], $2::date[], $3::uuid[], $4::int[], $5::bigint[], $6::jsonb[], $7::text[])
+insert into basket (household_id, delivery_day, cooperative_id, version, sequence, facts, confirmed_by, arrive_by_at)
+select * from unnest(
+    $1::uuid[], $2::date[], $3::uuid[], $4::int[], $5::bigint[], $6::jsonb[], $7::text[], $8::timestamptz[])
 on conflict (household_id, delivery_day) do update
 set version = excluded.version, sequence = excluded.sequence, facts = excluded.facts,
-    confirmed_by = excluded.confirmed_by
+    confirmed_by = excluded.confirmed_by, arrive_by_at = excluded.arrive_by_at
 where basket.version <= excluded.version
 """
 
@@ -121,6 +122,7 @@ def _row(basket: CurrentBasket) -> tuple[object, ...]:
         basket.sequence,
         msgspec.json.encode(basket.facts).decode(),
         basket.confirmed_by,
+        min((item.arrive_by_at for item in basket.brought), default=None),
     )
 
 

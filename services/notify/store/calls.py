@@ -28,7 +28,15 @@ order by n.expires_at, n.notice_id limit $4
 """  # noqa: S608 - only fixed text
 
 _COUNT = f"""
-select n.cooperative_id, count(*), min(n.expires_at) as first_at from notice n where {_LISTED} group by n.cooperative_id
+select n.cooperative_id, count(distinct n.household_id), min(n.expires_at) as first_at,
+    count(*) filter (where n.staff_told_at is null) as new
+from notice n where {_LISTED} group by n.cooperative_id
+"""  # noqa: S608 - only fixed text
+
+_TELL_STAFF = f"""
+update notice set staff_told_at = $3 where notice_id = any(array(
+    select n.notice_id from notice n where n.cooperative_id = any($1) and n.staff_told_at is null and {_LISTED}
+    order by n.notice_id for update))
 """  # noqa: S608 - only fixed text
 
 
@@ -59,11 +67,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Pressing:
-    """How many households of a cooperative are to be called, and by when the first of them."""
+    """How many households of a cooperative are to be called, and by when the first; `new`: staff do not know yet."""
 
     cooperative_id: UUID
     count: int
     first_at: datetime | None
+    new: int
 
 
 async def list_calls(
@@ -83,7 +92,12 @@ async def list_calls(
 async def count_calls(conn: Connection, now: datetime) -> list[Pressing]:
     """Of every cooperative that has any."""
     rows = await conn.fetch(_COUNT.replace("$2", "$1").replace("$3", "$2"), list(CALLED_KINDS), now)
-    return [Pressing(r["cooperative_id"], r["count"], r["first_at"]) for r in rows]
+    return [Pressing(r["cooperative_id"], r["count"], r["first_at"], r["new"]) for r in rows]
+
+
+async def tell_staff(conn: Connection, cooperative_ids: Collection[UUID], now: datetime) -> None:
+    """From now on the staff of these know whom to call."""
+    await conn.execute(_TELL_STAFF, list(cooperative_ids), list(CALLED_KINDS), now)
 
 
 async def note_call(conn: Connection, cooperative_id: UUID, notice_ids: Collection[UUID], now: datetime) -> set[UUID]:

@@ -15,6 +15,9 @@ from services.notify.domain.facts import ArrivedLine, SettledDay
 Key = tuple[UUID, date]
 """A household and a delivery day."""
 
+OrderKey = tuple[date, UUID, UUID]
+"""A delivery day, a cooperative, and an order."""
+
 DayKey = tuple[UUID, date, str]
 """A cooperative, a delivery day, and a kind of notice to its staff."""
 
@@ -81,6 +84,21 @@ async def save_received(conn: Connection, received: Mapping[Key, ReceivedDay]) -
     )
 
 
+async def save_orders(conn: Connection, orders: Mapping[OrderKey, bool]) -> None:
+    """The day had these orders; those with True got less than they were promised, which stays so."""
+    in_order = sorted(orders)  # one order everywhere, so that two transactions cannot lock crosswise
+    await conn.execute(
+        "insert into order_day (delivery_day, cooperative_id, order_id, shorted) "
+        "select * from unnest($1::date[], $2::uuid[], $3::uuid[], $4::boolean[]) "
+        "on conflict (delivery_day, cooperative_id, order_id) do update set shorted = true "
+        "where excluded.shorted and not order_day.shorted",
+        [day for day, _, _ in in_order],
+        [cooperative_id for _, cooperative_id, _ in in_order],
+        [order_id for _, _, order_id in in_order],
+        [orders[key] for key in in_order],
+    )
+
+
 async def save_settled(conn: Connection, settled: Mapping[Key, tuple[UUID, SettledDay]]) -> None:
     """Inserts or replaces; each with its cooperative."""
     await conn.execute(
@@ -108,26 +126,6 @@ async def save_corrections(conn: Connection, corrections: Sequence[tuple[UUID, S
         [cooperative_id for cooperative_id, _ in corrections],
         [event.amount_vnd for _, event in corrections],
     )
-
-
-async def list_settled(
-    conn: Connection, cooperative_id: UUID, first: date, last: date
-) -> dict[UUID, tuple[SettledDay, ...]]:
-    """By household its days from `first` to `last`; what was corrected counts as a day of its own, without a fee."""
-    rows = await conn.fetch(
-        "select household_id, delivery_day, gross_vnd, fee_vnd, net_vnd, 0 as place from settled_day "
-        "where cooperative_id = $1 and delivery_day between $2 and $3 "
-        "union all select household_id, delivery_day, amount_vnd, 0, amount_vnd, 1 from settlement_correction "
-        "where cooperative_id = $1 and delivery_day between $2 and $3 order by household_id, delivery_day, place",
-        cooperative_id,
-        first,
-        last,
-    )
-    found: dict[UUID, tuple[SettledDay, ...]] = {}
-    for r in rows:
-        day = SettledDay(r["delivery_day"], r["gross_vnd"], r["fee_vnd"], r["net_vnd"])
-        found[r["household_id"]] = (*found.get(r["household_id"], ()), day)
-    return found
 
 
 async def list_staff_days(conn: Connection, keys: Collection[DayKey]) -> dict[DayKey, StaffDay]:

@@ -12,6 +12,11 @@ from services.chassis.ledger import Connection
 from services.notify.domain.contacts import Sender
 from services.notify.domain.messages import Said
 
+_NEW = (
+    "cooperative_id is not null and read_at is null and staff_told_at is null "
+    "and became in ('not_understood', 'not_asked')"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -76,6 +81,25 @@ async def list_words(
         limit,
     )
     return [Words(**dict(r)) for r in rows]
+
+
+async def list_new(conn: Connection) -> set[UUID]:
+    """The cooperatives whose staff have something to read that they were not told of."""
+    rows = await conn.fetch(f"select distinct cooperative_id from words where {_NEW}")  # noqa: S608 - only fixed text
+    return {r["cooperative_id"] for r in rows}
+
+
+async def tell_staff(conn: Connection, cooperative_ids: Collection[UUID], now: datetime) -> dict[UUID, datetime]:
+    """From now on the staff of these know of it; returns by cooperative when the first of it was said."""
+    rows = await conn.fetch(
+        "with told as (update words set staff_told_at = $2 where words_id = any(array("  # noqa: S608 - only fixed text
+        f"  select words_id from words where cooperative_id = any($1) and {_NEW} order by words_id for update)) "
+        "returning cooperative_id, said_at) "
+        "select cooperative_id, min(said_at) as first_at from told group by cooperative_id",
+        list(cooperative_ids),
+        now,
+    )
+    return {r["cooperative_id"]: r["first_at"] for r in rows}
 
 
 async def mark_read(conn: Connection, cooperative_id: UUID, words_ids: Collection[UUID], now: datetime) -> int:

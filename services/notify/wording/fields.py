@@ -58,7 +58,7 @@ def _own(facts: Facts, speech: Speech) -> Fields:
             return {"day": speech.day(settled.delivery_day), **amounts}
         case MonthSettlementFacts():
             amounts = _amounts(facts.gross_vnd, facts.fee_vnd, facts.net_vnd, speech)
-            return {"month": speech.month(facts.month), "count": speech.count(len(facts.days)), **amounts}
+            return {"month": speech.month(facts.month), "count": speech.count(facts.day_count), **amounts}
         case _:
             return _staff(facts, speech)
 

@@ -67,7 +67,7 @@ def _seen(facts: Facts, speech: Speech) -> dict[str, Any]:
         case DaySettlementFacts():
             seen |= _day(facts.settled.delivery_day, speech)
         case MonthSettlementFacts():
-            seen |= {"count": len(facts.days)}
+            seen |= {"count": facts.day_count}
         case SoldOutFacts():
             seen |= _day(facts.delivery_day, speech) | {"count": len(facts.products)}
         case ShortfallFacts():
