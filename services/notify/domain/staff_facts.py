@@ -60,7 +60,7 @@ class NotUnderstoodFacts(Struct, frozen=True):
 
 
 class CooperativeDay(Struct, frozen=True):
-    """One cooperative's day in numbers: orders, those that got all that was promised, those that got less; households; money."""
+    """One cooperative's day in numbers: orders, those that got all that was promised, those that got less; and so on."""
 
     cooperative: str
     orders: int

@@ -82,6 +82,8 @@ class Alerts:
         if not new:
             return {}, {}
         known = await books.list_cooperatives(tx.conn, new)
+        if not known:
+            return {}, {}
         await contacts.share_recipients(tx.conn, known)
         numbers = await alerts.claim(tx.conn, kind, known, now, PAUSE)
         return {id: known[id] for id in numbers}, numbers
