@@ -198,7 +198,7 @@ class Day:
                 if any(row["sequence"] < heads[name].get(row["stream"], 0) for row in cursors):
                     return False
         untold = await self._databases["notify"].fetchval(
-            "select (select count(*) from notice where state = 'queued')"
+            "select (select count(*) from notice where state = 'queued' and not_before <= now())"
             " + (select count(*) from partner_message where next_at is not null)"
         )
         return bool(untold == 0) and await self._heads() == heads

@@ -261,15 +261,17 @@ async def households_are_told_what_the_books_say(
 ) -> Invariant:
     """Invariant 4: one mail per household and basket version, told by receipt, with the quantities of the books.
 
-    After `crashes` the outcome of a mail may be unknown: it came at most once, and the household counts as untold.
+    No notice of any kind comes twice. After `crashes` the outcome of a mail may be unknown: it came at most once, and
+    the household counts as untold.
     """
     found = Invariant("households are told exactly what the books say, once per change")
     baskets = await databases["allocation"].fetch(
         "select household_id, delivery_day, version, told_at is not null as told, untold_reason from basket_version"
     )
-    notices = await databases["notify"].fetch(
-        "select notice_id, household_id, delivery_day, version, state, facts from notice where kind = 'basket'"
+    every = await databases["notify"].fetch(
+        "select notice_id, kind, household_id, delivery_day, version, state, facts from notice"
     )
+    notices = [n for n in every if n["kind"] == "basket"]
     found.must_equal(
         "baskets and notices",
         {(b["household_id"], b["delivery_day"], b["version"]) for b in baskets},
@@ -285,10 +287,14 @@ async def households_are_told_what_the_books_say(
             found.faults.append(f"notice {notice['notice_id']} is {notice['state']}, and the books say otherwise")
         elif notice["state"] not in ("told", "unknown" if crashes else "told"):
             found.faults.append(f"notice {notice['notice_id']} is {notice['state']}")
-    mails = Counter(received.mail_ids())
+    others = {str(n["notice_id"]): n["state"] for n in every if n["kind"] != "basket"}
+    came = Counter(received.mail_ids())
+    found.faults += [f"notice {notice} came {n} times" for notice, n in came.items() if n > 1]
+    told_others = {notice for notice, state in others.items() if state == "told"}
+    found.faults += [f"notice {notice} is told and never came" for notice in told_others - came.keys()]
+    mails = Counter({notice: count for notice, count in came.items() if notice not in others})
     certain = Counter({notice: count for notice, count in mails.items() if notice not in unknown})
     found.must_equal("mails per notice", certain, Counter(str(n["notice_id"]) for n in sent) - Counter(unknown))
-    found.faults += [f"notice {notice} came {mails[notice]} times" for notice in unknown if mails[notice] > 1]
     items: Counter[tuple[str, str, date]] = Counter()
     for row in await databases["allocation"].fetch(
         "select i.household_id, o.product_id, o.delivery_day, i.quantity_steps"
@@ -309,6 +315,7 @@ async def households_are_told_what_the_books_say(
         "told": sum(n["state"] == "told" for n in notices),
         "unknown": len(unknown),
         "mails": mails.total(),
+        "mails_of_other_kinds": came.total() - mails.total(),
     }
     return found
 
