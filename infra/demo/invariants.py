@@ -262,16 +262,17 @@ async def households_are_told_what_the_books_say(
 ) -> Invariant:
     """Invariant 4: one message per household and basket version, by mail, Zalo, SMS or Telegram, or one call instead.
 
-    It is told by receipt, with the quantities of the books. After `crashes` the outcome of a message may be unknown: it
+    It is told by receipt, with the quantities of the books; no notice of any kind comes twice. After `crashes` the outcome of a message may be unknown: it
     came at most once, and the household counts as untold.
     """
     found = Invariant("households are told exactly what the books say, once per change")
     baskets = await databases["allocation"].fetch(
         "select household_id, delivery_day, version, told_at is not null as told, untold_reason from basket_version"
     )
-    notices = await databases["notify"].fetch(
-        "select notice_id, household_id, delivery_day, version, state, facts, told_by from notice where kind = 'basket'"
+    every = await databases["notify"].fetch(
+        "select notice_id, kind, household_id, delivery_day, version, state, facts, told_by from notice"
     )
+    notices = [n for n in every if n["kind"] == "basket"]
     found.must_equal(
         "baskets and notices",
         {(b["household_id"], b["delivery_day"], b["version"]) for b in baskets},
@@ -289,6 +290,8 @@ async def households_are_told_what_the_books_say(
             found.faults.append(f"notice {notice['notice_id']} is {notice['state']}")
     arrived = await messages_by_notice(databases, received)
     found.faults += [f"notice {notice} came {count} times" for notice, count in arrived.items() if count > 1]
+    told_others = {str(n["notice_id"]) for n in every if n["kind"] != "basket" and n["state"] == "told"}
+    found.faults += [f"notice {notice} is told and never came" for notice in told_others - arrived.keys()]
     mails = Counter({str(n["notice_id"]): arrived[str(n["notice_id"])] for n in notices})
     certain = Counter({notice: count for notice, count in mails.items() if count and notice not in unknown})
     by_message = Counter(str(n["notice_id"]) for n in sent if n["told_by"] != "call")

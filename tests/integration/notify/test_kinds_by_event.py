@@ -60,7 +60,7 @@ async def test_arrivals_of_a_household_are_gathered_into_one_notice(agreed: Worl
     assert mail.letters == []
     await agreed.apply(arrival(agreed, "VH-3", 1))
     await agreed.run("send_email", after=GATHERED)
-    (said,) = await agreed.told("arrival")
+    (said,) = await agreed.facts_told("arrival")
     assert isinstance(said, ArrivalFacts)
     lines = [(line.lot, line.accepted_steps, line.rejected_steps, line.reason) for line in said.lines]
     assert lines == [("VH-1", 10, 0, None), ("VH-2", 5, 2, "bị dập"), ("VH-3", 1, 0, None)]
@@ -73,7 +73,7 @@ async def test_a_corrected_arrival_replaces_its_line_and_says_so(agreed: World, 
     await agreed.run("send_email", after=GATHERED)
     await agreed.apply(replace(first, accepted_steps=9))
     await agreed.run("send_email", after=GATHERED)
-    before, after = await agreed.told("arrival")
+    before, after = await agreed.facts_told("arrival")
     assert [line.accepted_steps for line in before.lines] == [10, 5]
     assert [(line.lot, line.accepted_steps) for line in after.lines] == [("VH-1", 9), ("VH-2", 5)]
     assert [letter["Subject"] for letter in mail.letters] == [
@@ -90,7 +90,7 @@ async def test_a_settled_day_is_told_to_each_household_to_the_dong(agreed: World
     )
     await agreed.apply(DaySettled(DAY, households))
     await agreed.run("send_email")
-    said = await agreed.told("settlement_day")
+    said = await agreed.facts_told("settlement_day")
     assert all(isinstance(one, DaySettlementFacts) for one in said)
     assert sum(one.settled.gross_vnd for one in said) == 350_000
     assert sum(one.settled.net_vnd + one.settled.fee_vnd for one in said) == 350_000
@@ -115,7 +115,7 @@ async def test_an_offer_is_sold_out_once_and_several_make_one_notice(agreed: Wor
     await agreed.run("send_email", after=GATHERED)
     await agreed.apply(back, gone)
     await agreed.run("send_email", after=GATHERED)
-    (said,) = await agreed.told("sold_out")
+    (said,) = await agreed.facts_told("sold_out")
     assert isinstance(said, SoldOutFacts)
     assert (said.delivery_day, said.products) == (DAY, ("Cải mèo", "Rau mùi"))
     assert len(mail.to(ALERTS)) == len(mail.letters) == 1
@@ -126,7 +126,7 @@ async def test_shortfalls_of_a_day_are_added_up(agreed: World, mail: Mailbox) ->
     await agreed.apply(offered(agreed, agreed.offer, agreed.cabbage), offered(agreed, other, agreed.coriander))
     await agreed.apply(shorted(agreed.offer, 10, 7), shorted(agreed.offer, 4, 0), shorted(other, 2, 1))
     await agreed.run("send_email", after=GATHERED)
-    (said,) = await agreed.told("shortfall")
+    (said,) = await agreed.facts_told("shortfall")
     assert isinstance(said, ShortfallFacts)
     assert {(one.goods.name, one.missing_steps, one.orders) for one in said.offers} == {
         ("Cải mèo", 7, 2),
@@ -134,7 +134,7 @@ async def test_shortfalls_of_a_day_are_added_up(agreed: World, mail: Mailbox) ->
     }
     await agreed.apply(shorted(agreed.offer, 5, 4))
     await agreed.run("send_email", after=GATHERED)
-    _, later = await agreed.told("shortfall")
+    _, later = await agreed.facts_told("shortfall")
     assert [(one.missing_steps, one.orders) for one in later.offers if one.goods.name == "Cải mèo"] == [(8, 3)]
     assert len(mail.to(ALERTS)) == len(mail.letters) == 2
 
@@ -149,7 +149,7 @@ async def test_events_of_one_transaction_are_added_up_as_well(agreed: World) -> 
         ]
     )
     await agreed.run("send_email", after=GATHERED)
-    (said,) = await agreed.told("shortfall")
+    (said,) = await agreed.facts_told("shortfall")
     assert said.offers == (ShortOffer(said.offers[0].goods, 6, 3),)
 
 
@@ -162,7 +162,7 @@ async def test_another_day_has_a_notice_of_its_own(agreed: World) -> None:
         shorted(tomorrow, 3, 2),
     )
     await agreed.run("send_email", after=GATHERED)
-    assert sorted((one.delivery_day, one.offers[0].missing_steps) for one in await agreed.told("shortfall")) == [
+    assert sorted((one.delivery_day, one.offers[0].missing_steps) for one in await agreed.facts_told("shortfall")) == [
         (DAY, 2),
         (day, 1),
     ]

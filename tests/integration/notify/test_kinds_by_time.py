@@ -46,7 +46,7 @@ async def remind(world: World, now: datetime = REMIND_AT) -> int:
     """How many reminders there are after the job ran at that time and the mail went out."""
     await world.run_at("remind", now)
     await world.run_at("send_email", now)
-    return len(await world.told("reminder"))
+    return len(await world.facts_told("reminder"))
 
 
 async def set_policy(world: World, **body: int) -> None:
@@ -58,7 +58,7 @@ async def test_a_household_is_reminded_once_when_it_is_time(told: World, mail: M
     assert await remind(told, REMIND_AT - MINUTE) == 0
     assert await remind(told) == 1
     assert await remind(told, REMIND_AT + MINUTE) == 1
-    (said,), (letter,) = await told.told("reminder"), mail.to(HOME)
+    (said,), (letter,) = await told.facts_told("reminder"), mail.to(HOME)
     assert isinstance(said, ReminderFacts)
     assert [(item.goods.name, item.quantity_steps) for item in said.items] == [("Rau mùi", 3), ("Cải mèo", 25)]
     assert letter["Subject"] == "Nhắc lại: Hàng cần mang thứ Ba, 24/11/2099"
@@ -84,12 +84,12 @@ async def test_a_changed_basket_has_a_reminder_of_its_own_and_says_what_holds_no
     await told.apply(told.changed(2, 10))
     await told.run("send_email")
     assert await remind(told) == 1
-    (said,) = await told.told("reminder")
+    (said,) = await told.facts_told("reminder")
     assert [item.quantity_steps for item in said.items] == [10]
     await told.apply(told.changed(3, 9))
     await told.run("send_email")
     assert await remind(told) == 2
-    assert [item.quantity_steps for item in (await told.told("reminder"))[1].items] == [9]
+    assert [item.quantity_steps for item in (await told.facts_told("reminder"))[1].items] == [9]
 
 
 @pytest.mark.parametrize(("before", "reminded"), [(61 * MINUTE, 1), (59 * MINUTE, 0), (-5 * MINUTE, 0)])
@@ -151,7 +151,7 @@ async def months(world: World, now: datetime = FIRST_AT_EIGHT) -> list[MonthSett
     """What was told of months after the job ran at that time and the mail went out."""
     assert await world.run_at("tell_months", now) is False
     await world.run_at("send_email", now + TEN_MINUTES)
-    return await world.told("settlement_month")
+    return await world.facts_told("settlement_month")
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ async def november(world: World, mail: Mailbox) -> World:
     await world.run("send_email")
     await world.run_at("tell_months", datetime(2099, 11, 1, 2, 0, tzinfo=UTC))
     await world.run_at("send_email", datetime(2099, 11, 1, 3, 0, tzinfo=UTC))
-    assert [one.month for one in await world.told("settlement_month")] == [date(2099, 10, 1)]
+    assert [one.month for one in await world.facts_told("settlement_month")] == [date(2099, 10, 1)]
     mail.letters.clear()
     return world
 
@@ -257,11 +257,11 @@ async def test_the_union_reads_the_day_in_numbers_once(world: World, mail: Mailb
     await world.apply(settled(world, DAY, 100_000, 5_000))
     assert await world.run_at("sum_up_the_day", EVENING - MINUTE) is False
     await world.run_at("send_email", EVENING)
-    assert await world.told("daily_summary") == []
+    assert await world.facts_told("daily_summary") == []
     await asyncio.gather(*(world.run_at("sum_up_the_day", EVENING) for _ in range(3)))
     await world.run_at("sum_up_the_day", EVENING + 60 * MINUTE)
     await world.run_at("send_email", EVENING + 60 * MINUTE)
-    (said,) = await world.told("daily_summary")
+    (said,) = await world.facts_told("daily_summary")
     assert isinstance(said, SummaryFacts)
     assert (said.union, said.day) == ("Liên hiệp Hợp tác xã", DAY)
     assert said.cooperatives == (CooperativeDay("Hợp tác xã Rau Vân Hồ", 4, 2, 2, 1, 1, 95_000),)
@@ -275,7 +275,7 @@ async def test_an_evening_that_was_missed_is_made_up_for_in_the_night(world: Wor
     night = EVENING + timedelta(hours=9)
     await world.run_at("sum_up_the_day", night)
     await world.run_at("send_email", night)
-    assert [one.day for one in await world.told("daily_summary")] == [DAY]
+    assert [one.day for one in await world.facts_told("daily_summary")] == [DAY]
     await world.run_at("sum_up_the_day", EVENING + timedelta(days=1))
     await world.run_at("send_email", EVENING + timedelta(days=1))
-    assert len(await world.told("daily_summary")) == 1, "on the next day nothing happened"
+    assert len(await world.facts_told("daily_summary")) == 1, "on the next day nothing happened"

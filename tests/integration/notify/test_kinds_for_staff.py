@@ -42,7 +42,7 @@ async def test_staff_are_told_once_how_many_are_to_be_called_and_by_when(office:
     await office.apply(office.basket(), office.basket(office.neighbour))
     await asyncio.gather(*(office.run_at("tell_of_calls", now) for _ in range(4)))
     await run(office, "tell_of_calls", now + PAUSE)
-    (said,) = await office.told("call_list")
+    (said,) = await office.facts_told("call_list")
     assert isinstance(said, CallListFacts)
     assert (said.households, said.first_by_at) == (2, ARRIVE_BY)
     assert len(mail.to(STAFF)) == len(mail.letters) == 1
@@ -54,10 +54,10 @@ async def test_who_comes_onto_the_call_list_later_is_told_after_the_pause(office
     await run(office, "tell_of_calls", now)
     await office.apply(office.basket(office.neighbour))
     await run(office, "tell_of_calls", now + JUST_BEFORE)
-    assert [one.households for one in await office.told("call_list")] == [1]
+    assert [one.households for one in await office.facts_told("call_list")] == [1]
     await run(office, "tell_of_calls", now + PAUSE)
     await run(office, "tell_of_calls", now + 2 * PAUSE)
-    assert [one.households for one in await office.told("call_list")] == [1, 2]
+    assert [one.households for one in await office.facts_told("call_list")] == [1, 2]
 
 
 async def test_who_was_called_is_not_counted_any_more(office: World) -> None:
@@ -69,7 +69,7 @@ async def test_who_was_called_is_not_counted_any_more(office: World) -> None:
     assert answer.status_code == 204
     assert (await office.notices())[0]["channel"] == CALL
     await run(office, "tell_of_calls", now)
-    assert [one.households for one in await office.told("call_list")] == [1]
+    assert [one.households for one in await office.facts_told("call_list")] == [1]
 
 
 async def test_a_changed_basket_is_a_new_call_for_the_same_household(office: World) -> None:
@@ -78,7 +78,7 @@ async def test_a_changed_basket_is_a_new_call_for_the_same_household(office: Wor
     await run(office, "tell_of_calls", now)
     await office.apply(office.changed(2, 10))
     await run(office, "tell_of_calls", now + PAUSE)
-    assert [one.households for one in await office.told("call_list")] == [1, 1]
+    assert [one.households for one in await office.facts_told("call_list")] == [1, 1]
 
 
 async def test_what_staff_have_not_been_told_yet_is_overtaken_by_the_newer_number(office: World, mail: Mailbox) -> None:
@@ -90,7 +90,7 @@ async def test_what_staff_have_not_been_told_yet_is_overtaken_by_the_newer_numbe
     await office.run_at("tell_of_calls", now + PAUSE)
     mail.on_rcpt = lambda _: "250 OK"
     await office.run_at("send_email", now + PAUSE + PAUSE / 3)
-    assert [one.households for one in await office.told("call_list")] == [2]
+    assert [one.households for one in await office.facts_told("call_list")] == [2]
     assert len(mail.letters) == 1
 
 
@@ -111,7 +111,7 @@ async def test_staff_are_told_that_something_was_not_understood(office: World, m
     await say(office, now, "understood")
     await asyncio.gather(*(office.run_at("tell_of_words", now) for _ in range(3)))
     await run(office, "tell_of_words", now + PAUSE)
-    (said,) = await office.told("not_understood")
+    (said,) = await office.facts_told("not_understood")
     assert isinstance(said, NotUnderstoodFacts)
     assert said.said_at == now - timedelta(minutes=2)
     assert len(mail.to(STAFF)) == len(mail.letters) == 1
@@ -125,9 +125,9 @@ async def test_words_that_come_soon_after_wait_for_the_pause(office: World) -> N
     later = now + timedelta(minutes=1)
     await say(office, later)
     await run(office, "tell_of_words", now + JUST_BEFORE)
-    assert len(await office.told("not_understood")) == 1
+    assert len(await office.facts_told("not_understood")) == 1
     await run(office, "tell_of_words", now + PAUSE)
-    assert [one.said_at for one in await office.told("not_understood")] == [now, later]
+    assert [one.said_at for one in await office.facts_told("not_understood")] == [now, later]
 
 
 async def test_what_was_read_before_is_no_news(office: World) -> None:
@@ -135,7 +135,7 @@ async def test_what_was_read_before_is_no_news(office: World) -> None:
     await say(office, now)
     await office.service.runtime.pool.execute("update words set read_at = now()")
     await run(office, "tell_of_words", now)
-    assert await office.told("not_understood") == []
+    assert await office.facts_told("not_understood") == []
 
 
 # -- Quarantine ------------------------------------------------------------------------------------------------
@@ -157,13 +157,13 @@ async def test_staff_are_told_of_events_in_quarantine_once(office: World, mail: 
     await park(office, 8, "waiting")
     await asyncio.gather(*(office.run_at("tell_of_quarantine", now) for _ in range(3)))
     await run(office, "tell_of_quarantine", now + PAUSE)
-    (said,) = await office.told("quarantined")
+    (said,) = await office.facts_told("quarantined")
     assert isinstance(said, QuarantinedFacts)
     assert (said.service, said.events) == ("notify", 1)
     assert "python -m services.notify quarantine list" in mail.letters[0].get_content()
     await park(office, 8)
     await run(office, "tell_of_quarantine", now + 2 * PAUSE)
-    assert [one.events for one in await office.told("quarantined")] == [1, 2]
+    assert [one.events for one in await office.facts_told("quarantined")] == [1, 2]
 
 
 async def test_an_event_that_fails_again_after_a_retry_is_told_again(office: World) -> None:
@@ -174,13 +174,13 @@ async def test_an_event_that_fails_again_after_a_retry_is_told_again(office: Wor
     await run(office, "tell_of_quarantine", now + PAUSE)
     await park(office, 7)
     await run(office, "tell_of_quarantine", now + 2 * PAUSE)
-    assert len(await office.told("quarantined")) == 2
+    assert len(await office.facts_told("quarantined")) == 2
 
 
 async def test_the_stream_of_nobody_we_know_is_passed_over(office: World) -> None:
     await park(replace_cooperative(office), 7)
     await run(office, "tell_of_quarantine", datetime.now(UTC))
-    assert await office.told("quarantined") == []
+    assert await office.facts_told("quarantined") == []
 
 
 def replace_cooperative(world: World) -> World:

@@ -230,7 +230,7 @@ class World:
             for m in await self.messages()
         ]
 
-    async def told(self, kind: str) -> list[Any]:
+    async def facts_told(self, kind: str) -> list[Any]:
         """What notices of the kind say, oldest first, as far as they were told."""
         rows = await self.service.runtime.pool.fetch(
             "select facts from notice where kind = $1 and state = 'told' order by told_at, happened_at, version", kind
