@@ -70,7 +70,12 @@ def wire(runtime: Runtime[NotifySettings]) -> Parts:
     def job(name: str, every_s: float, work: Callable[[Transaction, datetime], Awaitable[bool]]) -> Job:
         return Job(name, every_s, lambda now: runtime.ledger.transact(lambda tx: work(tx, now)))
 
-    people_jobs = [job("climb", 2.0, ladder.climb_late), job("forget_strays", 600.0, receiver.forget), *installed.jobs]
+    people_jobs = [
+        job("climb", 2.0, ladder.climb_late),
+        job("match_strays", 1.0, receiver.match),
+        job("forget_strays", 600.0, receiver.forget),
+        *installed.jobs,
+    ]
     for channel, longest in installed.channels:
         outbox = Outbox(channel, ladder, links, metrics, unknown_after)
         sender = Sender(runtime.ledger, outbox, channel, wall_clock, unknown_after - longest)
