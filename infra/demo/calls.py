@@ -1,8 +1,11 @@
 """The call list at work: staff call whom no channel reaches, say so, and write down what they learn by that."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import httpx
 
-from infra.demo.client import Client
+from infra.demo.client import Client, Refused
 from infra.demo.reach import CONSENT
 from infra.demo.seed import Seed
 
@@ -15,11 +18,21 @@ async def call_everybody(client: Client, seed: Seed) -> list[str]:
         path = f"/v1/cooperatives/{cooperative.cooperative_id}/call-list"
         for call in (await staff.ask("notify", "GET", path))["calls"]:
             await staff.ask("notify", "POST", f"{path}/{call['notice_id']}", {"outcome": "told"})
+            await _record_answer(staff, cooperative.cooperative_id, call)
             called.append(call["household_code"])
         for code in called:
             if code in cooperative.households:
                 await _write_number_down(staff, cooperative.households[code])
     return called
+
+
+async def _record_answer(staff: Client, cooperative_id: str, call: Mapping[str, Any]) -> None:
+    """Whoever is called says at once that it brings everything; a basket that asks nothing has no answer (409)."""
+    path = f"/v1/cooperatives/{cooperative_id}/days/{call['delivery_day']}/replies"
+    answer = {"household_code": call["household_code"], "version": call["version"], "answer": "confirm"}
+    recorded = await staff.try_to("allocation", "POST", path, answer)
+    if recorded.status_code not in (200, 409):
+        raise Refused(f"the answer of {call['household_code']} is answered {recorded.status_code}")
 
 
 async def _write_number_down(staff: Client, household_id: str) -> None:

@@ -88,7 +88,7 @@ class Day:
         self._say("staff move the cut-off to now; intake closes and the baskets are shared out")
         for _, seeded in pairs:
             await self._close_intake(seeded)
-        await self._until("every household and partner is told, or is on the call list", self._at_rest)
+        await self._until("every household and partner is told, or is on the call list", self._all_noticed)
         await self._call_everybody()
         await self._until("every household is told", self._all_told)
 
@@ -223,13 +223,20 @@ class Day:
         query = "select stream, last_sequence from stream_head"
         return {name: await mapping(database, query) for name, database in self._databases.items()}
 
+    async def _all_noticed(self) -> bool:
+        """Whether every household has a basket, and nothing of that is still on its way."""
+        return await self._all_have("true") and await self._at_rest()
+
     async def _all_told(self) -> bool:
+        return await self._all_have("told_at is not null") and await self._at_rest()
+
+    async def _all_have(self, condition: str) -> bool:
         households = sum(len(seeded.households) for seeded in self._seed.cooperatives)
-        told = await self._databases["allocation"].fetchval(
-            "select count(distinct household_id) from basket_version where delivery_day = $1 and told_at is not null",
+        found = await self._databases["allocation"].fetchval(
+            f"select count(distinct household_id) from basket_version where delivery_day = $1 and {condition}",  # noqa: S608 - only fixed text
             self.result.delivery_day,
         )
-        return bool(told == households) and await self._at_rest()
+        return bool(found == households)
 
     async def _until(self, what: str, holds: Callable[[], Awaitable[bool]], timeout_s: float = 60) -> None:
         began = datetime.now(UTC)

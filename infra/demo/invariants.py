@@ -262,8 +262,8 @@ async def households_are_told_what_the_books_say(
 ) -> Invariant:
     """Invariant 4: one message per household and basket version, by mail, Zalo, SMS or Telegram, or one call instead.
 
-    It is told by receipt, with the quantities of the books; no notice of any kind comes twice. After `crashes` the outcome of a message may be unknown: it
-    came at most once, and the household counts as untold.
+    It is told by receipt, with the quantities of the books; no notice of any kind comes twice. After `crashes` the
+    outcome of a message may be unknown: it came at most once, and the household counts as untold.
     """
     found = Invariant("households are told exactly what the books say, once per change")
     baskets = await databases["allocation"].fetch(

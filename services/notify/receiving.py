@@ -71,6 +71,13 @@ class Receiver:
         if found:
             await self.ledger.transact(work)
 
+    async def match(self, tx: Transaction, now: datetime) -> bool:
+        """Receipts that crossed with our own commit of the id that they name: neither saw the other."""
+        came = await receipts.take_known_strays(tx.conn)
+        if came:
+            await take_receipts(tx, self.ladder, came, now)
+        return False
+
     async def forget(self, tx: Transaction, now: datetime) -> bool:
         """Receipts of messages that are not ours are kept for a day."""
         await receipts.forget_strays(tx.conn, now - timedelta(days=1))
