@@ -14,13 +14,12 @@ from infra.local.providers import Provider, Trouble, serve
 from infra.local.providers.esms import Esms
 from infra.local.providers.speedsms import SpeedSms
 from infra.local.providers.twilio import Twilio
-from services.notify.channels import Batch, Channel, esms, speedsms, twilio
+from services.notify.channels import Batch, PeopleChannel, esms, speedsms, twilio
 from services.notify.channels.esms import EsmsChannel
 from services.notify.channels.http_api import HttpApi
 from services.notify.channels.speedsms import SpeedSmsChannel
 from services.notify.channels.twilio import TwilioChannel
 from services.notify.domain.delivery import Failed, Outcome, Refused, Sent, Throttled, Unknown
-from services.notify.domain.messages import Message
 from tests.integration.notify.channels.messages import (
     MAI,
     NOW,
@@ -41,7 +40,7 @@ class Kit:
     """A provider, our channel to it, and the table of its codes."""
 
     provider: Provider
-    channel: Channel[Message]
+    channel: PeopleChannel
     clock: SettableClock
     codes: dict[str, Outcome]
 
@@ -55,7 +54,7 @@ def receipt_url(message_id: UUID) -> str:
     return f"https://cho.example/receipts/{message_id}"
 
 
-def channel_of(name: str, url: str, clock: SettableClock, timeout_s: float = 5) -> tuple[Channel[Message], HttpApi]:
+def channel_of(name: str, url: str, clock: SettableClock, timeout_s: float = 5) -> tuple[PeopleChannel, HttpApi]:
     if name == "esms":
         api = HttpApi(url, no_wait, timeout_s)
         return EsmsChannel(api, "esms-key", "esms-secret", "HTXVanHo", receipt_url, clock, AT_ONCE), api
