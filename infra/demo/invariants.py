@@ -323,7 +323,9 @@ async def households_are_told_what_the_books_say(
 
 async def messages_by_notice(databases: Databases, received: Received) -> Counter[str]:
     """How often each notice arrived anywhere: by Message-ID, or by the delivery that a provider's id stands for."""
-    rows = await databases["notify"].fetch("select delivery_id, notice_id, channel, provider_id from delivery")
+    rows = await databases["notify"].fetch(
+        "select delivery_id, notice_id, channel, coalesce(provider_id, receipt) as provider_id from delivery"
+    )
     by_ours = {row["delivery_id"]: str(row["notice_id"]) for row in rows}
     by_theirs = {(row["channel"], row["provider_id"]): str(row["notice_id"]) for row in rows}
     found = Counter(received.mail_ids())
