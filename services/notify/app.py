@@ -41,7 +41,7 @@ from services.notify.sending import Sender
 from services.notify.settings import NotifySettings
 from services.notify.store.calls import count_calls
 from services.notify.store.endpoints import count_endpoints, forget_old_secrets
-from services.notify.store.shown import count_open
+from services.notify.store.shown import count_open, count_pressing
 from services.notify.timed.alerts import Alerts
 from services.notify.timed.months import Months
 from services.notify.timed.reminders import Reminders
@@ -59,6 +59,7 @@ def wire(runtime: Runtime[NotifySettings]) -> Parts:
     installed = install(settings, runtime.ledger, runtime.metrics.registry)
     unknown_after = timedelta(seconds=settings.unknown_after_s)
     ladder = Ladder(frozenset(channel.name for channel, _ in installed.channels), metrics)
+    metrics.expect(ladder.channels)
     receiver = Receiver(runtime.ledger, ladder, wall_clock, metrics)
     client = OutboundClient(settings.private_networks, settings.webhook_timeout_s, AT_ONCE, KEPT_OPEN_S)
     longest_push = timedelta(seconds=settings.webhook_timeout_s)
@@ -67,7 +68,12 @@ def wire(runtime: Runtime[NotifySettings]) -> Parts:
 
     async def count(now: datetime) -> bool:
         async with runtime.pool.acquire(timeout=5) as conn:
-            metrics.show(await count_open(conn), await count_endpoints(conn), await count_calls(conn, now), now)
+            waiting, endpoints, to_call = (
+                await count_open(conn),
+                await count_endpoints(conn),
+                await count_calls(conn, now),
+            )
+            metrics.show(waiting, endpoints, to_call, await count_pressing(conn, now), now)
         return False
 
     async def forget(tx: Transaction, now: datetime) -> bool:

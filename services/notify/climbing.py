@@ -67,7 +67,7 @@ class Ladder:
         """Goes on where a way has had its time; returns whether there may be more."""
         late = await deliveries.list_late(tx.conn, now, LATE_AT_ONCE)
         await self.climb(tx, late, now)
-        await deliveries.lapse_settled(tx.conn, now, LATE_AT_ONCE)
+        self._count_lapsed(tx, await deliveries.lapse_settled(tx.conn, now, LATE_AT_ONCE))
         return len(late) == LATE_AT_ONCE
 
     async def reopen(
@@ -111,7 +111,7 @@ class Ladder:
                     going.append((uuid7(), id, go))
                 case Call(state, reason):
                     settled[id] = (state, reason)
-        await deliveries.save_states(tx.conn, left)
+        self._count_lapsed(tx, await deliveries.save_states(tx.conn, left))
         await deliveries.insert_deliveries(tx.conn, going, now)
         await self._settle(tx, found, settled)
 
@@ -142,6 +142,10 @@ class Ladder:
             ]
             for one in found
         }
+
+    def _count_lapsed(self, tx: Transaction, channels: Iterable[str]) -> None:
+        for channel in channels:
+            tx.after_commit(partial(self.metrics.ended, channel, LAPSED))
 
     def _count_told(self, notice: Notice, told_at: datetime) -> None:
         self.metrics.came_to(notice.kind, "told")

@@ -1,17 +1,18 @@
 """The metrics of notify: what became of notices, how long telling took, what still waits, what was answered."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.notify.domain.delivery import Outcome
+from services.notify.domain.ladder import LAPSED, REFUSED
 from services.notify.domain.notices import EMAIL
 from services.notify.domain.partner_messages import WEBHOOK
-from services.notify.store.calls import Pressing
+from services.notify.store import calls
 from services.notify.store.endpoints import Counts
-from services.notify.store.shown import Open
+from services.notify.store.shown import Open, Pressing
 
 
 class NoticeMetrics:
@@ -57,6 +58,22 @@ class NoticeMetrics:
             ["channel", "became"],
             registry=registry,
         )
+        self.pressing = Gauge(
+            "notify_pressing",
+            "Notices that wait so late that nobody may have read them by their deadline",
+            registry=registry,
+        )
+        self.oldest_words_s = Gauge(
+            "notify_words_oldest_seconds",
+            "Age of the oldest words of a household that nobody has understood or read, of the last week",
+            registry=registry,
+        )
+        self.strays = Gauge(
+            "notify_receipts_stray",
+            "Receipts of the last day, older than ten minutes, that belong to no message of ours",
+            ["channel"],
+            registry=registry,
+        )
         self.to_call = Gauge("notify_to_call", "Households that a person has to call", registry=registry)
         self.endpoints = Gauge(
             "notify_webhook_endpoints",
@@ -76,6 +93,7 @@ class NoticeMetrics:
         )
 
         self._shown: set[tuple[str, str]] = set()
+        self._stray: set[str] = set()
 
     def attempted(self, channel: str, outcome: Outcome) -> None:
         """One attempt was saved."""
@@ -90,13 +108,34 @@ class NoticeMetrics:
         """A receipt came so long after the books had changed."""
         self.told_s.labels(kind).observe(max(took.total_seconds(), 0))
 
-    def show(self, waiting: Sequence[Open], endpoints: Counts, calls: Sequence[Pressing], now: datetime) -> None:
+    def expect(self, channels: Iterable[str]) -> None:
+        """These may end steps; the first one that ends must be seen to come."""
+        for place in product(channels, (LAPSED, REFUSED)):
+            self.steps_ended.labels(*place)
+
+    def ended(self, channel: str, state: str) -> None:
+        """A step of the ladder is over without a receipt."""
+        self.steps_ended.labels(channel, state).inc()
+
+    def show(
+        self,
+        waiting: Sequence[Open],
+        endpoints: Counts,
+        to_call: Sequence[calls.Pressing],
+        pressing: Pressing,
+        now: datetime,
+    ) -> None:
         """What the tables say at this moment."""
         found = {(of.channel, of.state): of for of in waiting}
         for place in {*product((EMAIL, WEBHOOK), ("queued", "sending")), *found, *self._shown}:
             self.waiting.labels(*place).set(found[place].count if place in found else 0)
         self._shown |= set(found)
-        self.to_call.set(sum(of.count for of in calls))
+        self.to_call.set(sum(of.count for of in to_call))
+        self.pressing.set(pressing.notices)
+        self.oldest_words_s.set(max((now - (pressing.oldest_words or now)).total_seconds(), 0))
+        for channel in {*pressing.strays, *self._stray}:
+            self.strays.labels(channel).set(pressing.strays.get(channel, 0))
+        self._stray |= set(pressing.strays)
         oldest = min((of.oldest for of in waiting if of.channel == WEBHOOK), default=now)
         self.oldest_webhook_s.set(max((now - oldest).total_seconds(), 0))
         self.endpoints.labels("open").set(endpoints.open)

@@ -116,4 +116,4 @@ class Outbox:
         if isinstance(outcome, Refused) and outcome.ours:
             self._metrics.misconfigured.labels(self._channel.name, outcome.reason).inc()
         if verdict.state in (LAPSED, REFUSED):
-            self._metrics.steps_ended.labels(self._channel.name, verdict.state).inc()
+            self._metrics.ended(self._channel.name, verdict.state)

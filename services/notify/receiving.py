@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from services.chassis.ledger import Ledger, Transaction
@@ -15,6 +16,7 @@ from services.notify import announce
 from services.notify.climbing import Ladder
 from services.notify.clock import Clock
 from services.notify.domain.contacts import Sender
+from services.notify.domain.ladder import REFUSED
 from services.notify.domain.messages import Receipt, Said
 from services.notify.domain.replies import Standing
 from services.notify.domain.said import understand
@@ -46,6 +48,8 @@ async def take_receipts(tx: Transaction, ladder: Ladder, came: Sequence[Receipt]
     for _, receipt in settled:
         outcome = "arrived" if receipt.arrived else "failed"
         tx.after_commit(ladder.metrics.receipts.labels(receipt.channel, outcome).inc)
+        if not receipt.arrived:
+            tx.after_commit(partial(ladder.metrics.ended, receipt.channel, REFUSED))
 
 
 @dataclass(frozen=True, slots=True)

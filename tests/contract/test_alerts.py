@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from infra.local import binaries
 from services.chassis.metrics import Metrics
 from services.notify.metrics import NoticeMetrics
+from services.notify.tokens import TokenMetrics
 from services.orders.metrics import OrderMetrics, PullMetrics
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +48,7 @@ def exported() -> set[str]:
     registry = CollectorRegistry()
     found = [*Metrics().registry._collector_to_names.values()]
     NoticeMetrics(registry)
+    TokenMetrics(registry)
     OrderMetrics(registry)
     PullMetrics(registry)
     return {name for names in (*found, *registry._collector_to_names.values()) for name in names}

@@ -106,11 +106,15 @@ def times(
     """Of a notice that was made then; `arrive_by_at` is when the last of its goods must be there, if there are any.
 
     The alarm comes so long before the last moment to answer (or, where no answer is asked for, before the goods must
-    be there) that there is time to call, but not before the first way had its time. Without either it does not press.
+    be there) that there is time to call, but not before the first way had its time; where so much is not left, half of
+    what is left is for calling. Without a deadline it does not press.
     """
     deadline = reply_by_at or arrive_by_at
-    alarm_at = max(deadline - policy.call_before, made_at + policy.step) if deadline else None
-    return Times(made_at + gather, alarm_at, arrive_by_at)
+    if deadline is None:
+        return Times(made_at + gather)
+    half = (deadline - made_at) / 2
+    alarm_at = max(deadline - max(policy.call_before, SHORTEST_STEP), made_at + min(policy.step, half))
+    return Times(made_at + min(gather, max(half, timedelta(0))), alarm_at, arrive_by_at)
 
 
 def climb(

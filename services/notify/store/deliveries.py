@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg
 
 from services.chassis.ledger import Connection
-from services.notify.domain.ladder import Delivery, Go, Verdict
+from services.notify.domain.ladder import LAPSED, Delivery, Go, Verdict
 from services.notify.domain.notices import KINDS, Notice
 from services.notify.store.notices import NEWER, NOTICE, notice_of
 
@@ -87,6 +87,7 @@ update delivery set state = 'lapsed' where delivery_id = any(array(
     select d.delivery_id from delivery d join notice n using (notice_id)
     where d.step_by_at <= $1 and d.state in ('queued', 'sent', 'unknown') and n.state <> 'queued'
     order by d.step_by_at limit $2 for update of d skip locked))
+returning channel
 """
 
 
@@ -142,14 +143,18 @@ async def list_deliveries(conn: Connection, notice_ids: Collection[UUID]) -> dic
     return dict(found)
 
 
-async def save_states(conn: Connection, states: Sequence[tuple[UUID, str]]) -> None:
-    """Deliveries that have had their time or are let go; one that is just being sent stays as it is."""
-    await conn.execute(
+async def save_states(conn: Connection, states: Sequence[tuple[UUID, str]]) -> list[str]:
+    """Deliveries that have had their time or are let go; one that is just being sent stays as it is.
+
+    Returns the channel of each that has lapsed now.
+    """
+    rows = await conn.fetch(
         "update delivery d set state = x.state from unnest($1::uuid[], $2::text[]) as x (delivery_id, state) "
-        "where d.delivery_id = x.delivery_id and d.state in ('queued', 'sent', 'unknown')",
+        "where d.delivery_id = x.delivery_id and d.state in ('queued', 'sent', 'unknown') returning d.channel, d.state",
         [delivery_id for delivery_id, _ in states],
         [state for _, state in states],
     )
+    return [r["channel"] for r in rows if r["state"] == LAPSED]
 
 
 async def renew(conn: Connection, contact_id: UUID, channels: Collection[str]) -> None:
@@ -217,9 +222,11 @@ async def list_late(conn: Connection, now: datetime, limit: int) -> list[UUID]:
     return [r["notice_id"] for r in await conn.fetch(_LATE, now, limit, list(KINDS))]
 
 
-async def lapse_settled(conn: Connection, now: datetime, limit: int) -> None:
-    """Ways that had their time while the notice was settled otherwise; a receipt may still come."""
-    await conn.execute(_LAPSE_SETTLED, now, limit)
+async def lapse_settled(conn: Connection, now: datetime, limit: int) -> list[str]:
+    """Ways that had their time while the notice was settled otherwise; a receipt may still come. Returns the channel
+    of each.
+    """
+    return [r["channel"] for r in await conn.fetch(_LAPSE_SETTLED, now, limit)]
 
 
 def _purposes() -> tuple[list[str], list[str]]:

@@ -1,5 +1,6 @@
 """What became of notices, for staff to look at; and what waits, for whoever watches the numbers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -8,6 +9,7 @@ import asyncpg
 
 from services.chassis.ledger import Connection
 from services.notify.domain.partner_messages import WEBHOOK
+from services.notify.store.notices import NEWER
 
 _OPEN = """
 select channel, state, count(*), min(queued_at) as oldest from delivery where state = 'queued' group by 1, 2
@@ -18,6 +20,15 @@ select channel, state, count(*), min(queued_at) from delivery where state = 'sen
 union all
 select $1, state, count(*), min(queued_at) from partner_message where next_at is not null group by 2
 """
+
+_PRESSING = f"""
+select (select count(*) from notice n
+        where n.state = 'queued' and n.alarm_at <= $1 and not exists ({NEWER})) as notices,
+    (select min(received_at) from words where read_at is null and became in ('not_understood', 'not_asked')
+        and cooperative_id is not null and received_at > $1 - interval '7 days') as oldest_words
+"""  # noqa: S608 - only fixed text
+
+_STRAYS = "select channel, count(*) from stray_receipt where kept_at <= $1 - interval '10 minutes' group by channel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +45,27 @@ async def count_open(conn: Connection) -> list[Open]:
     """By channel and state: `queued`, `sending`, or `sent`, which waits for a receipt."""
     rows = await conn.fetch(_OPEN, WEBHOOK)
     return [Open(r["channel"], r["state"], r["count"], r["oldest"]) for r in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Pressing:
+    """What people must see to before it is too late.
+
+    `notices`: not told, and so late that nobody may have read them in time. `oldest_words`: since when something waits
+    to be read, of the last week. `strays`: by channel the receipts that belong to no message of ours.
+    """
+
+    notices: int
+    oldest_words: datetime | None
+    strays: Mapping[str, int]
+
+
+async def count_pressing(conn: Connection, now: datetime) -> Pressing:
+    """Of all cooperatives. A receipt that was only faster than our own commit is no stray one."""
+    found = await conn.fetchrow(_PRESSING, now)
+    strays = {r["channel"]: r["count"] for r in await conn.fetch(_STRAYS, now)}
+    assert found is not None
+    return Pressing(found["notices"], found["oldest_words"], strays)
 
 
 @dataclass(frozen=True, slots=True)

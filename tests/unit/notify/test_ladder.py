@@ -105,8 +105,20 @@ def test_a_person_has_time_to_call_before_the_deadline() -> None:
     zero, in_two_hours = timedelta(0), NOW + 120 * MINUTE
     assert times(NOW, zero, in_two_hours, None, POLICY).alarm_at == NOW + 75 * MINUTE
     assert times(NOW, zero, None, in_two_hours, POLICY).alarm_at == NOW + 75 * MINUTE
-    assert times(NOW, zero, NOW + 10 * MINUTE, None, POLICY).alarm_at == NOW + POLICY.step
+    assert times(NOW, zero, NOW + 50 * MINUTE, None, POLICY).alarm_at == NOW + POLICY.step
     assert times(NOW, MINUTE, None, None, POLICY) == Times(NOW + MINUTE)
+
+
+@given(st.integers(1, 1440), st.integers(0, 600), st.integers(2, 720), st.integers(0, 720))
+def test_the_alarm_comes_before_the_deadline_and_the_first_way_begins_before_it_too(
+    left: int, gather_s: int, step: int, call_before: int
+) -> None:
+    policy = Policy(step=step * MINUTE, call_before=call_before * MINUTE)
+    deadline = NOW + left * MINUTE
+    found = times(NOW, timedelta(seconds=gather_s), deadline, None, policy)
+    assert found.alarm_at is not None
+    assert NOW <= found.not_before < deadline
+    assert found.alarm_at < deadline
 
 
 def test_what_would_come_after_the_truck_is_not_begun() -> None:
