@@ -157,11 +157,7 @@ async def test_fifty_households_are_told_over_one_connection(world: World, mail:
     assert await world.run("send_email") is True
     assert (len(mail.letters), mail.sessions) == (50, 1)
     assert await world.run("send_email") is True
-<<<<<<< HEAD
-    assert len(mail.letters) == 51
-=======
     assert (len(mail.letters), mail.sessions) == (51, 2)
->>>>>>> partner-messages
     assert await world.run("send_email") is False
 
 
