@@ -12,9 +12,6 @@ from zoneinfo import ZoneInfo
 WORK, MONEY, ALERTS, SUMMARY = PURPOSES = ("work", "money", "alerts", "summary")
 """What a consent is for: baskets and their changes; settlements; what staff must see to; the day in a few lines."""
 
-LANGUAGES = ("vi", "en")
-"""In which people can be told something."""
-
 UNION = UUID(int=0)
 """Stands for the union where recipients are households, and cooperatives for their staff."""
 

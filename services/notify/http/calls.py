@@ -12,6 +12,7 @@ from services.chassis.access import Authenticated
 from services.chassis.ledger import Transaction
 from services.chassis.problems import conflict, refusals
 from services.notify.domain.notices import CALL
+from services.notify.http.contact_bodies import Language
 from services.notify.store import calls as store
 from services.notify.wording import word
 
@@ -67,7 +68,7 @@ async def list_calls(
     response: Response,
     principal: Authenticated,
     cooperative_id: UUID,
-    language: Annotated[Literal["vi", "en"], Query()] = "vi",
+    language: Annotated[Language, Query()] = "vi",
 ) -> CallList:
     """Notices of days to come that no channel could carry, or may not in time."""
     principal.may_act_for(cooperative_id)

@@ -19,7 +19,8 @@ MOST_SOURCE = 200
 
 Channel = Literal["zalo", "zalo_oa", "sms", "email", "telegram", "web_push", "webhook"]
 Purpose = Literal["work", "money", "alerts", "summary"]
-Language = Literal["vi", "en"]
+Language = Literal["vi", "en", "mww", "blt", "twh"]
+"""Those of wording.LANGUAGES; what a language does not say yet is said in Vietnamese."""
 
 Name = Annotated[str, AfterValidator(addresses.name)]
 Source = Annotated[

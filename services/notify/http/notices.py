@@ -20,7 +20,10 @@ class NoticeAnswer(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     notice_id: UUID
-    kind: str = Field(description="to a household such as basket, reminder or arrival; to staff such as sold_out")
+    kind: str = Field(
+        description="to a household: basket, basket_confirmed, reminder, arrival, settlement_day, settlement_month; "
+        "to staff: sold_out, shortfall, call_list, not_understood, quarantined, endpoint_disabled"
+    )
     household_id: UUID | None
     delivery_day: date | None
     version: int | None = Field(description="of the basket")

@@ -1,11 +1,13 @@
 """Translators and code agree on every message."""
 
-from pathlib import Path
+from pathlib from typing import get_args
+import Path
 
 import pytest
 from babel.messages.pofile import read_po
 
 from infra import catalogues as tool
+from services.notify.http.contact_bodies import Language
 from services.notify.wording import LANGUAGES, catalogues
 from services.notify.wording.crops import CROPS
 
@@ -90,3 +92,7 @@ def test_every_catalogue_names_its_language_and_its_plurals() -> None:
         headers = dict(catalog.mime_headers)
         assert headers["Language"] == language
         assert catalog.num_plurals == (2 if language == "en" else 1)
+
+
+def test_people_may_be_told_in_every_language_that_there_is_a_catalogue_of() -> None:
+    assert get_args(Language) == LANGUAGES
