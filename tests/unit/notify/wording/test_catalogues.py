@@ -1,7 +1,7 @@
 """Translators and code agree on every message."""
 
-from pathlib from typing import get_args
-import Path
+from pathlib import Path
+from typing import get_args
 
 import pytest
 from babel.messages.pofile import read_po
