@@ -14,7 +14,8 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -54,7 +55,8 @@ CONFIG = {
     "phases": {"coverage": {"unexpected-methods": []}},
 }
 
-Signer = Callable[[requests.PreparedRequest], Mapping[str, str]]
+Signer = Callable[[str, str, bytes], Mapping[str, str]]
+"""From the method, the path and the body to headers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class Asker:
     client: httpx.AsyncClient
     keys: Sequence[Mapping[str, str]]
     known: Mapping[str, Sequence[object]]
-    sign: Signer = lambda request: {}
+    sign: Signer = lambda method, path, body: {}
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
     def ask_all(self, service: str, subtests: pytest.Subtests) -> None:
@@ -79,11 +81,11 @@ class Asker:
             suppress_health_check=list(HealthCheck),
         )
 
-        def put(case: Any) -> None:
+        def put(case: schemathesis.Case[Any]) -> None:
             self._ask(case)
 
         for found in document.get_all_operations():
-            assert isinstance(found, Ok), found
+            assert isinstance(found, Ok)
             operation = found.ok()
             with subtests.test(operation.label):
                 config = HypothesisTestConfig(document.config, MODES, chosen)
@@ -91,7 +93,7 @@ class Asker:
                 assert not UnserializablePayloadMark.get(test)
                 test()
 
-    def _ask(self, case: Any) -> None:
+    def _ask(self, case: schemathesis.Case[Any]) -> None:
         """Sends it and judges the answer. Raises what schemathesis finds wrong, or AssertionError."""
         body = None if case.body is NOT_SET else case.body
         made_up = (case.method, case.path, case.path_parameters, case.query, dict(case.headers), body)
@@ -123,24 +125,27 @@ class Asker:
             for name, one in value.items()
         }
 
-    def _request(self, case: Any, key: Mapping[str, str]) -> httpx.Request:
+    def _request(self, case: schemathesis.Case[Any], key: Mapping[str, str]) -> httpx.Request:
         """What `requests` would send."""
         asked = case.as_transport_kwargs(base_url=str(self.client.base_url))
         parts = ("method", "url", "headers", "params", "cookies", "data", "json", "files")
         prepared = requests.Request(**{part: asked[part] for part in parts if part in asked}).prepare()
         assert prepared.method
         assert prepared.url
-        headers = {**key, **prepared.headers, **self.sign(prepared)}
+        body = _raw(prepared.body or b"", "utf-8")
+        signed = self.sign(prepared.method, urlsplit(prepared.url).path, body)
+        headers = {**key, **prepared.headers, **signed}
         return self.client.build_request(
             prepared.method,
             prepared.url,
             headers=[(_raw(name), _raw(value)) for name, value in headers.items()],
-            content=_raw(cast("str | bytes", prepared.body or b"")),
+            content=body,
         )
 
 
-def _raw(text: str | bytes) -> bytes:
-    return text.encode("latin-1") if isinstance(text, str) else text
+def _raw(text: object, codec: str = "latin-1") -> bytes:
+    assert isinstance(text, str | bytes)
+    return text.encode(codec) if isinstance(text, str) else text
 
 
 def _as_file(_: object, value: object) -> bytes:

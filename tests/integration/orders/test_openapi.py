@@ -2,11 +2,8 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import cast
-from urllib.parse import urlsplit
 
 import pytest
-import requests
 
 from services.chassis import standard_webhooks
 from services.chassis.ids import uuid7
@@ -41,11 +38,9 @@ async def asker(campaign: Campaign) -> Asker:
         "adapter": ["canonical", "woocommerce"],
     }
 
-    def sign(request: requests.PreparedRequest) -> Mapping[str, str]:
-        path = urlsplit(str(request.url)).path.encode()
-        told = cast("str | bytes", request.body or b"") if request.method == "POST" else path
-        raw = told.encode() if isinstance(told, str) else told
-        return standard_webhooks.headers(orders.shop.secret, f"msg_{uuid7().hex}", datetime.now(UTC), raw)
+    def sign(method: str, path: str, body: bytes) -> Mapping[str, str]:
+        told = body if method == "POST" else path.encode()
+        return standard_webhooks.headers(orders.shop.secret, f"msg_{uuid7().hex}", datetime.now(UTC), told)
 
     return Asker(orders.running.client, [orders.staff, campaign.operator], known, sign)
 
