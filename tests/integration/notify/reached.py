@@ -75,7 +75,7 @@ async def reached(stack: Stack, mail: Mailbox) -> AsyncIterator[Reached]:
             "zalo_app_secret": SecretStr(zalo.app_secret),
             "zalo_refresh_token": SecretStr(zalo.refresh_token),
             "zalo_oa_secret_key": SecretStr(zalo.oa_secret_key),
-            "zalo_templates": {"basket": {"template_id": "1", "places": TEMPLATE.kinds}},
+            "zalo_templates": {"basket": [{"template_id": "1", "places": TEMPLATE.kinds}]},
             **dict.fromkeys(("zalo_url", "zalo_oa_url", "zalo_oauth_url"), zalo_at),
             "sms_provider": "esms",
             "esms_api_key": SecretStr(esms.account.api_key),
