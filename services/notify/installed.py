@@ -36,6 +36,7 @@ from services.notify.inbound.speedsms import SpeedSmsReader
 from services.notify.inbound.telegram import TelegramReader
 from services.notify.inbound.twilio import TwilioReader
 from services.notify.inbound.zalo import ZaloReader
+from services.notify.provider_settings import longest_request_s
 from services.notify.settings import NotifySettings
 from services.notify.tokens import TokenMetrics, Tokens
 
@@ -88,7 +89,7 @@ def _install_zalo(made: Installed, settings: NotifySettings, ledger: Ledger, reg
     apis = [
         ZaloApi(url, tokens.access, pace, wall_clock, timeout_s) for url in (settings.zalo_url, settings.zalo_oa_url)
     ]
-    longest = timedelta(seconds=2 * timeout_s + 30)  # twice, and between them a new token
+    longest = timedelta(seconds=longest_request_s(timeout_s))
     made.channels += [
         (ZaloChannel(apis[0], settings.zalo_templates, settings.zalo_development), longest),
         (ZaloOaChannel(apis[1]), longest),
@@ -125,7 +126,7 @@ def _install_sms(made: Installed, settings: NotifySettings) -> None:
             readers = SmsReaders(twilio=reader)
     made.readers["sms_readers"] = readers
     if channel is not None and api is not None:
-        made.channels.append((channel, timedelta(seconds=4 * timeout_s)))
+        made.channels.append((channel, timedelta(seconds=longest_request_s(timeout_s))))
         made.close.append(api.close)
 
 

@@ -115,5 +115,10 @@ class ProviderSettings(ServiceSettings):
         return self
 
 
+def longest_request_s(timeout_s: float) -> float:
+    """How long one message can be under way at a provider: asked twice, with a new token or two repetitions between."""
+    return 2 * timeout_s + 30
+
+
 def _empty(value: Any) -> bool:
     return not (value.get_secret_value() if isinstance(value, SecretStr) else value)

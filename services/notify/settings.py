@@ -8,7 +8,7 @@ from pydantic_settings import SettingsConfigDict
 
 from services.chassis import outbound
 from services.notify.domain import addresses
-from services.notify.provider_settings import ProviderSettings
+from services.notify.provider_settings import ProviderSettings, longest_request_s
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
@@ -95,7 +95,10 @@ class NotifySettings(ProviderSettings):
     @field_validator("unknown_after_s")
     @classmethod
     def _outlasts_an_attempt(cls, value: float, others: ValidationInfo) -> float:
-        longest_s = max(3 * others.data.get("smtp_timeout_s", 0), others.data.get("webhook_timeout_s", 0))
+        set_to = others.data
+        longest_s = max(3 * set_to.get("smtp_timeout_s", 0), set_to.get("webhook_timeout_s", 0))
+        if set_to.get("zalo_app_id") or set_to.get("sms_provider") or set_to.get("telegram_token"):
+            longest_s = max(longest_s, longest_request_s(set_to.get("provider_timeout_s", 0)))
         if value < 1.5 * longest_s:
             raise ValueError(f"must be at least {1.5 * longest_s:g}, one and a half times the longest attempt")
         return value
