@@ -83,7 +83,7 @@ async def test_a_browser_that_is_gone_makes_room_for_another(world: Browsing) ->
     for n in range(5):
         await world.subscribe(Browser(f"b{n}"))
     await world.service.runtime.pool.execute("update contact_address set gone_at = now() where address like '%/b3%'")
-    assert [await world.subscribe(Browser(name)) for name in ("new", "one too many")] == [204, 409]
+    assert [await world.subscribe(Browser(name)) for name in ("new", "too-many")] == [204, 409]
     async with world.service.runtime.pool.acquire() as conn:
         known = await list_contacts(conn, world.household)
     assert len(known) == 5
