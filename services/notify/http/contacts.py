@@ -92,14 +92,14 @@ async def post_staff(
     return await _write_down(request, response, principal, lock, body)
 
 
-@router.get("/v1/contacts")
+@router.get("/v1/contacts", responses=refusals(403))
 async def list_union(request: Request, principal: Authenticated) -> ContactList:
     """Those of the union who are told of all cooperatives; for operators."""
     principal.must_be("operator")
     return await _list(request, UNION)
 
 
-@router.post("/v1/contacts", status_code=201)
+@router.post("/v1/contacts", status_code=201, responses=refusals(403))
 async def post_union(request: Request, response: Response, principal: Authenticated, body: ContactBody) -> ContactSaved:
     """Writes one of the union down; for operators. Again the same is the same person: 200."""
     principal.must_be("operator")

@@ -13,7 +13,7 @@ from services.orders.http.context import Here
 from services.orders.http.partners import Input, OwnPartner, Text
 from services.orders.store import pulls as store
 
-router = APIRouter(tags=["staff"])
+router = APIRouter(tags=["staff"], responses=problems.refusals(401, 404))
 
 MOST_RETRIED = 1000
 
