@@ -22,7 +22,7 @@ from services.notify.tokens import Pair
 NOW = datetime(2026, 11, 23, 16, 0, tzinfo=UTC)
 """23:00 in Vietnam."""
 MORNING = timedelta(hours=7, minutes=1)
-SAMPLES = Path("/work/shared/samples")
+SAMPLES = Path(__file__).resolve().parents[3].parent / "shared" / "samples"
 
 
 def answer(error: object, data: object = None, status: int = 200, retry_after: str = "") -> Outcome:

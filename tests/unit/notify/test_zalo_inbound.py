@@ -16,7 +16,7 @@ from services.notify.inbound import Forged, Malformed
 from services.notify.inbound.zalo import MOST_TEXT, ZaloReader
 
 APP, SECRET = "2074138120372622546", "khóa bí mật"
-SAMPLES = Path("/work/shared/samples")
+SAMPLES = Path(__file__).resolve().parents[3].parent / "shared" / "samples"
 READER = ZaloReader(APP, SECRET)
 OURS = UUID("019ab0c4-9d1e-7c55-b0a4-3f3c5e2b7a10")
 AT = datetime(2026, 11, 23, 3, 0, 0, 125_000, tzinfo=UTC)
