@@ -26,6 +26,7 @@ from services.notify.domain.ladder import (
     Policy,
     Times,
     climb,
+    different,
     times,
 )
 from services.notify.domain.notices import KINDS, NO_CHANNEL, Notice
@@ -37,6 +38,8 @@ from services.notify.store.notices import Open
 LATE_AT_ONCE = 200
 REOPENED_FOR = timedelta(days=3)
 """So old may a notice be that is sent after all, because its recipient can be reached now."""
+ABANDONED_AFTER = timedelta(hours=1)
+"""No attempt takes so long by any channel."""
 ZONE = "Asia/Ho_Chi_Minh"
 """Of those who belong to no cooperative."""
 
@@ -70,14 +73,34 @@ class Ladder:
         self._count_lapsed(tx, await deliveries.lapse_settled(tx.conn, now, LATE_AT_ONCE))
         return len(late) == LATE_AT_ONCE
 
+    async def settle_abandoned(self, tx: Transaction, now: datetime) -> bool:
+        """Goes on where a channel that nobody has any more took something in hand; returns whether there may be more.
+
+        Whoever has the channel settles its own much sooner.
+        """
+        found = await deliveries.list_abandoned(tx.conn, now - ABANDONED_AFTER, LATE_AT_ONCE)
+        if found:
+            await contacts.share_recipients(tx.conn, await store.list_recipients(tx.conn, found.values()))
+            await store.hold(tx.conn, found.values())
+            await deliveries.abandon(tx.conn, found, now)
+            await self._climb(tx, set(found.values()), now)
+        return len(found) == LATE_AT_ONCE
+
     async def reopen(
-        self, tx: Transaction, recipient_id: UUID, contact_id: UUID, channels: Collection[str], now: datetime
+        self,
+        tx: Transaction,
+        recipient_id: UUID,
+        contact_id: UUID,
+        channels: Collection[str],
+        moved: Collection[str],
+        now: datetime,
     ) -> None:
         """There is a new way, by this contact and these channels, to tell a recipient what certainly did not reach it.
 
-        The recipient's contacts are locked by the caller.
+        By those that `moved` to another address also what was sent to the one before and never reported. The
+        recipient's contacts are locked by the caller.
         """
-        await deliveries.renew(tx.conn, contact_id, channels)
+        await deliveries.renew(tx.conn, contact_id, channels, moved, now - REOPENED_FOR)
         await self._climb(tx, await store.reopen(tx.conn, recipient_id, now, now - REOPENED_FOR), now)
 
     async def tell(self, tx: Transaction, told: Mapping[UUID, tuple[datetime, str]]) -> None:
@@ -135,11 +158,11 @@ class Ladder:
             for purpose, recipients in by_purpose.items()
         }
         return {
-            one.notice.notice_id: [
+            one.notice.notice_id: different(
                 step
                 for step in ways[KINDS[one.notice.kind].purpose].get(one.recipient_id, ())
                 if step.channel in self.channels
-            ]
+            )
             for one in found
         }
 

@@ -4,7 +4,7 @@ The recipient is locked first, so that no notice is made meanwhile by what was t
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -71,14 +71,14 @@ async def save(
     await contacts.save_contact(tx.conn, contact, now)
     agreed = await _agree(tx, contact.contact_id, given, by, now)
     moved = {channel for channel, _ in contact.places.items() - known.items()}
-    await _try_again(tx, ladder, contact, agreed | moved, now)
+    await _try_again(tx, ladder, contact, agreed | moved, moved, now)
 
 
 async def agree(
     tx: Transaction, ladder: Ladder, contact: Contact, given: Given, by: UUID | None, now: datetime
 ) -> None:
     """Writes down what the person has agreed to; `by` is the key that records it, None: the person itself."""
-    await _try_again(tx, ladder, contact, await _agree(tx, contact.contact_id, [given], by, now), now)
+    await _try_again(tx, ladder, contact, await _agree(tx, contact.contact_id, [given], by, now), (), now)
 
 
 async def _agree(tx: Transaction, contact_id: UUID, given: Sequence[Given], by: UUID | None, now: datetime) -> set[str]:
@@ -94,21 +94,31 @@ async def _agree(tx: Transaction, contact_id: UUID, given: Sequence[Given], by: 
 async def add_browser(tx: Transaction, ladder: Ladder, household_id: UUID, kept: str, now: datetime) -> bool:
     """A household lets one more browser be told, before all else; False where it has enough of them.
 
-    It is addressed as the one that is told first so far.
+    It is addressed as the one that is told first so far. One that has a new subscription or key, or agrees again, takes
+    its own place, and else that of one that is gone.
     """
     cooperative_id = await contacts.lock_household(tx.conn, household_id)
     known = await contacts.list_contacts(tx.conn, household_id)
-    if any(WEB_PUSH in one.places and where(WEB_PUSH, one.places[WEB_PUSH]) == where(WEB_PUSH, kept) for one in known):
-        return True
-    if sum(WEB_PUSH in one.places for one in known) >= MOST_BROWSERS:
+    browsers = [one for one in known if WEB_PUSH in one.places]
+    before = next((one for one in browsers if where(WEB_PUSH, one.places[WEB_PUSH]) == where(WEB_PUSH, kept)), None)
+    before = before or next((one for one in browsers if _is_gone(one)), None)
+    if before is None and len(browsers) >= MOST_BROWSERS:
         return False
-    first = known[0] if known else None
-    name, language = (first.display_name, first.language) if first else (NAMELESS, FIRST_LANGUAGE)
-    contact = Contact(
-        uuid7(), cooperative_id, household_id, name, language, None, rank=0, addresses=(Address(WEB_PUSH, kept),)
-    )
-    await save(tx, ladder, contact, None, [Given(WEB_PUSH, (WORK,), now, BY_ITSELF)], None, now)
+    if before is not None:
+        addresses = [Address(WEB_PUSH, kept) if one.channel == WEB_PUSH else one for one in before.addresses]
+        contact = replace(before, addresses=addresses)
+    else:
+        name, language = (known[0].display_name, known[0].language) if known else (NAMELESS, FIRST_LANGUAGE)
+        contact = Contact(
+            uuid7(), cooperative_id, household_id, name, language, None, rank=0, addresses=(Address(WEB_PUSH, kept),)
+        )
+    await save(tx, ladder, contact, before, [Given(WEB_PUSH, (WORK,), now, BY_ITSELF)], None, now)
     return True
+
+
+def _is_gone(contact: Contact) -> bool:
+    """A browser that nothing else of the person stands beside, and that was given up."""
+    return all(one.channel == WEB_PUSH and one.gone_at is not None for one in contact.addresses)
 
 
 async def withdraw(
@@ -135,8 +145,13 @@ async def erase(tx: Transaction, contact: Contact, reason: str, by: UUID, now: d
 
 
 async def _try_again(
-    tx: Transaction, ladder: Ladder, contact: Contact, channels: Collection[str], now: datetime
+    tx: Transaction,
+    ladder: Ladder,
+    contact: Contact,
+    channels: Collection[str],
+    moved: Collection[str],
+    now: datetime,
 ) -> None:
     """Where new ways to reach somebody have come: what reached nobody, and still is of use, is sent now."""
     if channels:
-        await ladder.reopen(tx, contact.recipient, contact.contact_id, channels, now)
+        await ladder.reopen(tx, contact.recipient, contact.contact_id, channels, moved, now)

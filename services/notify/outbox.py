@@ -17,9 +17,8 @@ from services.notify.domain.links import Links
 from services.notify.domain.messages import Message
 from services.notify.domain.notices import CALL_LIST, NOT_UNDERSTOOD
 from services.notify.metrics import NoticeMetrics
-from services.notify.receiving import take_receipts
 from services.notify.sending import BATCH
-from services.notify.store import contacts, notices, receipts
+from services.notify.store import contacts, notices
 from services.notify.store import deliveries as store
 from services.notify.store.deliveries import Claim
 from services.notify.wording import word
@@ -85,19 +84,10 @@ class Outbox:
         await contacts.mark_gone(tx.conn, [(id, channel, to) for id, channel, to in gone if to is not None], now)
         told = {c.notice.notice_id: (v.told_at, c.channel) for c, _, v in counted if v.told_at is not None}
         await self._ladder.tell(tx, {id: (at, by) for id, (at, by) in told.items() if at is not None})
-        await self._take_strays(tx, [v.provider_id for _, _, v in counted if v.state == SENT and v.provider_id], now)
         left = {c.notice.notice_id for c, _, v in counted if v.state not in (TOLD, SENT)}
         await self._ladder.climb(tx, left, now)
         for _, outcome, verdict in counted:
             tx.after_commit(partial(self._count, outcome, verdict))
-
-    async def _take_strays(self, tx: Transaction, provider_ids: Sequence[str], now: datetime) -> None:
-        """A provider may be faster than our own commit."""
-        if not provider_ids:
-            return
-        came = await receipts.take_strays(tx.conn, [(self._channel.name, id) for id in provider_ids])
-        if came:
-            await take_receipts(tx, self._ladder, came, now)
 
     async def settle_interrupted(self, tx: Transaction, now: datetime) -> bool:
         """Decides on what a process left in hand that is no more; returns whether there may be more."""

@@ -26,6 +26,9 @@ from services.notify.store import baskets, consents, contacts, notices, receipts
 
 log = logging.getLogger(__name__)
 
+MATCHED_FOR, MATCHED_AT_ONCE = timedelta(hours=1), 200
+"""How long a receipt is looked at again that belonged to nothing when it came."""
+
 UNDERSTOOD, NOT_UNDERSTOOD, NOT_ASKED, STOPPED, STRANGER = (
     "understood", "not_understood", "not_asked", "stopped", "stranger",
 )  # fmt: skip
@@ -74,6 +77,14 @@ class Receiver:
 
         if found:
             await self.ledger.transact(work)
+
+    async def match(self, tx: Transaction, now: datetime) -> bool:
+        """Takes in receipts that were faster than our own commit; returns whether there may be more."""
+        came = await receipts.list_matching(tx.conn, now - MATCHED_FOR, MATCHED_AT_ONCE)
+        if came:
+            await take_receipts(tx, self.ladder, came, now)
+            await receipts.delete_strays(tx.conn, came)
+        return len(came) == MATCHED_AT_ONCE
 
     async def forget(self, tx: Transaction, now: datetime) -> bool:
         """Receipts of messages that are not ours are kept for a day."""

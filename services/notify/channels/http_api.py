@@ -10,6 +10,7 @@ import msgspec
 
 from services.chassis import faultpoints
 from services.notify.channels import Batch
+from services.notify.channels.side_by_side import finish
 from services.notify.channels.webhook import retry_after
 from services.notify.domain.delivery import Failed, Outcome, Refused, Throttled, Unknown
 from services.notify.domain.endpoints import USUAL_PAUSE, pause
@@ -63,7 +64,7 @@ class HttpApi:
                     if outcome == UNREACHABLE or isinstance(outcome, Throttled):
                         stopped.append(outcome)
 
-        await asyncio.gather(*map(one, messages))
+        await finish(map(one, messages))
 
     async def post(
         self, path: str, *, json: Mapping[str, Any] | None = None, form: Mapping[str, str] | None = None

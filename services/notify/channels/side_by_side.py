@@ -1,11 +1,14 @@
 """Several requests of one batch at the same time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from services.notify.channels import Batch
 from services.notify.domain.delivery import Outcome
 from services.notify.domain.messages import Message
+
+log = logging.getLogger(__name__)
 
 
 async def send_side_by_side(
@@ -19,6 +22,16 @@ async def send_side_by_side(
             if batch.begin(message.message_id):
                 batch.report(message.message_id, await send_one(message))
 
-    async with asyncio.TaskGroup() as group:
-        for message in messages:
-            group.create_task(one(message))
+    await finish(map(one, messages))
+
+
+async def finish(attempts: Iterable[Awaitable[None]]) -> None:
+    """Waits for all of them. Where one fails by a fault of ours, its own outcome is unknown, and the others go on.
+
+    None may be left running: what it sends after the batch was saved would be sent again.
+    """
+    for error in await asyncio.gather(*attempts, return_exceptions=True):
+        if isinstance(error, Exception):
+            log.error("an attempt failed", extra={"reason": type(error).__name__})
+        elif error is not None:
+            raise error

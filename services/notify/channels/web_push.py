@@ -87,10 +87,10 @@ class WebPushChannel:
             return Refused(reason, gone=True)
         if status in (400, 401, 403):
             return Refused(reason, ours=True)
-        if status == 429 or status >= 500:
+        if status in (429, 503):
             wait = retry_after(asked, self._clock())
             return Throttled(reason, pause(wait) if wait else USUAL_PAUSE, asked=wait is not None)
-        return Refused(reason)
+        return Unknown(reason) if status >= 500 else Refused(reason)
 
     def _signed(self, endpoint: str) -> dict[str, str]:
         place = urlsplit(endpoint)

@@ -18,6 +18,7 @@ import msgspec
 
 from services.chassis import faultpoints
 from services.notify.channels import Batch
+from services.notify.channels.side_by_side import finish
 from services.notify.clock import Clock
 from services.notify.domain.delivery import Failed, Outcome, Refused, Sent, Throttled, Unknown
 from services.notify.domain.messages import Message
@@ -145,7 +146,7 @@ class ZaloApi:
                     batch.report(message.message_id, outcome)
                     stopped = stopped or (outcome if stops_all(outcome) else None)
 
-        await asyncio.gather(*map(one, messages))
+        await finish(map(one, messages))
 
     async def _send_one(
         self,

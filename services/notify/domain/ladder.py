@@ -4,7 +4,7 @@ One way is under way at a time. The next one begins when the last one is certain
 time without a receipt; a way whose outcome nobody knows is the last, because another one might tell the same twice.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -117,6 +117,14 @@ def times(
     return Times(made_at + min(gather, max(half, timedelta(0))), alarm_at, arrive_by_at)
 
 
+def different(steps: Iterable[Step]) -> list[Step]:
+    """Members of a household may share a telephone: the same message does not go to the same place again."""
+    first: dict[tuple[str, str], Step] = {}
+    for step in steps:
+        first.setdefault((step.channel, step.address), step)
+    return list(first.values())
+
+
 def climb(
     steps: Sequence[Step],
     deliveries: Collection[Delivery],
@@ -179,14 +187,15 @@ def judge(
 ) -> Verdict:
     """`attempts` counts the one that came to this outcome.
 
-    A wait that would outlast the step ends it: the next way is sooner. An unknown outcome waits for a receipt where
+    A wait that would outlast the step ends it: the next way is sooner. A message that went out at the very end of its
+    step still has time for its receipt, until `next_at`. An unknown outcome waits for a receipt where
     one may come, and is repeated where the receiver knows repetitions.
     """
     match outcome:
         case Accepted(at, receipt):
             return Verdict(TOLD, attempts, now, receipt=receipt, told_at=at)
         case Sent(provider_id):
-            return Verdict(SENT, attempts, now, provider_id=provider_id)
+            return Verdict(SENT, attempts, now + SHORTEST_STEP, provider_id=provider_id)
         case Refused(reason):
             return Verdict(REFUSED, attempts, now, reason)
         case Overtaken():

@@ -22,17 +22,17 @@ insert into delivery (delivery_id, notice_id, contact_id, channel, state, queued
 select delivery_id, notice_id, contact_id, channel, 'queued', $7, next_at, step_by_at
 from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::timestamptz[])
     as x (delivery_id, notice_id, contact_id, channel, next_at, step_by_at)
-on conflict (notice_id, contact_id, channel) do update set state = 'queued', attempts = 0, queued_at = $7,
-    next_at = excluded.next_at, step_by_at = excluded.step_by_at, claimed_at = null, reason = null, provider_id = null,
-    receipt = null
+on conflict (notice_id, contact_id, channel) do update set delivery_id = excluded.delivery_id, state = 'queued',
+    attempts = 0, queued_at = $7, next_at = excluded.next_at, step_by_at = excluded.step_by_at, claimed_at = null,
+    reason = null, provider_id = null, receipt = null
     where delivery.state = 'superseded'
 """
 
 _CLAIM = f"""
 with due as (
     select d.delivery_id from delivery d join notice n using (notice_id)
-    where d.channel = $1 and d.state = 'queued' and d.next_at <= $2 and d.step_by_at > $2 and n.kind = any($4)
-    and not exists ({NEWER})
+    where d.channel = $1 and d.state = 'queued' and d.next_at <= $2 and d.step_by_at > $2 and n.state = 'queued'
+    and n.kind = any($4) and not exists ({NEWER})
     and not exists (
         select from notice e join delivery f using (notice_id) where e.recipient_id = n.recipient_id
         and e.delivery_day = n.delivery_day and e.kind = n.kind and e.version < n.version and f.state = 'sending')
@@ -50,7 +50,8 @@ select {NOTICE}, n.recipient_id, d.delivery_id, d.contact_id, d.channel, d.attem
     exists (select from notice o where o.recipient_id = n.recipient_id and o.delivery_day = n.delivery_day
         and o.kind = n.kind and o.version < n.version
         and (o.state in ('told', 'unknown', 'undeliverable')
-            or exists (select from delivery s where s.notice_id = o.notice_id and s.state in ('sent', 'lapsed')))
+            or exists (select from delivery s
+                where s.notice_id = o.notice_id and s.state in ('sent', 'lapsed', 'unknown', 'told')))
     ) as replaces
 from delivery d join notice n using (notice_id)
 join unnest($1::text[], $2::text[]) as p (kind, purpose) on p.kind = n.kind
@@ -59,19 +60,35 @@ left join contact_address a on a.contact_id = d.contact_id and a.channel = d.cha
 """  # noqa: S608 - only fixed text
 
 _SAVE = """
-update delivery d set state = x.state, attempts = x.attempts, next_at = x.next_at,
+update delivery d set attempts = x.attempts, next_at = x.next_at,
+    state = case when x.state = 'queued' and not exists (
+        select from notice n where n.notice_id = d.notice_id and n.state = 'queued') then 'superseded' else x.state end,
     reason = coalesce(x.reason, d.reason), provider_id = x.provider_id, receipt = x.receipt,
-    step_by_at = case when x.state = 'unknown' then least(d.step_by_at, x.next_at) else d.step_by_at end
+    step_by_at = case x.state when 'unknown' then least(d.step_by_at, x.next_at)
+        when 'sent' then greatest(d.step_by_at, x.next_at) else d.step_by_at end
 from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::int[], $5::timestamptz[], $6::text[], $7::text[], $8::text[])
     as x (delivery_id, claimed_at, state, attempts, next_at, reason, provider_id, receipt)
 where d.delivery_id = x.delivery_id and d.claimed_at = x.claimed_at
-    and (d.state = 'sending' or d.state in ('unknown', 'lapsed', 'queued') and x.state = 'told')
+    and (d.state = 'sending' or d.state in ('unknown', 'lapsed', 'queued') and x.state = 'told'
+        or d.state = 'unknown' and x.state = 'sent')
 returning d.delivery_id
 """
 
 _DELIVERIES = """
 select notice_id, delivery_id, contact_id, channel, state, step_by_at, reason from delivery
 where notice_id = any($1) order by delivery_id
+"""
+
+_RENEW = """
+update delivery d set state = 'superseded' from notice n
+where d.contact_id = $1 and d.channel = any($2) and n.notice_id = d.notice_id
+    and n.state in ('queued', 'undeliverable') and n.happened_at > $4
+    and (d.state = 'refused' or d.state = 'lapsed' and (d.provider_id is null or d.channel = any($3)))
+"""
+
+_ABANDONED = """
+select delivery_id, notice_id from delivery where state = 'sending' and claimed_at < $1 order by channel, claimed_at
+limit $2
 """
 
 _LATE = """
@@ -120,7 +137,7 @@ class Claim:
 
 
 async def insert_deliveries(conn: Connection, made: Sequence[tuple[UUID, UUID, Go]], now: datetime) -> None:
-    """(delivery, notice, what comes next). One that was let go before is taken up again."""
+    """(delivery, notice, what comes next). One that was let go before is taken up again, as another message."""
     await conn.execute(
         _INSERT,
         [delivery_id for delivery_id, _, _ in made],
@@ -157,14 +174,14 @@ async def save_states(conn: Connection, states: Sequence[tuple[UUID, str]]) -> l
     return [r["channel"] for r in rows if r["state"] == LAPSED]
 
 
-async def renew(conn: Connection, contact_id: UUID, channels: Collection[str]) -> None:
-    """What certainly did not arrive by these may be tried again: there is another address, or a new consent."""
-    await conn.execute(
-        "update delivery set state = 'superseded' "
-        "where contact_id = $1 and channel = any($2) and state in ('refused', 'lapsed')",
-        contact_id,
-        list(channels),
-    )
+async def renew(
+    conn: Connection, contact_id: UUID, channels: Collection[str], moved: Collection[str], since: datetime
+) -> None:
+    """What certainly did not arrive by these may be tried again: there is another address, or a new consent.
+
+    What a provider has, and never reported, only where the address is another one now: by the channels that `moved`.
+    """
+    await conn.execute(_RENEW, contact_id, list(channels), list(moved), since)
 
 
 async def claim_due(
@@ -215,6 +232,22 @@ async def save_results(conn: Connection, results: Sequence[tuple[Claim, Verdict]
         [verdict.receipt for _, verdict in results],
     )
     return {r["delivery_id"] for r in rows}
+
+
+async def list_abandoned(conn: Connection, before: datetime, limit: int) -> dict[UUID, UUID]:
+    """By delivery the notice of what was taken in hand before that time, by whatever channel."""
+    rows = await conn.fetch(_ABANDONED, before, limit)
+    return {r["delivery_id"]: r["notice_id"] for r in rows}
+
+
+async def abandon(conn: Connection, delivery_ids: Collection[UUID], now: datetime) -> None:
+    """Nobody will say any more what came of these."""
+    await conn.execute(
+        "update delivery set state = 'unknown', reason = 'outcome_unknown', step_by_at = least(step_by_at, $2) "
+        "where delivery_id = any($1) and state = 'sending'",
+        list(delivery_ids),
+        now,
+    )
 
 
 async def list_late(conn: Connection, now: datetime, limit: int) -> list[UUID]:

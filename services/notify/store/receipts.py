@@ -26,14 +26,14 @@ update delivery d set state = x.state, reason = coalesce(x.reason, d.reason),
     provider_id = coalesce(d.provider_id, x.provider_id)
 from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) as x (delivery_id, state, reason, provider_id)
 where d.delivery_id = x.delivery_id
-    and (d.state in ('sending', 'sent', 'unknown') or d.state in ('lapsed', 'refused') and x.state = 'told')
+    and (d.state in ('sending', 'sent', 'unknown') or d.state in ('queued', 'lapsed', 'refused') and x.state = 'told')
 returning d.delivery_id, d.notice_id
 """
 
-_STRAYS = """
-delete from stray_receipt s using unnest($1::text[], $2::text[]) as x (channel, provider_id)
-where (s.channel, s.provider_id) = (x.channel, x.provider_id)
-returning s.channel, s.provider_id, s.at, s.arrived, s.reason
+_MATCHING = """
+select s.channel, s.provider_id, s.at, s.arrived, s.reason from stray_receipt s
+join delivery d using (channel, provider_id)
+where s.kept_at > $1 order by s.kept_at limit $2
 """
 
 
@@ -87,10 +87,20 @@ async def keep_strays(conn: Connection, receipts: Sequence[Receipt], now: dateti
     )
 
 
-async def take_strays(conn: Connection, provider_ids: Sequence[tuple[str, str]]) -> list[Receipt]:
-    """Of (channel, provider's id) those that came before we knew the id."""
-    rows = await conn.fetch(_STRAYS, [channel for channel, _ in provider_ids], [id for _, id in provider_ids])
+async def list_matching(conn: Connection, since: datetime, limit: int) -> list[Receipt]:
+    """Those kept since then that came before we knew the id."""
+    rows = await conn.fetch(_MATCHING, since, limit)
     return [Receipt(r["channel"], r["at"], r["arrived"], None, r["provider_id"], r["reason"]) for r in rows]
+
+
+async def delete_strays(conn: Connection, taken: Sequence[Receipt]) -> None:
+    """These were strays, and are none any more."""
+    await conn.execute(
+        "delete from stray_receipt s using unnest($1::text[], $2::text[]) as x (channel, provider_id) "
+        "where (s.channel, s.provider_id) = (x.channel, x.provider_id)",
+        [one.channel for one in taken],
+        [one.provider_id for one in taken],
+    )
 
 
 async def forget_strays(conn: Connection, before: datetime) -> None:

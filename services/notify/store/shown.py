@@ -28,7 +28,9 @@ select (select count(*) from notice n
         and cooperative_id is not null and received_at > $1 - interval '7 days') as oldest_words
 """  # noqa: S608 - only fixed text
 
-_STRAYS = "select channel, count(*) from stray_receipt where kept_at <= $1::timestamptz - interval '10 minutes' group by channel"
+_STRAYS = """
+select channel, count(*) from stray_receipt where kept_at <= $1::timestamptz - interval '10 minutes' group by channel
+"""
 
 
 @dataclass(frozen=True, slots=True)

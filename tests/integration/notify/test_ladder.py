@@ -154,6 +154,7 @@ async def test_an_answer_by_zalo_is_taken_as_the_household_s_reply(world: Reache
     await world.apply(replace(world.basket(), reply_by_at=far))
     await world.run("send_zalo_oa")
     await world.zalo.report()
+    await world.run("match_strays")
     assert await world.zalo.write(USER, "Dạ được ạ") == 200
     replied = [json.loads(e["data"]) for e in await world.events() if e["type"] == "notify.household_replied.v1"]
     assert [(r["answer"], r["channel"], r["version"]) for r in replied] == [("confirm", "zalo_oa", 1)]
@@ -165,6 +166,7 @@ async def test_words_that_nobody_understands_are_for_staff_to_read(world: Reache
     await world.apply(replace(world.basket(), reply_by_at=datetime.now(UTC) + timedelta(hours=5)))
     await world.run("send_zalo_oa")
     await world.zalo.report()
+    await world.run("match_strays")
     assert await world.zalo.write(USER, "mai nhà có đám cưới thì sao?") == 200
     assert [e["type"] for e in await world.events()] == ["notify.notice_delivered.v1"]
     assert await world.words() == [("mai nhà có đám cưới thì sao?", "not_understood")]

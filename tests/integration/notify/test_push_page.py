@@ -79,6 +79,30 @@ async def test_a_link_lets_only_a_few_browsers_in(world: Browsing) -> None:
     assert [await world.subscribe(Browser(f"b{n}")) for n in range(6)] == [204] * 5 + [409]
 
 
+async def test_a_browser_that_is_gone_makes_room_for_another(world: Browsing) -> None:
+    for n in range(5):
+        await world.subscribe(Browser(f"b{n}"))
+    await world.service.runtime.pool.execute("update contact_address set gone_at = now() where address like '%/b3%'")
+    assert [await world.subscribe(Browser(name)) for name in ("new", "another")] == [204, 409]
+    async with world.service.runtime.pool.acquire() as conn:
+        known = await list_contacts(conn, world.household)
+    assert len(known) == 5
+    assert not any(one.addresses[0].gone_at for one in known)
+
+
+async def test_who_had_enough_and_subscribes_again_is_told_again(world: Browsing) -> None:
+    await world.subscribe()
+    pool = world.service.runtime.pool
+    await pool.execute("update consent set withdrawn_at = now(), withdrawn_source = 'asked us to'")
+    renewed = Browser(world.browser.name)
+    assert await world.subscribe(renewed) == 204
+    assert await pool.fetchval("select count(*) from consent where withdrawn_at is null") == 1
+    assert (
+        await pool.fetchval("select address::jsonb #>> '{keys,p256dh}' from contact_address")
+        == (renewed.subscription(AT)["keys"]["p256dh"])
+    )
+
+
 async def test_a_subscription_that_is_none_is_refused_by_name(world: Browsing) -> None:
     answer = await world.service.client.post(world.page, json={"endpoint": "http://push.example/x"})
     assert answer.status_code == 422

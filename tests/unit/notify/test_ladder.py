@@ -24,6 +24,7 @@ from services.notify.domain.ladder import (
     Times,
     Wait,
     climb,
+    different,
     judge,
     times,
 )
@@ -119,6 +120,13 @@ def test_the_alarm_comes_before_the_deadline_and_the_first_way_begins_before_it_
     assert found.alarm_at is not None
     assert NOW <= found.not_before < deadline
     assert found.alarm_at < deadline
+
+
+def test_one_telephone_is_one_way_whoever_of_the_household_it_is_written_down_for() -> None:
+    mother, daughter = way(1, "zalo"), way(2, "zalo")
+    assert different([mother, way(1, "sms"), daughter, way(2, "email")]) == [
+        mother, way(1, "sms"), way(2, "email"),
+    ]  # fmt: skip
 
 
 def test_what_would_come_after_the_truck_is_not_begun() -> None:

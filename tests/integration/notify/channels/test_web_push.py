@@ -85,6 +85,7 @@ async def test_a_long_notice_ends_earlier_and_keeps_its_links(side: Side) -> Non
         (403, Refused("push_403", ours=True)),
         (413, Refused("push_413")),
         (503, Throttled("push_503", timedelta(seconds=30), asked=False)),
+        (502, Unknown("push_502")),
     ],
 )
 async def test_each_refusal_decides_what_is_next(side: Side, status: int, outcome: Outcome) -> None:
