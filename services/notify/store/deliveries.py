@@ -93,11 +93,12 @@ limit $2
 
 _LATE = """
 select distinct notice_id from (
-    select d.notice_id from delivery d join notice n using (notice_id)
-    where d.step_by_at <= $1 and d.state in ('queued', 'sent', 'unknown') and n.state = 'queued' and n.kind = any($3)
+    select d.notice_id from delivery d where d.step_by_at <= $1 and d.state in ('queued', 'sent', 'unknown')
+    and (select n.state = 'queued' and n.kind = any($3) from notice n where n.notice_id = d.notice_id)
     order by d.step_by_at limit $2
 ) late
 """
+"""Each notice is looked up by itself: a join reads all that is open, however little of it is late."""
 
 _LAPSE_SETTLED = """
 update delivery set state = 'lapsed' where delivery_id = any(array(
