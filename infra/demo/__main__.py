@@ -26,7 +26,7 @@ _ROOT = Path(__file__).resolve().parents[2] / ".local" / "demo"
 
 async def run_day(stack: Stack, say: Any, random_seed: int = 1) -> dict[str, Any]:
     """Seeds a fresh running stack, runs the day and returns its report."""
-    received = Received(stack.mail_directory)
+    received = Received(stack.mail_directory, stack.providers.url if stack.providers else None)
     databases = await connect_all({name: stack.postgres.dsn(name) for name in SERVICES})
     try:
         async with httpx.AsyncClient(timeout=30, trust_env=False) as http, WebhookReceiver(received) as receiver:
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"[{time.monotonic() - began_s:5.1f} s] {line}", flush=True)
 
     try:
-        say("starting private PostgreSQL and RabbitMQ")
+        say("starting private PostgreSQL, RabbitMQ, a mail server and providers of Zalo, SMS and Telegram")
         with Stack(_ROOT, fresh=True, with_providers=True) as stack:
             say("migrating and starting the four services")
             with ServiceProcesses(stack):

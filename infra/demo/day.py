@@ -10,11 +10,13 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 
+from infra.demo.calls import call_everybody
 from infra.demo.client import Client
 from infra.demo.evening import Evening, EveningResult
 from infra.demo.invariants import Databases, mapping
 from infra.demo.peers import Received, WebhookReceiver
 from infra.demo.pushes import Plan, Push, Script
+from infra.demo.reach import SPECIALISED
 from infra.demo.seed import Seed, SeededCooperative, until
 from infra.demo.world import COOPERATIVES, ZONE, Cooperative
 
@@ -42,6 +44,8 @@ class DayResult:
     """What was not answered as it should have been."""
     set_aside: int = 0
     """Malformed pushes that were kept for an operator, as their platform must not see a refusal."""
+    called: list[str] = field(default_factory=list)
+    """Households that were called, since no channel reached them."""
     evening: EveningResult = field(default_factory=EveningResult)
 
 
@@ -84,10 +88,14 @@ class Day:
         self._say("staff move the cut-off to now; intake closes and the baskets are shared out")
         for _, seeded in pairs:
             await self._close_intake(seeded)
-        await self._until("every household and partner is told", self._all_told)
+        await self._until("every household and partner is told, or is on the call list", self._all_noticed)
+        await self._call_everybody()
+        await self._until("every household is told", self._all_told)
 
         async def settled_down() -> None:
-            await self._until("everybody is told what has changed", self._all_told)
+            await self._until("everybody is told what has changed", self._at_rest)
+            await self._call_everybody()
+            await self._until("nobody is left out", self._all_told)
 
         evening = Evening(self._client, self._seed, self.received, settled_down)
         self.result.evening = await evening.run(self.result.delivery_day, self._say)
@@ -109,6 +117,7 @@ class Day:
                 "pledges": [
                     {"household_code": code, "quantity_steps": max(1, product.pledged_steps - 2 * (n % 5))}
                     for n, code in enumerate(seeded.households)
+                    if SPECIALISED.get((cooperative.slug, n), product.code) == product.code
                 ],
             }
             for product in cooperative.products
@@ -160,6 +169,12 @@ class Day:
         elif push.kind == "malformed" and answer.status_code == 200:
             self.result.set_aside += 1
 
+    async def _call_everybody(self) -> None:
+        """Those whom no channel reaches."""
+        if called := await call_everybody(self._client, self._seed):
+            self._say(f"staff call {', '.join(called)}, whom no channel reached")
+            self.result.called += called
+
     async def _close_intake(self, seeded: SeededCooperative) -> None:
         staff = self._client.speaking_as(seeded.staff_key)
         for offer_id in self.result.offers[seeded.slug]:
@@ -198,7 +213,7 @@ class Day:
                 if any(row["sequence"] < heads[name].get(row["stream"], 0) for row in cursors):
                     return False
         untold = await self._databases["notify"].fetchval(
-            "select (select count(*) from notice where state = 'queued')"
+            "select (select count(*) from notice where state = 'queued' and not_before <= now())"
             " + (select count(*) from partner_message where next_at is not null)"
         )
         return bool(untold == 0) and await self._heads() == heads
@@ -208,13 +223,20 @@ class Day:
         query = "select stream, last_sequence from stream_head"
         return {name: await mapping(database, query) for name, database in self._databases.items()}
 
+    async def _all_noticed(self) -> bool:
+        """Whether every household has a basket, and nothing of that is still on its way."""
+        return await self._all_have("true") and await self._at_rest()
+
     async def _all_told(self) -> bool:
+        return await self._all_have("told_at is not null") and await self._at_rest()
+
+    async def _all_have(self, condition: str) -> bool:
         households = sum(len(seeded.households) for seeded in self._seed.cooperatives)
-        told = await self._databases["allocation"].fetchval(
-            "select count(distinct household_id) from basket_version where delivery_day = $1 and told_at is not null",
+        found = await self._databases["allocation"].fetchval(
+            f"select count(distinct household_id) from basket_version where delivery_day = $1 and {condition}",  # noqa: S608 - only fixed text
             self.result.delivery_day,
         )
-        return bool(told == households) and await self._at_rest()
+        return bool(found == households)
 
     async def _until(self, what: str, holds: Callable[[], Awaitable[bool]], timeout_s: float = 60) -> None:
         began = datetime.now(UTC)

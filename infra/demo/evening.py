@@ -13,9 +13,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
+from infra.demo import calls
 from infra.demo.client import Client
 from infra.demo.peers import Received
+from infra.demo.reach import SPEAKS, Reach, reaches
 from infra.demo.seed import Seed, SeededCooperative
+from infra.demo.world import COOPERATIVES
 
 _LINK = re.compile(r"https?://[^/\s]+(/r/[A-Za-z0-9_-]+)")
 _VERSION = re.compile(r'name="version" value="(\d+)"')
@@ -33,6 +36,8 @@ class EveningResult:
     net_vnd: dict[str, int] = field(default_factory=dict)
     """slug → what all households together are owed"""
     wrong: list[str] = field(default_factory=list)
+    written: list[tuple[str, str]] = field(default_factory=list)
+    """Which household wrote what, in its own words."""
 
 
 class Evening:
@@ -48,7 +53,7 @@ class Evening:
     async def run(self, delivery_day: date, say: Callable[[str], None]) -> EveningResult:
         """Answers until nobody is asked any more, then weighs in, lets the trucks leave and settles."""
         while answered := await self._answer_all():
-            say(f"{answered} households answer by the links in their mails")
+            say(f"{answered} households answer, by the links in their messages or in their own words")
             await self._settled_down()
         for cooperative in self._seed.cooperatives:
             await self._weigh_in(cooperative, delivery_day)
@@ -63,20 +68,26 @@ class Evening:
         """Everybody whose page asks for an answer gives one; returns how many did."""
         links = links_in(self._received)
         answered = 0
-        for cooperative in self._seed.cooperatives:
-            for number, code in enumerate(cooperative.households):
-                path = links.get(f"{code.lower()}@bancon.example")
-                if path is not None and await self._answer(path, number):
+        with_providers = self._client.stack.providers is not None
+        for cooperative in COOPERATIVES:
+            for number, reach in enumerate(reaches(cooperative, with_providers)):
+                path = next((links[address] for address in reach.addresses if address in links), None)
+                speaks = with_providers and (cooperative.slug, number) == SPEAKS
+                if path is not None and await self._answer(path, number, reach if speaks else None):
                     answered += 1
         return answered
 
-    async def _answer(self, path: str, number: int) -> bool:
+    async def _answer(self, path: str, number: int, speaking: Reach | None) -> bool:
+        """`speaking`: who writes instead, the first time."""
         url = self._client.stack.base_url("notify") + path
         page = await self._client.http.get(url, headers={"accept": "text/html"})
         version = version_asked(page.text)
         if version is None or (path, version) in self._done:
             return False
         self._done.add((path, version))
+        if speaking is not None and version == 1:
+            await self._write(speaking, page.text)
+            return True
         form = answer_to(page.text, _choice(number) if version == 1 else "confirm")
         done = await self._client.http.post(url, data=form, headers={"accept": "text/html"})
         if done.status_code != 303:
@@ -84,6 +95,21 @@ class Evening:
         self.result.answers[form["answer"]] += 1
         self.result.asked_again += version > 1
         return True
+
+    async def _write(self, who: Reach, page: str) -> None:
+        """Half of what is asked, by Zalo."""
+        providers = self._client.stack.providers
+        assert providers is not None
+        [(_, most, step)] = _QUANTITY.findall(page)
+        text = f"chỉ có {_half(most, step).rstrip('0').rstrip('.').replace('.', ',')}kg"
+        status = await calls.write(self._client.http, providers.url, "zalo", who.phone, text)
+        own = next(one for one in self._seed.cooperatives if who.code in one.households)
+        path = f"/v1/cooperatives/{own.cooperative_id}/words?household_id={own.households[who.code]}"
+        words = (await self._client.speaking_as(own.staff_key).ask("notify", "GET", path))["words"]
+        if status != 200 or [(one["text"], one["became"]) for one in words] != [(text, "understood")]:
+            self.result.wrong.append(f"“{text}” of {who.code} is answered {status} and became {words}")
+        self.result.answers["less"] += 1
+        self.result.written.append((who.code, text))
 
     # Arrivals
 
@@ -119,7 +145,10 @@ def _choice(number: int) -> str:
 
 def links_in(received: Received) -> dict[str, str]:
     """By address the path of its page; every link of a household leads to its basket as it stands."""
-    links = {}
+    links: dict[str, str] = {}
+    for message in received.delivered():
+        if found := _LINK.search(message.text):
+            links[message.to] = found[1]
     for mail in received.mails():
         body = mail.get_payload(decode=True)
         found = _LINK.search(body.decode()) if isinstance(body, bytes) else None

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
@@ -259,17 +260,19 @@ async def every_cursor_reaches_its_head(databases: Databases, rejected: Mapping[
 async def households_are_told_what_the_books_say(
     databases: Databases, received: Received, crashes: bool = False
 ) -> Invariant:
-    """Invariant 4: one mail per household and basket version, told by receipt, with the quantities of the books.
+    """Invariant 4: one message per household and basket version, by mail, Zalo, SMS or Telegram, or one call instead.
 
-    After `crashes` the outcome of a mail may be unknown: it came at most once, and the household counts as untold.
+    It is told by receipt, with the quantities of the books; no notice of any kind comes twice. After `crashes` the
+    outcome of a message may be unknown: it came at most once, and the household counts as untold.
     """
     found = Invariant("households are told exactly what the books say, once per change")
     baskets = await databases["allocation"].fetch(
         "select household_id, delivery_day, version, told_at is not null as told, untold_reason from basket_version"
     )
-    notices = await databases["notify"].fetch(
-        "select notice_id, household_id, delivery_day, version, state, facts from notice where kind = 'basket'"
+    every = await databases["notify"].fetch(
+        "select notice_id, kind, household_id, delivery_day, version, state, facts, told_by from notice"
     )
+    notices = [n for n in every if n["kind"] == "basket"]
     found.must_equal(
         "baskets and notices",
         {(b["household_id"], b["delivery_day"], b["version"]) for b in baskets},
@@ -285,10 +288,14 @@ async def households_are_told_what_the_books_say(
             found.faults.append(f"notice {notice['notice_id']} is {notice['state']}, and the books say otherwise")
         elif notice["state"] not in ("told", "unknown" if crashes else "told"):
             found.faults.append(f"notice {notice['notice_id']} is {notice['state']}")
-    mails = Counter(received.mail_ids())
-    certain = Counter({notice: count for notice, count in mails.items() if notice not in unknown})
-    found.must_equal("mails per notice", certain, Counter(str(n["notice_id"]) for n in sent) - Counter(unknown))
-    found.faults += [f"notice {notice} came {mails[notice]} times" for notice in unknown if mails[notice] > 1]
+    arrived = await messages_by_notice(databases, received)
+    found.faults += [f"notice {notice} came {count} times" for notice, count in arrived.items() if count > 1]
+    told_others = {str(n["notice_id"]) for n in every if n["kind"] != "basket" and n["state"] == "told"}
+    found.faults += [f"notice {notice} is told and never came" for notice in told_others - arrived.keys()]
+    mails = Counter({str(n["notice_id"]): arrived[str(n["notice_id"])] for n in notices})
+    certain = Counter({notice: count for notice, count in mails.items() if count and notice not in unknown})
+    by_message = Counter(str(n["notice_id"]) for n in sent if n["told_by"] != "call")
+    found.must_equal("messages per notice", certain, by_message - Counter(unknown))
     items: Counter[tuple[str, str, date]] = Counter()
     for row in await databases["allocation"].fetch(
         "select i.household_id, o.product_id, o.delivery_day, i.quantity_steps"
@@ -308,8 +315,23 @@ async def households_are_told_what_the_books_say(
         "baskets": len(baskets),
         "told": sum(n["state"] == "told" for n in notices),
         "unknown": len(unknown),
-        "mails": mails.total(),
+        "messages": mails.total(),
+        "called": sum(n["told_by"] == "call" for n in notices),
     }
+    return found
+
+
+async def messages_by_notice(databases: Databases, received: Received) -> Counter[str]:
+    """How often each notice arrived anywhere: by Message-ID, or by the delivery that a provider's id stands for."""
+    rows = await databases["notify"].fetch(
+        "select delivery_id, notice_id, channel, coalesce(provider_id, receipt) as provider_id from delivery"
+    )
+    by_ours = {row["delivery_id"]: str(row["notice_id"]) for row in rows}
+    by_theirs = {(row["channel"], row["provider_id"]): str(row["notice_id"]) for row in rows}
+    found = Counter(received.mail_ids())
+    for one in received.delivered():
+        notice = by_ours.get(UUID(one.our_id)) if one.our_id else by_theirs.get((one.channel, one.provider_id))
+        found[notice or f"unknown {one.channel} {one.provider_id}"] += 1
     return found
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import mailbox
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
@@ -25,11 +26,27 @@ WHOLE = ("order.promised", "order.changed")
 """The messages that say everything that is promised of an order."""
 
 
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """One message on somebody's telephone; ids as the provider has them."""
+
+    channel: str
+    to: str
+    text: str
+    provider_id: str
+    our_id: str | None
+
+
 @dataclass
 class Received:
     """What really arrived, as the receivers saw it."""
 
     maildir: Path
+    providers_url: str | None = None
+    """Where the local providers say what they delivered, if there are any."""
     webhooks: dict[str, dict[str, Any]] = field(default_factory=dict)
     """webhook-id → body; the same id twice is the same message"""
     bad_signatures: list[str] = field(default_factory=list)
@@ -44,6 +61,17 @@ class Received:
     def mail_ids(self) -> list[str]:
         """The notice of each mail, from its Message-ID."""
         return [str(mail["Message-ID"]).strip("<>").split("@")[0] for mail in self.mails()]
+
+    def delivered(self) -> list[Delivered]:
+        """What is on telephones, in order."""
+        if self.providers_url is None:
+            return []
+        with _opener.open(f"{self.providers_url}/messages.json", timeout=30) as answer:
+            found = [one for one in json.load(answer)["messages"] if one["channel"] != "email"]
+        return [
+            Delivered(*(one[name] for name in ("channel", "to", "text", "provider_id", "our_id")))
+            for one in reversed(found)
+        ]
 
     def webhook_count(self) -> int:
         """How many different webhooks arrived."""

@@ -1,8 +1,10 @@
 """The report of a day: figures read from the books, as JSON and as text for people."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from infra.demo import told
 from infra.demo.day import DayResult
 from infra.demo.invariants import Databases, Invariant
 from infra.demo.peers import Received
@@ -28,8 +30,8 @@ async def build(
         "promised_steps": sum(c["promised_steps"] for c in cooperatives),
         "short_steps": sum(c["short_steps"] for c in cooperatives),
         "baskets": sum(len(c["baskets"]) for c in cooperatives),
-        "notices_told": sum(c["notices_told"] for c in cooperatives),
-        "mails_received": len(received.mail_ids()),
+        **await _told(databases, received),
+        "told": await told.build(databases, day, received),
         "webhooks_received": received.webhook_count(),
         "push_to_promise_ms": {"p50": round(waits["p50"], 1), "p99": round(waits["p99"], 1)},
         "pushes": dict(sorted(day.pushed.items())),
@@ -42,6 +44,15 @@ async def build(
         "events": await _events(databases),
         "invariants": {i.name: i.as_json() for i in invariants},
     }
+
+
+async def _told(databases: Databases, received: Received) -> dict[str, Any]:
+    """By kind of notice how many were told, and how many mails arrived."""
+    rows = await databases["notify"].fetch("select notice_id::text, kind, state from notice")
+    kinds = {row["notice_id"]: row["kind"] for row in rows}
+    told = Counter(row["kind"] for row in rows if row["state"] == "told")
+    mails = Counter(kinds.get(id, "unknown") for id in received.mail_ids())
+    return {"notices_told": dict(sorted(told.items())), "mails_received": dict(sorted(mails.items()))}
 
 
 async def _cooperative(databases: Databases, slug: str, day: DayResult) -> dict[str, Any]:
@@ -161,8 +172,11 @@ def text(report: dict[str, Any]) -> str:
         lines += _cooperative_text(cooperative)
     waits = report["push_to_promise_ms"]
     lines += [
-        f"orders {report['orders']} · baskets {report['baskets']} · notices told {report['notices_told']}"
-        f" · mails received {report['mails_received']} · webhooks received {report['webhooks_received']}",
+        f"orders {report['orders']} · baskets {report['baskets']} · webhooks received {report['webhooks_received']}",
+        "notices told: "
+        + ", ".join(f"{kind} {count}" for kind, count in report["notices_told"].items())
+        + f"; mails received {sum(report['mails_received'].values())}",
+        *told.text(report["told"]),
         f"push to promise: p50 {waits['p50']} ms, p99 {waits['p99']} ms",
         "households answered: "
         + ", ".join(f"{answer} {count}" for answer, count in report["replies"].items())

@@ -19,6 +19,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from infra.demo.client import Client
+from infra.demo.reach import reaches
 from infra.demo.world import COOPERATIVES, ZONE, Cooperative, Shop
 from infra.local.stack import Stack
 from services.contracts.flow import SERVICES, read_by
@@ -95,6 +96,7 @@ async def seed(client: Client, key: str, cooperatives: Sequence[Cooperative] = C
     operator = client.speaking_as(key)
     made = await asyncio.gather(*(_register(operator, cooperative) for cooperative in cooperatives))
     await until(lambda: caught_up_with_catalog(operator))
+    await introduce_to_providers(client, cooperatives)
     await asyncio.gather(*(_introduce(client, *pair) for pair in zip(cooperatives, made, strict=True)))
     return Seed(key, made)
 
@@ -149,12 +151,21 @@ async def _introduce(client: Client, cooperative: Cooperative, seeded: SeededCoo
     staff = client.speaking_as(seeded.staff_key)
     for shop in cooperative.shops:
         seeded.partners.append(await _seed_partner(staff, cooperative, shop))
-    for index, name in enumerate(cooperative.households):
-        code = cooperative.household_code(index)
-        consent = {"purposes": ["work", "money"], "source": "giấy đồng ý, ký khi vào hợp tác xã"}
-        address = {"channel": "email", "address": f"{code.lower()}@bancon.example", "consent": consent}
-        contact = {"display_name": name, "language": "vi", "addresses": [address]}
-        await staff.ask("notify", "POST", f"/v1/households/{seeded.households[code]}/contacts", contact)
+    for one in reaches(cooperative, client.stack.providers is not None):
+        await staff.ask("notify", "POST", f"/v1/households/{seeded.households[one.code]}/contacts", one.contact())
+    if client.stack.providers is not None:
+        consent = {"purposes": ["alerts"], "source": "ban quản trị"}
+        address = {"channel": "email", "address": f"van-phong@{cooperative.slug}.example", "consent": consent}
+        body = {"display_name": "Văn phòng hợp tác xã", "language": "vi", "addresses": [address]}
+        await staff.ask("notify", "POST", f"/v1/cooperatives/{seeded.cooperative_id}/contacts", body)
+
+
+async def introduce_to_providers(client: Client, cooperatives: Sequence[Cooperative] = COOPERATIVES) -> None:
+    """Where there are local providers: whose telephone is whose, and who has Zalo."""
+    if client.stack.providers is not None:
+        people = [one.person() for cooperative in cooperatives for one in reaches(cooperative, with_providers=True)]
+        answer = await client.http.put(f"{client.stack.providers.url}/people", json=people)
+        answer.raise_for_status()
 
 
 async def _seed_partner(staff: Client, cooperative: Cooperative, shop: Shop) -> SeededPartner:
@@ -251,18 +262,18 @@ def write_shell_variables(stack: Stack, seeded: Seed) -> Path:
 def seed_running_stack(stack: Stack) -> Seed:
     """Seeds the stack unless it was seeded before; returns what was seeded."""
     path = seed_path(stack)
-    if path.exists():
-        seeded = Seed.load(path)
-    else:
 
-        async def run() -> Seed:
-            async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
-                client = Client(stack, http)
-                made = await seed(client, await asyncio.to_thread(first_operator_key, stack))
-                await set_standing_offers(client, made)
-                return made
+    async def run() -> Seed:
+        async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
+            client = Client(stack, http)
+            if path.exists():
+                await introduce_to_providers(client)
+                return Seed.load(path)
+            made = await seed(client, await asyncio.to_thread(first_operator_key, stack))
+            await set_standing_offers(client, made)
+            made.save(path)
+            return made
 
-        seeded = asyncio.run(run())
-        seeded.save(path)
+    seeded = asyncio.run(run())
     write_shell_variables(stack, seeded)
     return seeded

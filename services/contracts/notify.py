@@ -12,9 +12,11 @@ from services.contracts.base import AwareDatetime, Event, Value
 class NoticeDelivered(Event, frozen=True):
     """The channel's receipt for a notice: SMTP acceptance, webhook 2xx.
 
-    `kind` is `basket`; to a partner `order_promised`, `order_changed`, `order_shorted`, `order_cancelled` or
-    `order_delivered`; to staff `endpoint_disabled`. A basket notice names the household, the delivery day and the
-    basket's version; a partner notice names the order. A message that staff have resent can be told a second time.
+    `kind` is to a household `basket`, `basket_confirmed`, `reminder`, `arrival`, `settlement_day` or
+    `settlement_month`; to staff `endpoint_disabled`, `sold_out`, `shortfall`, `call_list`, `not_understood` or
+    `quarantined`; to a partner `order_promised`, `order_changed`, `order_shorted`, `order_cancelled` or
+    `order_delivered`. A basket notice names the household, the delivery day and the basket's version; a partner notice
+    names the order. A message that staff have resent can be told a second time.
     """
 
     type: ClassVar[str] = "notify.notice_delivered.v1"

@@ -86,7 +86,7 @@ def wire(runtime: Runtime[NotifySettings]) -> Parts:
     alerts, summaries = Alerts(ladder), Summaries(ladder, settings.union_name, settings.summary_at)
     people_jobs = [
         job("climb", 2.0, ladder.climb_late),
-        job("match_strays", 2.0, receiver.match),
+        job("match_strays", 1.0, receiver.match),
         job("settle_abandoned", 60.0, ladder.settle_abandoned),
         job("forget_strays", 600.0, receiver.forget),
         job("remind", 30.0, Reminders(ladder).remind),

@@ -89,7 +89,7 @@ class NoticeMetrics:
             "Time from the change in the books to the receipt of the notice about it",
             ["kind"],
             registry=registry,
-            buckets=(0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14_400, 43_200),
+            buckets=(0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600, 14_400, 43_200),
         )
 
         self._shown: set[tuple[str, str]] = set()

@@ -38,8 +38,11 @@ class ProviderSettings(ServiceSettings):
     """With it Zalo signs what it reports."""
     zalo_webhook_first_term: str | None = None
     """What that signature begins with; the application's id unless given."""
-    zalo_templates: Annotated[dict[str, Template], Field(default_factory=dict)]
-    """By kind of notice its approved template: {"basket": {"template_id": "…", "places": {"<fact>": "<type>"}}}."""
+    zalo_templates: Annotated[dict[str, tuple[Template, ...]], Field(default_factory=dict)]
+    """By kind of notice its approved templates: {"basket": [{"template_id": "…", "places": {"<fact>": "<type>"}}]}.
+
+    Of several the fullest is used for which a notice has all facts.
+    """
     zalo_development: bool = False
     """Messages go to the application's administrators only."""
     zalo_url: str = "https://business.openapi.zalo.me"

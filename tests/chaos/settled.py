@@ -75,7 +75,7 @@ async def unsettled(arena: Arena) -> list[str]:
     if await arena.books.value("orders", "select count(*) from customer_order where state = 'placed' and announced"):
         reasons.append("orders wait for their promise")
     for what, query in (
-        ("notices", "select count(*) from notice where state = 'queued'"),
+        ("notices", "select count(*) from notice where state = 'queued' and not_before <= now()"),
         ("messages to partners", "select count(*) from partner_message where next_at is not null"),
     ):
         if waiting := await arena.books.value("notify", query):

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -24,6 +24,7 @@ from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core import NOT_SET
+from schemathesis.core.result import Ok
 from schemathesis.generation.hypothesis.builder import (
     HypothesisTestConfig,
     HypothesisTestMode,
@@ -78,10 +79,11 @@ class Asker:
             suppress_health_check=list(HealthCheck),
         )
 
-        def put(case: schemathesis.Case) -> None:
+        def put(case: Any) -> None:
             self._ask(case)
 
         for found in document.get_all_operations():
+            assert isinstance(found, Ok), found
             operation = found.ok()
             with subtests.test(operation.label):
                 config = HypothesisTestConfig(document.config, MODES, chosen)
@@ -89,7 +91,7 @@ class Asker:
                 assert not UnserializablePayloadMark.get(test)
                 test()
 
-    def _ask(self, case: schemathesis.Case) -> None:
+    def _ask(self, case: Any) -> None:
         """Sends it and judges the answer. Raises what schemathesis finds wrong, or AssertionError."""
         body = None if case.body is NOT_SET else case.body
         made_up = (case.method, case.path, case.path_parameters, case.query, dict(case.headers), body)
@@ -121,7 +123,7 @@ class Asker:
             for name, one in value.items()
         }
 
-    def _request(self, case: schemathesis.Case, key: Mapping[str, str]) -> httpx.Request:
+    def _request(self, case: Any, key: Mapping[str, str]) -> httpx.Request:
         """What `requests` would send."""
         asked = case.as_transport_kwargs(base_url=str(self.client.base_url))
         parts = ("method", "url", "headers", "params", "cookies", "data", "json", "files")
@@ -133,7 +135,7 @@ class Asker:
             prepared.method,
             prepared.url,
             headers=[(_raw(name), _raw(value)) for name, value in headers.items()],
-            content=_raw(prepared.body or b""),
+            content=_raw(cast("str | bytes", prepared.body or b"")),
         )
 
 

@@ -6,6 +6,7 @@ Telephones are on; whatever arrives is reported at once, again and again until n
 import asyncio
 import contextlib
 import json
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -28,16 +29,25 @@ _BROUGHT = {"goods": "product", "place": "address", "arrive_by": "contact"}
 _OWED = {"gross": "contact", "fee": "contact", "amount": "contact"}
 PLACES: dict[str, dict[str, str]] = {
     "basket": {**_ALL, **_BROUGHT, "reply_by": "contact", "link": "url"},
+    "basket.known": {**_ALL, **_BROUGHT},
+    "basket.empty": _ALL,
     "basket_confirmed": {**_ALL, **_BROUGHT},
+    "basket_confirmed.empty": _ALL,
     "reminder": {**_ALL, **_BROUGHT},
     "arrival": {**_ALL, "goods": "product"},
     "settlement_day": {**_ALL, **_OWED},
 }
-"""By kind of notice what its template at Zalo names, and of which type each is."""
+"""By kind of notice what its templates at Zalo name, and of which type each is; a kind that has several has them after
+a dot, for baskets that ask for no answer, and for empty ones."""
 
 TEXTS = {
     "basket": "Hàng cần mang · <day>\nKính gửi <name>,\n<goods>\nNơi nhận: <place>\nCó mặt trước: <arrive_by>\n"
     "Xin trả lời trước: <reply_by>\n<link>\n<cooperative>",
+    "basket.known": "Hàng cần mang · <day>\nKính gửi <name>,\n<goods>\nNơi nhận: <place>\n"
+    "Có mặt trước: <arrive_by>\n<cooperative>",
+    "basket.empty": "Không phải mang hàng · <day>\nKính gửi <name>,\nLần này gia đình không phải mang gì.\n"
+    "<cooperative>",
+    "basket_confirmed.empty": "Đã ghi nhận · <day>\nKính gửi <name>,\nLần này gia đình không mang hàng.\n<cooperative>",
     "basket_confirmed": "Đã xác nhận hàng · <day>\nKính gửi <name>,\n<goods>\nNơi nhận: <place>\n"
     "Có mặt trước: <arrive_by>\n<cooperative>",
     "reminder": "Nhắc mang hàng · <day>\nKính gửi <name>,\n<goods>\nNơi nhận: <place>\nCó mặt trước: <arrive_by>\n"
@@ -153,7 +163,9 @@ class Everyone:
 
 def settings(url: str, sms: Literal["esms", "speedsms"]) -> Mapping[str, str]:
     """What notify has to know to use those at `url`, as environment variables. Their secrets are nobody's."""
-    approved = {kind: {"template_id": f"{kind}-1", "places": places} for kind, places in PLACES.items()}
+    approved: defaultdict[str, list[Any]] = defaultdict(list)
+    for name, places in PLACES.items():
+        approved[name.partition(".")[0]].append({"template_id": f"{name}-1", "places": places})
     everyone = Everyone()
     zalo, esms = everyone.zalo, everyone.esms.account
     return {

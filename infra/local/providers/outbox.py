@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import jinja2
+import msgspec
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -70,6 +71,13 @@ class Answered:
     text: str
     at: datetime
     status: int
+
+
+@dataclass(frozen=True)
+class _Saying:
+    channel: str
+    sender: str
+    text: str
 
 
 class Outbox:
@@ -157,13 +165,14 @@ class Outbox:
     async def _answer(self, request: Request) -> Response:
         """A form's answer leads back to the page, a program's is the status that notify gave."""
         is_form = not request.headers.get("content-type", "").startswith("application/json")
-        said: dict[str, Any] = dict(parse_qsl((await request.body()).decode())) if is_form else await request.json()
+        body = await request.body()
         try:
-            status = await self.say(str(said["channel"]), str(said["sender"]), str(said["text"]))
-        except LookupError as error:
+            said = _Saying(**dict(parse_qsl(body.decode()))) if is_form else msgspec.json.decode(body, type=_Saying)
+            status = await self.say(said.channel, said.sender, said.text)
+        except (LookupError, TypeError, UnicodeDecodeError, msgspec.DecodeError) as error:
             return JSONResponse({"detail": str(error)}, 422)
         if is_form:
-            return RedirectResponse("/?" + urlencode({"who": said["sender"]}), 303)
+            return RedirectResponse("/?" + urlencode({"who": said.sender}), 303)
         return JSONResponse({"status": status})
 
     async def _page(self, request: Request) -> Response:

@@ -9,11 +9,11 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from email.errors import MessageError
-from email.headerregistry import Address
+from email.header import Header
 from email.message import EmailMessage
-from email.policy import SMTP as SMTP_POLICY
-from email.utils import format_datetime
-from typing import Literal
+from email.policy import EmailPolicy
+from email.utils import format_datetime, formataddr
+from typing import Any, Literal
 
 import aiosmtplib
 
@@ -23,6 +23,25 @@ from services.notify.clock import Clock
 from services.notify.domain.delivery import Accepted, Failed, Outcome, Refused, Unknown
 from services.notify.domain.messages import Message
 from services.notify.domain.notices import EMAIL
+
+_CRLF = "\r\n"
+
+
+class _Encoded(str):
+    """The text of a header that is encoded (RFC 2047) and folded already."""
+
+    __slots__ = ()
+
+
+class _Policy(EmailPolicy):
+    """Leaves alone what is encoded: the folding of `EmailPolicy` loses a blank where two encoded words meet."""
+
+    def header_store_parse(self, name: str, value: Any) -> tuple[str, Any]:
+        """As the message keeps it."""
+        return (name, value) if isinstance(value, _Encoded) else super().header_store_parse(name, value)
+
+
+_POLICY = _Policy(linesep=_CRLF)
 
 
 class _FailedBeforeData(Exception):
@@ -136,10 +155,10 @@ class EmailChannel:
 
     def compose(self, letter: Message) -> EmailMessage:
         """The message as it goes out; its Message-ID is that of the notice, however often it is tried."""
-        message = EmailMessage(policy=SMTP_POLICY)
+        message = EmailMessage(policy=_POLICY)
         message["From"] = _address(letter.from_name, self.sender)
         message["To"] = _address(letter.to_name, letter.to)
-        message["Subject"] = letter.text.subject
+        message["Subject"] = _Encoded(Header(letter.text.subject, "utf-8", header_name="Subject").encode(linesep=_CRLF))
         message["Message-ID"] = f"<{letter.notice_id}@{self._domain}>"
         message["Date"] = format_datetime(self.clock())
         message["Auto-Submitted"] = "auto-generated"
@@ -152,9 +171,12 @@ class EmailChannel:
         return self.sender.rpartition("@")[2]
 
 
-def _address(name: str, address: str) -> Address:
-    user, _, domain = address.rpartition("@")
-    return Address(name, user, domain)
+def _address(name: str, address: str) -> str:
+    if name.isascii():
+        return formataddr((name, address))
+    header = Header(name, "utf-8", header_name="From")
+    header.append(f"<{address}>", "us-ascii")
+    return _Encoded(header.encode(linesep=_CRLF))
 
 
 @contextlib.contextmanager

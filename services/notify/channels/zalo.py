@@ -55,10 +55,14 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class ZaloChannel:
-    """`templates` by kind of notice; `development` sends to the account's administrators only, free of charge."""
+    """`templates` by kind of notice; `development` sends to the account's administrators only, free of charge.
+
+    A kind may have several, since not every notice of it has all facts: a basket may ask for no answer. The one with
+    the most places is taken of those for all of whose places there is a fact.
+    """
 
     api: ZaloApi
-    templates: Mapping[str, Template]
+    templates: Mapping[str, Sequence[Template]]
     development: bool = False
     name: str = ZALO
     resend_is_safe: bool = False
@@ -70,12 +74,17 @@ class ZaloChannel:
 
     def compose(self, message: Message) -> Request | Refused:
         """The request, or why there is none."""
-        template = self.templates.get(message.kind)
-        if template is None:
+        templates = self.templates.get(message.kind)
+        if not templates:
             return Refused("zalo_no_template", ours=True)
+        present = {place for place, fact in message.text.fields.items() if fact}
         phone = _PHONE.fullmatch(message.to)
         if phone is None:
             return Refused("zalo_bad_phone")
+        whole = [one for one in templates if one.places.keys() <= present]
+        if not whole:
+            return Refused("zalo_fact_does_not_fit", ours=True)
+        template = max(whole, key=lambda one: len(one.places))
         values: dict[str, str] = {}
         for place, kind in template.places.items():
             value = fitted(kind, message.text.fields.get(place, ""))

@@ -177,7 +177,8 @@ def _arrived(event: ArrivalRecorded, goods: Mapping[UUID, Goods]) -> facts.Arriv
 
 
 def _arrival_notice(r: Received[ArrivalRecorded], day: days.ReceivedDay, cooperative: books.Cooperative) -> Notice:
-    said = facts.ArrivalFacts(cooperative.name, cooperative.timezone, r.event.delivery_day, tuple(day.lines.values()))
+    lines = tuple(sorted(day.lines.values(), key=lambda line: (line.goods.name, line.lot)))
+    said = facts.ArrivalFacts(cooperative.name, cooperative.timezone, r.event.delivery_day, lines)
     return Notice(
         r.id, r.stream, notices.ARRIVAL, said, r.time, r.traceparent,
         household_id=r.event.household_id, delivery_day=r.event.delivery_day, version=day.version,

@@ -114,13 +114,13 @@ def _words(text: str) -> list[str] | None:
     plain = _plain(text)
     for gesture, word in _GESTURES.items():
         plain = plain.replace(gesture, f" {word} ")
-    plain = _THANKS.sub(" ", _SEPARATE.sub(" ", plain.replace("'", "")))
+    plain = _SEPARATE.sub(" ", plain.replace("'", ""))
     if _NOT_THEN_A_MARK.search(plain.rstrip("".join(_MARKS) + " ")):
         return None
     parts = _SPLIT.findall(plain)
     if any(not part[0].isalnum() and part not in _MARKS for part in parts):
         return None
-    return [part for part in parts if part[0].isalnum()]
+    return _THANKS.sub("", " ".join(part for part in parts if part[0].isalnum())).split()
 
 
 def _plain(text: str) -> str:

@@ -60,7 +60,7 @@ class NotUnderstoodFacts(Struct, frozen=True):
 
 
 class CooperativeDay(Struct, frozen=True):
-    """One cooperative's day: orders, those that got all that was promised, those that got less; households; money."""
+    """One cooperative's day in numbers. Of its orders some got all that was promised, and the others less."""
 
     cooperative: str
     orders: int

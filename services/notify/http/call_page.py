@@ -14,7 +14,7 @@ from services.chassis.problems import Problem, not_found, refusals
 from services.notify import call_page, reply_page
 from services.notify.domain.links import BadLink, ExpiredLink
 from services.notify.domain.notices import CALL
-from services.notify.http.replies import FORM, Language, PageRoute
+from services.notify.http.replies import FORM, REFUSALS, Language, PageRoute
 from services.notify.outbox import CALLS_READABLE_FOR
 from services.notify.reply_page import HEADERS
 from services.notify.store import books, calls, words
@@ -60,7 +60,7 @@ async def get_link(request: Request, response: Response, principal: Authenticate
     return LinkAnswer(url=request.app.state.links.calls_url(cooperative_id, expires_at), expires_at=expires_at)
 
 
-@router.get("/c/{token}", response_class=HTMLResponse, responses=refusals(404))
+@router.get("/c/{token}", response_class=HTMLResponse, responses=REFUSALS)
 async def get_page(request: Request, token: str, language: Language = None) -> Response:
     """Whom to call, and what households wrote that nobody has understood."""
     cooperative_id, state = _open(request, token), request.app.state
@@ -75,7 +75,7 @@ async def get_page(request: Request, token: str, language: Language = None) -> R
     return HTMLResponse(page, headers=HEADERS)
 
 
-@router.post("/c/{token}", status_code=303, response_class=Response, responses=refusals(404), openapi_extra=_BODY)
+@router.post("/c/{token}", status_code=303, response_class=Response, responses=REFUSALS, openapi_extra=_BODY)
 async def post_outcome(request: Request, token: str) -> Response:
     """What came of a call, or that somebody has read what was written; leads back to the page."""
     cooperative_id, state = _open(request, token), request.app.state

@@ -89,7 +89,7 @@ async def get_file(request: Request, principal: Authenticated, cooperative_id: U
     return Response(csv_files.whole(columns, rows), media_type=csv_files.CSV_TYPE, headers=headers)
 
 
-@router.post("/{notice_id}", status_code=204)
+@router.post("/{notice_id}", status_code=204, responses=refusals(409))
 async def post_call(
     request: Request, principal: Authenticated, cooperative_id: UUID, notice_id: UUID, body: CallBody
 ) -> None:

@@ -20,7 +20,7 @@ class NoticeAnswer(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     notice_id: UUID
-    kind: str = Field(description="basket, to a household; endpoint_disabled, to staff")
+    kind: str = Field(description="to a household such as basket, reminder or arrival; to staff such as sold_out")
     household_id: UUID | None
     delivery_day: date | None
     version: int | None = Field(description="of the basket")

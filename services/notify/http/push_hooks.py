@@ -16,7 +16,7 @@ from services.chassis.ledger import Transaction
 from services.chassis.problems import Problem, conflict, invalid, not_found
 from services.notify import contact_book, reply_page
 from services.notify.domain.places import WEB_PUSH, address
-from services.notify.http.replies import Language, find, open_link
+from services.notify.http.replies import REFUSALS, Language, find, open_link
 from services.notify.inbound import Forged
 from services.notify.inbound.push import PushReader
 from services.notify.reply_page import HEADERS
@@ -48,7 +48,7 @@ async def get_worker() -> Response:
     return Response(_SCRIPTS["push-worker.js"], media_type="text/javascript", headers=_SCRIPT_HEADERS)
 
 
-@router.get("/r/{token}/push", response_class=HTMLResponse, responses=problems.refusals(404))
+@router.get("/r/{token}/push", response_class=HTMLResponse, responses=REFUSALS)
 async def get_page(request: Request, token: str, language: Language = None) -> Response:
     """Where a person lets this browser be told what to bring."""
     standing = await find(request, open_link(request, token))
@@ -57,7 +57,7 @@ async def get_page(request: Request, token: str, language: Language = None) -> R
     return HTMLResponse(page, headers={**HEADERS, "Content-Security-Policy": reply_page.PUSH_POLICY})
 
 
-@router.post("/r/{token}/push", status_code=204, responses=problems.refusals(404, 409), openapi_extra=_BODY)
+@router.post("/r/{token}/push", status_code=204, responses={**REFUSALS, **problems.refusals(409)}, openapi_extra=_BODY)
 async def post_subscription(request: Request, token: str) -> Response:
     """Adds the browser to those by which the household is told; whoever does that agrees to it. Twice is once."""
     _key(request)

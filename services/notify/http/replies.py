@@ -38,7 +38,8 @@ Language = Annotated[
     str | None, Query(alias="lang", description=f"{', '.join(LANGUAGES)}; without it, the household's language.")
 ]
 
-_REFUSALS = problems.refusals(404) | {410: problems.refusal("The time of the link is over.")}
+REFUSALS = problems.refusals(404) | {410: problems.refusal("The time of the link is over.")}
+"""Of whatever a link leads to."""
 _REFUSALS_OF_ANSWERS = {
     409: problems.refusal("No answer is taken any more, or the basket has changed meanwhile."),
     **problems.refusals(415),
@@ -79,7 +80,7 @@ class PageRoute(APIRoute):
         return as_page
 
 
-router = APIRouter(tags=["replies"], route_class=PageRoute, responses=_REFUSALS)
+router = APIRouter(tags=["replies"], route_class=PageRoute, responses=REFUSALS)
 
 
 @router.get("/r/{token}", response_class=HTMLResponse)

@@ -14,7 +14,7 @@ _CLAIM = """
 insert into staff_alert as a (cooperative_id, kind, told_at, version)
 select cooperative_id, $2, $3, 1 from unnest($1::uuid[]) as x (cooperative_id)
 on conflict (cooperative_id, kind) do update set told_at = excluded.told_at, version = a.version + 1
-    where a.told_at <= excluded.told_at - $4
+    where a.told_at <= excluded.told_at - $4::interval
 returning cooperative_id, version
 """
 

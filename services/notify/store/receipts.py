@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
+
 from services.chassis.ledger import Connection
 from services.notify.domain.messages import Receipt
 
@@ -90,7 +92,7 @@ async def keep_strays(conn: Connection, receipts: Sequence[Receipt], now: dateti
 async def list_matching(conn: Connection, since: datetime, limit: int) -> list[Receipt]:
     """Those kept since then that came before we knew the id."""
     rows = await conn.fetch(_MATCHING, since, limit)
-    return [Receipt(r["channel"], r["at"], r["arrived"], None, r["provider_id"], r["reason"]) for r in rows]
+    return [_stray(r) for r in rows]
 
 
 async def delete_strays(conn: Connection, taken: Sequence[Receipt]) -> None:
@@ -106,3 +108,7 @@ async def delete_strays(conn: Connection, taken: Sequence[Receipt]) -> None:
 async def forget_strays(conn: Connection, before: datetime) -> None:
     """Nobody will ever ask for those any more."""
     await conn.execute("delete from stray_receipt where kept_at < $1", before)
+
+
+def _stray(r: asyncpg.Record) -> Receipt:
+    return Receipt(r["channel"], r["at"], r["arrived"], None, r["provider_id"], r["reason"])

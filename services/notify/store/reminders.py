@@ -13,11 +13,11 @@ _FACTS = msgspec.json.Decoder(BasketFacts)
 _LIST = """
 select b.household_id, b.cooperative_id, b.version, b.sequence, b.facts, b.confirmed_by, n.told_at
 from cooperative c left join notice_policy p using (cooperative_id)
-cross join lateral (select coalesce(make_interval(secs => p.remind_before_s), $2) as span) before
+cross join lateral (select coalesce(make_interval(secs => p.remind_before_s), $2::interval) as span) before
 join basket b on b.cooperative_id = c.cooperative_id and b.arrive_by_at > $1 and b.arrive_by_at <= $1 + before.span
 join notice n on (n.recipient_id, n.delivery_day, n.kind, n.version) =
     (b.household_id, b.delivery_day, 'basket', b.version)
-where n.told_at <= b.arrive_by_at - before.span - $3
+where n.told_at <= b.arrive_by_at - before.span - $3::interval
     and not exists (select from notice r where (r.recipient_id, r.delivery_day, r.kind, r.version) =
         (b.household_id, b.delivery_day, 'reminder', b.version))
     and not exists (select from basket_reply r where (r.household_id, r.delivery_day, r.version) =

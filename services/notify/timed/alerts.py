@@ -82,6 +82,8 @@ class Alerts:
         if not new:
             return {}, {}
         known = await books.list_cooperatives(tx.conn, new)
+        if not known:
+            return {}, {}
         await contacts.share_recipients(tx.conn, known)
         numbers = await alerts.claim(tx.conn, kind, known, now, PAUSE)
         return {id: known[id] for id in numbers}, numbers
@@ -92,7 +94,7 @@ class Alerts:
         """As the newest word of its kind today, so that an older one that has not gone out is let go."""
         made = [
             Notice(
-                uuid5(id, f"{kind} {numbers[id]}"), id, kind, facts, now,
+                uuid5(id, f"{kind} {now}"), id, kind, facts, now,
                 delivery_day=now.astimezone(ZoneInfo(facts.timezone)).date(), version=numbers[id],
             )
             for id, facts in said.items()

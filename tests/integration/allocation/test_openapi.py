@@ -1,5 +1,7 @@
 """Whatever fits the OpenAPI document of allocation, or just does not, gets an answer of which the document tells."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from tests.integration.allocation.conftest import Allocation
@@ -13,7 +15,7 @@ async def asker(allocation: Allocation) -> Asker:
     """Knows a day whose households were told of their baskets and can answer."""
     stream = await asked(allocation, {0: 6, 1: 6}, 8)
     running = allocation.running
-    known = {
+    known: dict[str, Sequence[object]] = {
         "cooperative_id": [str(stream.cooperative_id)],
         "delivery_day": [DAY.isoformat()],
         "month": [DAY.isoformat()[:7]],

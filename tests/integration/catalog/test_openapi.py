@@ -2,8 +2,7 @@
 
 import pytest
 
-from tests.integration.catalog.conftest import Catalog, local_day
-from tests.integration.catalog.test_offers import offer, publish
+from tests.integration.catalog.conftest import Catalog, local_day, offer, publish
 from tests.support.openapi import Asker
 
 

@@ -35,7 +35,7 @@ async def sender(world: World, clock: Clock, resolve: Resolve = resolve) -> Asyn
     """To be closed at the end."""
     client = OutboundClient((ip_network("127.0.0.1/32"),), LONGEST.total_seconds(), 50, 0, resolve)
     metrics = NoticeMetrics(CollectorRegistry())
-    pushes = Pushes(Ladder(frozenset(), metrics), metrics, 2 * LONGEST)
+    pushes = Pushes(Ladder(frozenset({"email"}), metrics), metrics, 2 * LONGEST)
     try:
         yield Sender(world.service.runtime.ledger, pushes, WebhookChannel(clock, client), clock, LONGEST)
     finally:

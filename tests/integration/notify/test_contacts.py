@@ -314,7 +314,7 @@ async def test_what_waits_is_not_sent_after_consent_was_withdrawn(world: World, 
     await book.ask("POST", contact["url"] + "/consents/withdraw", {"channel": "email", "source": "by phone"})
     await world.run("send_email")
     assert mail.letters == []
-    assert await world.states() == [("undeliverable", 1, "no_contact")]
+    assert await world.states() == [("undeliverable", 1, "no_consent")]
     again = CONSENT | {"channel": "email"}
     assert (await book.ask("POST", contact["url"] + "/consents", again)).status_code == 200
     await world.run("send_email")

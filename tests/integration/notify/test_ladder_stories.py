@@ -1,5 +1,5 @@
-"""Many households at once with providers that take, refuse, lose and report late, by a seeded script and a clock that is
-moved by hand, and two processes side by side: counted by the receivers, nobody is told twice and nobody is forgotten.
+"""Many households at once, two processes side by side, a clock that is moved by hand, and providers that take, refuse,
+lose and report late by a seeded script: counted by the receivers, nobody is told twice and nobody is forgotten.
 """
 
 import asyncio
@@ -7,8 +7,9 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -40,7 +41,6 @@ from tests.integration.notify.world import ARRIVE_BY, LINKS, REACHED, World
 from tests.support.servers import fresh_database
 from tests.support.service import running
 
-T = TypeVar("T")
 CHANNELS = ("zalo", "sms", "email")
 START = datetime(2099, 11, 23, 5, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -88,14 +88,14 @@ class Provider:
     def attempt(self, message: Message, *, dies: bool = False) -> Outcome | None:
         """What comes of it; None where the sender never hears."""
         self.asked[message.to] += 1
-        random = Random(f"{self.name} {message.to} {self.asked[message.to]}")  # noqa: S311 - a script
+        random = Random(f"{self.name} {message.to} {self.asked[message.to]}")
         what = random.choice(["lose", "lose early"] if dies else ON_THEIR_WAY)
         arrived = what in ("take", "late", "never", "lose")
         one = Attempt(message, what, self.clock.now, arrived)
         if what not in ("refuse", "fail", "wait"):
             self.attempts.append(one)
         provider_id = str(message.message_id)[::-1]
-        reports = what in ("take", "late", "fails") or what == "lose" and random.random() < 0.5
+        reports = what in ("take", "late", "fails") or (what == "lose" and random.random() < 0.5)
         if self.tells_later and reports:
             by_ours = what == "lose" or random.random() < 0.5
             delay = random.randint(20, 90) if what == "late" else random.randint(0, 4)
@@ -125,7 +125,7 @@ class Story(World):
     """All of it on one database."""
 
     clock: Clock = field(default_factory=Clock)
-    random: Random = field(default_factory=lambda: Random(7))  # noqa: S311 - a script
+    random: Random = field(default_factory=lambda: Random(7))
 
     def __post_init__(self) -> None:
         self.clock.now = START
@@ -251,7 +251,7 @@ async def test_everybody_is_told_once_or_is_to_be_called_whatever_providers_and_
 
     for tried in attempts.values():
         arrived = sorted((one for one in tried if one.arrived), key=lambda one: one.at)
-        for before, after in zip(arrived, arrived[1:], strict=False):
+        for before, after in pairwise(arrived):
             assert before.message.to.startswith("+"), "what a mail server has taken is told"
             assert before.settled_at is None or before.settled_at >= after.at
             assert after.at - before.at >= SHORTEST_STEP

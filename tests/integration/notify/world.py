@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import msgspec
 from pydantic import SecretStr
 
 from services.chassis.ids import uuid7
@@ -29,6 +30,7 @@ from services.contracts.base import Event
 from services.contracts.catalog import CollectionPoint, CooperativeRegistered, HouseholdRegistered, ProductListed
 from services.contracts.orders import OrderCancelled, OrderLine, OrderPlaced, RefusedLine
 from services.notify.domain.links import Links
+from services.notify.domain.notices import KINDS
 from services.notify.settings import NotifySettings
 from tests.support.service import Running
 
@@ -171,6 +173,22 @@ class World:
         assert answer.status_code in (200, 201), answer.text
         return dict(answer.json())
 
+    async def agree(self, email: str, *purposes: str, household: UUID | None = None) -> None:
+        """Somebody of the household agrees to be told by mail of this; without a household, somebody of the staff."""
+        of = f"households/{household}" if household else f"cooperatives/{self.cooperative}"
+        await self._add(f"/v1/{of}/contacts", email, purposes, await self.staff())
+
+    async def agree_for_the_union(self, email: str, *purposes: str) -> None:
+        """Somebody of the union agrees to be told by mail of this."""
+        await self._add("/v1/contacts", email, purposes, await self.service.key("operator"))
+
+    async def _add(self, path: str, email: str, purposes: Sequence[str], key: dict[str, str]) -> None:
+        consent = {"purposes": list(purposes), "source": "signed form"}
+        addresses = [{"channel": "email", "address": email, "consent": consent}]
+        body = {"display_name": email.partition("@")[0], "language": "vi", "addresses": addresses}
+        answer = await self.service.client.post(path, json=body, headers=key)
+        assert answer.status_code == 201, answer.text
+
     async def listen(self, url: str, secret: str | None = None) -> str:
         """Staff set the partner's endpoint; returns the secret."""
         body = {"cooperative": str(self.cooperative), "url": url, "secret": secret}
@@ -186,6 +204,10 @@ class World:
     async def run(self, name: str, after: timedelta = timedelta()) -> bool:
         """Runs a job once, `after` from now."""
         return await self.job(name).run(datetime.now(UTC) + after)
+
+    async def run_at(self, name: str, now: datetime) -> bool:
+        """Runs a job once, as at that time."""
+        return await self.job(name).run(now)
 
     def job(self, name: str) -> Job:
         return next(job for job in self.service.parts.jobs if job.name == name)
@@ -207,6 +229,13 @@ class World:
             (m["state"], m["attempts"], m["last_status"] if m["state"] == "queued" else m["reason"])
             for m in await self.messages()
         ]
+
+    async def facts_told(self, kind: str) -> list[Any]:
+        """What notices of the kind say, oldest first, as far as they were told."""
+        rows = await self.service.runtime.pool.fetch(
+            "select facts from notice where kind = $1 and state = 'told' order by told_at, happened_at, version", kind
+        )
+        return [msgspec.json.decode(r["facts"], type=KINDS[kind].facts) for r in rows]
 
     async def events(self) -> list[asyncpg.Record]:
         """What notify published, in order."""

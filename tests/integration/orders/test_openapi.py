@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import cast
 from urllib.parse import urlsplit
 
 import pytest
@@ -42,7 +43,7 @@ async def asker(campaign: Campaign) -> Asker:
 
     def sign(request: requests.PreparedRequest) -> Mapping[str, str]:
         path = urlsplit(str(request.url)).path.encode()
-        told = request.body or b"" if request.method == "POST" else path
+        told = cast("str | bytes", request.body or b"") if request.method == "POST" else path
         raw = told.encode() if isinstance(told, str) else told
         return standard_webhooks.headers(orders.shop.secret, f"msg_{uuid7().hex}", datetime.now(UTC), raw)
 

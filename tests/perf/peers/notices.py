@@ -1,4 +1,4 @@
-"""What a notice to a partner says, as facts. No I/O."""
+"""What a message to a partner says, as facts. No I/O."""
 
 import json
 from collections.abc import Iterable

@@ -69,7 +69,7 @@ class Line:
     url: str
 
     def by_phone(self, development: bool = False) -> ZaloChannel:
-        return ZaloChannel(self.api, {"basket": Template("307151", PLACES)}, development)
+        return ZaloChannel(self.api, {"basket": [Template("307151", PLACES)]}, development)
 
     async def send(self, *messages: Message, channel: ZaloChannel | ZaloOaChannel | None = None) -> list[Outcome]:
         batch = Batch(lambda: True)
@@ -115,6 +115,18 @@ async def test_facts_that_are_too_long_arrive_cut(line: Line) -> None:
     [outcome] = await line.send(notice(household="Hộ gia đình bà Giàng Thị Mỷ bản Bó Nhàng"))
     assert isinstance(outcome, Sent)
     assert line.zalo.to(NUMBER)[0].text.startswith("Hộ gia đình bà Giàng Thị Mỷ…:")
+
+
+async def test_of_several_templates_the_fullest_is_used_for_which_there_are_all_facts(line: Line) -> None:
+    few = {"household": "name", "arrive_by": "time"}
+    line.zalo.templates["9"] = ApprovedTemplate("<household>: <arrive_by>", few)
+    channel = ZaloChannel(line.api, {"basket": [Template("9", few), Template("307151", PLACES)]})
+    outcomes = await line.send(notice(), notice(sum=""), notice(sum="0"), notice(household=""), channel=channel)
+    assert [one.text for one in line.zalo.to(NUMBER)] == [
+        "Giàng Thị Mỷ: Cải mèo 12 kg, 05:30 24/11/2026, 120000 đồng",
+        "Giàng Thị Mỷ: 05:30 24/11/2026",
+    ]
+    assert outcomes[2:] == [Refused("zalo_fact_does_not_fit", ours=True)] * 2, "never less than is known"
 
 
 async def test_what_cannot_be_written_into_the_template_is_never_begun(line: Line) -> None:
@@ -261,7 +273,7 @@ async def test_where_nobody_listens_nothing_is_lost_and_the_rest_is_not_tried() 
     api = ZaloApi(url, access, Pace(10_000), clock, timeout_s=2)
     batch = Batch(lambda: True)
     messages = [notice() for _ in range(30)]
-    await ZaloChannel(api, {"basket": Template("1", PLACES)}).send(messages, batch)
+    await ZaloChannel(api, {"basket": [Template("1", PLACES)]}).send(messages, batch)
     await api.close()
     assert [batch.outcomes[one.message_id] for one in messages] == [Failed("connection_failed")] * 30
     assert len(batch.begun) <= 10

@@ -131,7 +131,7 @@ def test_staff_are_told_where_to_read_what_a_household_wrote() -> None:
 def test_the_union_reads_each_cooperative_and_the_sum() -> None:
     body = word("daily_summary", samples.PERSONAL["daily_summary"], "chị Hà", "vi").body
     assert "Hợp tác xã Cà phê Chiềng Mai\n  Số đơn: 1.250\n" in body
-    assert "Tất cả cộng lại\n  Số đơn: 1.292\n  Hứa đủ: 1.289\n  Bị thiếu: 3\n  Hộ đã báo: 24\n" in body
+    assert "Tất cả cộng lại\n  Số đơn: 1.292\n  Giao đủ như đã hứa: 1.289\n  Bị thiếu: 3\n  Hộ đã báo: 24\n" in body
     assert "Đã quyết toán: 25.825.000 ₫\n" in body
 
 
