@@ -49,14 +49,14 @@ class Order(Struct, frozen=True):
 
 
 async def save_cooperatives(conn: Connection, cooperatives: Mapping[UUID, Cooperative]) -> None:
-    """Inserts or replaces."""
+    """Inserts or replaces, in the order in which they are locked."""
     await conn.execute(
         "insert into cooperative (cooperative_id, name, timezone) "
         "select * from unnest($1::uuid[], $2::text[], $3::text[]) "
         "on conflict (cooperative_id) do update set name = excluded.name, timezone = excluded.timezone",
-        list(cooperatives),
-        [c.name for c in cooperatives.values()],
-        [c.timezone for c in cooperatives.values()],
+        order := sorted(cooperatives),
+        [cooperatives[id].name for id in order],
+        [cooperatives[id].timezone for id in order],
     )
 
 
@@ -71,14 +71,14 @@ async def save_collection_points(conn: Connection, names: Mapping[UUID, str]) ->
 
 
 async def save_households(conn: Connection, households: Mapping[UUID, tuple[UUID, str]]) -> None:
-    """Inserts or replaces; each household with its cooperative and code."""
+    """Inserts or replaces, in the order in which they are locked; each household with its cooperative and code."""
     await conn.execute(
         "insert into household (household_id, cooperative_id, code) "
         "select * from unnest($1::uuid[], $2::uuid[], $3::text[]) "
         "on conflict (household_id) do update set code = excluded.code",
-        list(households),
-        [cooperative_id for cooperative_id, _ in households.values()],
-        [code for _, code in households.values()],
+        order := sorted(households),
+        [households[id][0] for id in order],
+        [households[id][1] for id in order],
     )
 
 

@@ -50,8 +50,8 @@ select {NOTICE}, n.recipient_id, d.delivery_id, d.contact_id, d.channel, d.attem
     exists (select from notice o where o.recipient_id = n.recipient_id and o.delivery_day = n.delivery_day
         and o.kind = n.kind and o.version < n.version
         and (o.state in ('told', 'unknown', 'undeliverable')
-            or exists (select from delivery s where s.notice_id = o.notice_id
-                and s.state in ('sent', 'lapsed', 'unknown', 'told')))
+            or exists (select from delivery s
+                where s.notice_id = o.notice_id and s.state in ('sent', 'lapsed', 'unknown', 'told')))
     ) as replaces
 from delivery d join notice n using (notice_id)
 join unnest($1::text[], $2::text[]) as p (kind, purpose) on p.kind = n.kind
@@ -93,11 +93,12 @@ limit $2
 
 _LATE = """
 select distinct notice_id from (
-    select d.notice_id from delivery d join notice n using (notice_id)
-    where d.step_by_at <= $1 and d.state in ('queued', 'sent', 'unknown') and n.state = 'queued' and n.kind = any($3)
+    select d.notice_id from delivery d where d.step_by_at <= $1 and d.state in ('queued', 'sent', 'unknown')
+    and (select n.state = 'queued' and n.kind = any($3) from notice n where n.notice_id = d.notice_id)
     order by d.step_by_at limit $2
 ) late
 """
+"""Each notice is looked up by itself: a join reads all that is open, however little of it is late."""
 
 _LAPSE_SETTLED = """
 update delivery set state = 'lapsed' where delivery_id = any(array(
@@ -137,7 +138,7 @@ class Claim:
 
 
 async def insert_deliveries(conn: Connection, made: Sequence[tuple[UUID, UUID, Go]], now: datetime) -> None:
-    """(delivery, notice, what comes next). One that was let go before is taken up again."""
+    """(delivery, notice, what comes next). One that was let go before is taken up again, as another message."""
     await conn.execute(
         _INSERT,
         [delivery_id for delivery_id, _, _ in made],

@@ -43,7 +43,7 @@ class Reached(World):
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
 
-    async def told(self) -> list[tuple[str, str | None]]:
+    async def states_by_channel(self) -> list[tuple[str, str | None]]:
         """(state, channel) of every notice, oldest first."""
         return [(n["state"], n["channel"]) for n in await self.notices()]
 

@@ -27,10 +27,10 @@ async def test_told_is_the_receipt_and_not_the_provider_s_word_that_it_has_the_m
     await world.apply(world.basket())
     await world.run("send_zalo")
     assert [one.text for one in world.zalo.to(PHONE.removeprefix("+"))] != []
-    assert await world.told() == [("queued", "zalo")]
+    assert await world.states_by_channel() == [("queued", "zalo")]
     assert await world.events() == []
     await world.zalo.report()
-    assert await world.told() == [("told", "zalo")]
+    assert await world.states_by_channel() == [("told", "zalo")]
     (event,) = await world.events()
     assert json.loads(event["data"])["channel"] == "zalo"
     await world.run("climb", after=STEP)
@@ -47,7 +47,7 @@ async def test_a_number_without_zalo_gets_an_sms_at_once(world: Reached) -> None
     (sms,) = world.esms.to(PHONE)
     assert "Cai meo 12,5 kg" in sms.text
     await world.esms.report(sms.provider_id)
-    assert await world.told() == [("told", "sms")]
+    assert await world.states_by_channel() == [("told", "sms")]
 
 
 async def test_without_a_receipt_in_time_the_next_way_is_taken(world: Reached, mail: Mailbox) -> None:
@@ -64,7 +64,7 @@ async def test_without_a_receipt_in_time_the_next_way_is_taken(world: Reached, m
     await world.run("climb", after=2 * STEP)
     await world.run("send_email", after=2 * STEP)
     assert len(mail.letters) == 1
-    assert await world.told() == [("told", "email")]
+    assert await world.states_by_channel() == [("told", "email")]
 
 
 async def test_a_late_receipt_is_told_all_the_same_and_stops_what_waits(world: Reached) -> None:
@@ -76,7 +76,7 @@ async def test_a_late_receipt_is_told_all_the_same_and_stops_what_waits(world: R
     await world.zalo.report()
     await world.run("send_sms", after=STEP)
     assert world.esms.arrived == []
-    assert await world.told() == [("told", "zalo")]
+    assert await world.states_by_channel() == [("told", "zalo")]
 
 
 async def test_a_message_of_unknown_outcome_goes_to_the_call_list_and_by_no_other_way(world: Reached) -> None:
@@ -98,7 +98,7 @@ async def test_a_receipt_settles_a_message_of_unknown_outcome(world: Reached) ->
     await world.apply(world.basket())
     await world.run("send_zalo")
     await world.zalo.report()
-    assert await world.told() == [("told", "zalo")]
+    assert await world.states_by_channel() == [("told", "zalo")]
     assert await world.calls() == []
 
 
@@ -127,7 +127,7 @@ async def test_whom_no_way_reaches_is_called_and_then_told(world: Reached) -> No
     assert (await world.calls())[0]["calls"] == 1
     assert (await world.service.client.post(path, json={"outcome": "told"}, headers=staff)).status_code == 204
     assert await world.calls() == []
-    assert await world.told() == [("told", "call")]
+    assert await world.states_by_channel() == [("told", "call")]
     assert (await world.service.client.post(path, json={"outcome": "told"}, headers=staff)).status_code == 409
     table = await world.service.client.get(f"/v1/cooperatives/{world.cooperative}/call-list.csv", headers=staff)
     assert table.status_code == 200
@@ -155,6 +155,7 @@ async def test_an_answer_by_zalo_is_taken_as_the_household_s_reply(world: Reache
     await world.apply(replace(world.basket(), reply_by_at=far))
     await world.run("send_zalo_oa")
     await world.zalo.report()
+    await world.run("match_strays")
     assert await world.zalo.write(USER, "Dạ được ạ") == 200
     replied = [json.loads(e["data"]) for e in await world.events() if e["type"] == "notify.household_replied.v1"]
     assert [(r["answer"], r["channel"], r["version"]) for r in replied] == [("confirm", "zalo_oa", 1)]
@@ -167,6 +168,7 @@ async def test_words_that_nobody_understands_are_for_staff_to_read(world: Reache
     await world.apply(replace(world.basket(), reply_by_at=datetime.now(UTC) + timedelta(hours=5)))
     await world.run("send_zalo_oa")
     await world.zalo.report()
+    await world.run("match_strays")
     assert await world.zalo.write(USER, "mai nhà có đám cưới thì sao?") == 200
     assert [e["type"] for e in await world.events()] == ["notify.notice_delivered.v1"]
     assert await world.words() == [("mai nhà có đám cưới thì sao?", "not_understood")]
@@ -207,4 +209,4 @@ async def test_the_second_member_is_told_where_the_first_cannot_be(world: Reache
     await world.run("send_email")
     (letter,) = mail.letters
     assert "chị Giàng Thị Mỷ" in str(letter["To"])
-    assert await world.told() == [("told", "email")]
+    assert await world.states_by_channel() == [("told", "email")]

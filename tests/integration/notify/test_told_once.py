@@ -85,7 +85,7 @@ async def test_what_was_told_while_another_way_failed_is_not_tried_again(world: 
     await world.run("climb", after=STEP)
     way = Way("sms", Failed("http_500"), meanwhile=world.zalo.report)
     await send(world, way, STEP)
-    assert await world.told() == [("told", "zalo")]
+    assert await world.states_by_channel() == [("told", "zalo")]
     await send(world, Way("sms", Sent("1")), STEP + 2 * MINUTE)
     assert await deliveries(world) == [("zalo", "told"), ("sms", "superseded")]
 
@@ -97,7 +97,7 @@ async def test_a_receipt_counts_also_while_the_message_waits_for_another_attempt
     await send(world, way)
     assert await deliveries(world) == [("sms", "queued")]
     await take(world, receipt_of(way.begun[0]))
-    assert await world.told() == [("told", "sms")]
+    assert await world.states_by_channel() == [("told", "sms")]
 
 
 async def test_a_receipt_that_crosses_our_own_commit_is_found_soon(world: Reached) -> None:
@@ -110,7 +110,7 @@ async def test_a_receipt_that_crosses_our_own_commit_is_found_soon(world: Reache
         "('sms', 'of-another', now(), true, null, now())"
     )
     await world.run("match_strays")
-    assert await world.told() == [("told", "sms")]
+    assert await world.states_by_channel() == [("told", "sms")]
     assert await world.service.runtime.pool.fetchval("select string_agg(provider_id, ' ') from stray_receipt") == (
         "of-another"
     )
@@ -122,7 +122,7 @@ async def test_a_receipt_may_come_before_the_message_is_known_as_sent(world: Rea
     early = Receipt("sms", datetime.now(UTC), arrived=True, provider_id="fast")
     await send(world, Way("sms", Sent("fast"), meanwhile=lambda: take(world, early)))
     await world.run("match_strays")
-    assert await world.told() == [("told", "sms")]
+    assert await world.states_by_channel() == [("told", "sms")]
 
 
 async def correct(world: Reached, contact: dict[str, Any], number: str, purposes: Sequence[str] = ("work",)) -> None:
@@ -140,14 +140,14 @@ async def test_to_a_corrected_number_goes_a_message_of_its_own(world: Reached) -
     first = Way("sms", Sent("1"))
     await send(world, first)
     await world.run("climb", after=timedelta(hours=13))
-    assert await world.told() == [("undeliverable", "sms")]
+    assert await world.states_by_channel() == [("undeliverable", "sms")]
     await correct(world, contact, OTHER)
     second = Way("sms", Sent("2"))
     await send(world, second)
     assert [one.to for one in second.begun] == [OTHER]
     assert second.begun[0].message_id != first.begun[0].message_id
     await take(world, receipt_of(first.begun[0]))
-    assert await world.told() == [("queued", "sms")]
+    assert await world.states_by_channel() == [("queued", "sms")]
 
 
 async def test_consent_to_something_else_sends_nothing_again_that_the_provider_has(world: Reached) -> None:
@@ -161,7 +161,7 @@ async def test_consent_to_something_else_sends_nothing_again_that_the_provider_h
     await send(world, again)
     assert again.begun == []
     await take(world, receipt_of(first.begun[0]))
-    assert await world.told() == [("told", "sms")]
+    assert await world.states_by_channel() == [("told", "sms")]
 
 
 async def test_a_late_receipt_settles_an_unknown_outcome_also_after_the_contact_was_changed(world: Reached) -> None:
@@ -171,10 +171,10 @@ async def test_a_late_receipt_settles_an_unknown_outcome_also_after_the_contact_
     await send(world, way)
     await world.service.runtime.pool.execute("update delivery set state = 'unknown', provider_id = null")
     await world.run("climb", after=timedelta(hours=13))
-    assert await world.told() == [("unknown", "sms")]
+    assert await world.states_by_channel() == [("unknown", "sms")]
     await correct(world, contact, OTHER)
     await take(world, receipt_of(way.begun[0]))
-    assert await world.told() == [("told", "sms")]
+    assert await world.states_by_channel() == [("told", "sms")]
 
 
 async def test_what_a_channel_had_in_hand_that_is_gone_counts_as_unknown(world: Reached) -> None:
@@ -188,9 +188,9 @@ async def test_what_a_channel_had_in_hand_that_is_gone_counts_as_unknown(world: 
 
     await world.service.runtime.ledger.transact(take_in_hand)
     await world.run("settle_abandoned", after=30 * MINUTE)
-    assert await world.told() == [("queued", "pigeon")]
+    assert await world.states_by_channel() == [("queued", "pigeon")]
     await world.run("settle_abandoned", after=timedelta(hours=2))
-    assert await world.told() == [("unknown", "pigeon")]
+    assert await world.states_by_channel() == [("unknown", "pigeon")]
 
 
 async def test_a_message_that_went_out_late_has_time_for_its_receipt(world: Reached) -> None:
@@ -212,7 +212,7 @@ async def test_two_members_with_one_telephone_are_one_way(world: Reached) -> Non
     await world.apply(world.basket())
     await world.run("send_sms")
     await world.run("send_sms")
-    assert await world.told() == [("undeliverable", "sms")]
+    assert await world.states_by_channel() == [("undeliverable", "sms")]
     assert world.esms.arrived == []
 
 
@@ -226,7 +226,7 @@ async def test_a_process_that_was_taken_for_dead_still_says_under_which_id_the_p
     await send(world, Way("sms", Sent("late"), meanwhile=interrupt))
     assert await deliveries(world) == [("sms", "sent")]
     await take(world, Receipt("sms", datetime.now(UTC), arrived=True, provider_id="late"))
-    assert await world.told() == [("told", "sms")]
+    assert await world.states_by_channel() == [("told", "sms")]
 
 
 async def test_a_basket_says_that_it_replaces_one_of_unknown_outcome(world: Reached) -> None:
