@@ -96,11 +96,11 @@ class NotifySettings(ProviderSettings):
     @classmethod
     def _outlasts_an_attempt(cls, value: float, others: ValidationInfo) -> float:
         set_to = others.data
-        longest_s = max(3 * set_to.get("smtp_timeout_s", 0), set_to.get("webhook_timeout_s", 0))
+        least_s = 1.5 * max(3 * set_to.get("smtp_timeout_s", 0), set_to.get("webhook_timeout_s", 0))
         if set_to.get("zalo_app_id") or set_to.get("sms_provider") or set_to.get("telegram_token"):
-            longest_s = max(longest_s, longest_request_s(set_to.get("provider_timeout_s", 0)))
-        if value < 1.5 * longest_s:
-            raise ValueError(f"must be at least {1.5 * longest_s:g}, one and a half times the longest attempt")
+            least_s = max(least_s, longest_request_s(set_to.get("provider_timeout_s", 0)) + 1)
+        if value < least_s:
+            raise ValueError(f"must be at least {least_s:g}, so that no attempt takes longer")
         return value
 
 

@@ -44,7 +44,7 @@ def test_a_wrong_clock_moves_dates_and_neither_timers_nor_the_monotonic_clock(mi
     said = json.loads(told.stdout)
     off = datetime.fromisoformat(said["now"]) - datetime.now(UTC)
     assert abs(off - timedelta(minutes=minutes)) < timedelta(seconds=30)
-    assert 0.4 <= said["waited_s"] < 30
+    assert 0.39 <= said["waited_s"] < 30
     assert abs(time.monotonic() - said["monotonic_s"]) < 30
 
 
