@@ -126,7 +126,7 @@ def _install_sms(made: Installed, settings: NotifySettings) -> None:
             readers = SmsReaders(twilio=reader)
     made.readers["sms_readers"] = readers
     if channel is not None and api is not None:
-        made.channels.append((channel, timedelta(seconds=longest_request_s(timeout_s))))
+        made.channels.append((channel, timedelta(seconds=4 * timeout_s)))  # with two repetitions
         made.close.append(api.close)
 
 
