@@ -41,7 +41,8 @@ class Staff:
             before = found.get(key, days.StaffDay(0, {}))
             if any(str(offer_id) not in before.content for offer_id in names):
                 added = {str(offer_id): days.Item(name, 0, 0) for offer_id, name in names.items()}
-                news[key] = days.StaffDay(before.version + 1, {**before.content, **added})
+                content = {**before.content, **added}
+                news[key] = days.StaffDay(len(content), content)
         await self._tell(tx, news, {key: last[key] for key in news})
 
     async def on_shorted(self, tx: Transaction, received: Sequence[Received[OrderShorted]]) -> None:
@@ -71,7 +72,7 @@ class Staff:
             for offer_id, steps in missing:
                 item = content.get(str(offer_id), days.Item(offers[offer_id].goods.name, 0, 0))
                 content[str(offer_id)] = days.Item(item.name, item.steps + steps, item.orders + 1)
-            news[key] = days.StaffDay(before.version + 1, content)
+            news[key] = days.StaffDay(sum(item.orders for item in content.values()), content)
         await self._tell(tx, news, last)
 
     async def on_delivered(self, tx: Transaction, received: Sequence[Received[OrderDelivered]]) -> None:

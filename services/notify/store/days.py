@@ -45,7 +45,7 @@ class Item(Struct, frozen=True):
 
 
 class StaffDay(Struct, frozen=True):
-    """The news of a day by offer; `version` grows with each change."""
+    """The news of a day by offer; `version` grows with each change, however many come in one transaction."""
 
     version: int
     content: Mapping[str, Item]

@@ -16,11 +16,13 @@ Month = tuple[UUID, date]
 _FACTS = msgspec.json.Decoder(MonthSettlementFacts)
 
 _TAKE = """
-delete from month_to_tell where (cooperative_id, month) in (
+with due as (
     select m.cooperative_id, m.month from month_to_tell m join cooperative c using (cooperative_id)
     where (m.month + interval '1 month 8 hours') at time zone c.timezone <= $1
-    order by m.month, m.cooperative_id limit $2 for update of m skip locked)
-returning cooperative_id, month
+    order by m.month, m.cooperative_id limit $2 for update of m skip locked
+)
+delete from month_to_tell m using due where (m.cooperative_id, m.month) = (due.cooperative_id, due.month)
+returning m.cooperative_id, m.month
 """
 
 _SETTLED = """

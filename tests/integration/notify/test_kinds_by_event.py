@@ -151,6 +151,8 @@ async def test_events_of_one_transaction_are_added_up_as_well(agreed: World) -> 
     await agreed.run("send_email", after=GATHERED)
     (said,) = await agreed.facts_told("shortfall")
     assert said.offers == (ShortOffer(said.offers[0].goods, 6, 3),)
+    (notice,) = await agreed.notices()
+    assert notice["version"] == 3, "as if they had come one by one, or a rebuild would find something else"
 
 
 async def test_another_day_has_a_notice_of_its_own(agreed: World) -> None:
