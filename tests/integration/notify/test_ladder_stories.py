@@ -4,7 +4,7 @@ lose and report late by a seeded script: counted by the receivers, nobody is tol
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -47,7 +47,21 @@ MINUTE = timedelta(minutes=1)
 INTERRUPTED = 5 * MINUTE
 MOMENTS = [*(START + 2 * n * MINUTE for n in range(90)), *(START + (180 + 20 * n) * MINUTE for n in range(43))]
 HOUSEHOLDS = 40
-ON_THEIR_WAY = ("take", "take", "take", "late", "never", "fails", "lose", "lose early", "refuse", "fail", "wait")
+ON_THEIR_WAY = (
+    "take",
+    "take",
+    "late",
+    "late",
+    "late",
+    "never",
+    "fails",
+    "lose",
+    "lose early",
+    "refuse",
+    "fail",
+    "fail",
+    "wait",
+)
 
 
 @dataclass
@@ -64,10 +78,11 @@ class Attempt:
 
 @dataclass
 class Provider:
-    """A channel that does what the script says; `reports` are still to come."""
+    """A channel that does what the script says; `reports` are still to come, and may while another channel sends."""
 
     name: str
     clock: Clock
+    meanwhile: Callable[[UUID], Awaitable[None]]
     asked: Counter[str] = field(default_factory=Counter)
     attempts: list[Attempt] = field(default_factory=list)
     reports: list[tuple[datetime, Attempt]] = field(default_factory=list)
@@ -79,8 +94,8 @@ class Provider:
 
     async def send(self, messages: Sequence[Message], batch: Batch) -> None:
         for message in messages:
-            await asyncio.sleep(0)
             if batch.begin(message.message_id):
+                await self.meanwhile(message.notice_id)
                 outcome = self.attempt(message)
                 if outcome is not None:
                     batch.report(message.message_id, outcome)
@@ -132,7 +147,7 @@ class Story(World):
         self.metrics = NoticeMetrics(CollectorRegistry())
         self.ladder = Ladder(frozenset(CHANNELS), self.metrics)
         self.receiver = Receiver(self.service.runtime.ledger, self.ladder, self.clock, self.metrics)
-        self.providers = [Provider(name, self.clock) for name in CHANNELS]
+        self.providers = [Provider(name, self.clock, self.report) for name in CHANNELS]
         self.handlers = handlers(8, self.clock, self.metrics, self.ladder)
         self.changes: defaultdict[datetime, list[tuple[UUID, int, datetime]]] = defaultdict(list)
 
@@ -200,11 +215,11 @@ class Story(World):
             if isinstance(message, Message):
                 provider.attempt(message, dies=True)
 
-    async def report(self) -> None:
-        """What providers have to say by now; each says it twice."""
+    async def report(self, notice_id: UUID | None = None) -> None:
+        """What providers have to say by now, and also later on this one; each says it twice."""
         for provider in self.providers:
-            due = [one for one in provider.reports if one[0] <= self.clock.now]
-            provider.reports = [one for one in provider.reports if one[0] > self.clock.now]
+            due = [one for one in provider.reports if one[0] <= self.clock.now or one[1].message.notice_id == notice_id]
+            provider.reports = [one for one in provider.reports if one not in due]
             for _, attempt in due:
                 assert attempt.said is not None
                 await asyncio.gather(self.receiver.take([attempt.said]), self.receiver.take([attempt.said]))
@@ -214,7 +229,10 @@ class Story(World):
 @pytest.fixture
 async def story(stack: Stack, mail: Mailbox) -> AsyncIterator[Story]:
     smtp = {"smtp_host": "127.0.0.1", "smtp_port": mail.port, "smtp_tls": "none", "smtp_sender": "no-reply@cho.example"}
-    async with fresh_database(stack, "notify") as dsn, running(service, dsn, **REACHED, **smtp) as made:
+    async with (
+        fresh_database(stack, "notify") as dsn,
+        running(service, dsn, **REACHED, **smtp, database_connections=20) as made,
+    ):
         story = Story(made)
         await story.open()
         await story.people()
