@@ -1,16 +1,13 @@
 """Our `orders` alone as a subject, and the same without its storing."""
 
-import aio_pika
 import asyncpg
 
 from infra.local.processes import ServiceProcess, ServiceProcesses
 from infra.local.stack import Stack
-from services.chassis import topology
-from services.chassis.topology import Wiring
-from services.contracts.flow import READS, read_by
 from tests.perf.market import Market
 from tests.perf.ours import LANES, environment, seed
 from tests.perf.peers.base import Progress
+from tests.perf.readers import declare_readers
 
 
 class OurDoor:
@@ -36,9 +33,7 @@ class OurDoor:
         """Migrates and seeds, and declares the readers' queues as they would."""
         ServiceProcesses(self._stack, ["orders"]).migrate()
         await seed(self.orders_dsn, "orders", self._market)
-        for reader in read_by("orders"):
-            async with await aio_pika.connect(self._stack.rabbit.amqp_url(reader)) as connection:
-                await topology.declare(connection, Wiring(reader, READS[reader], read_by(reader), range(LANES)))
+        await declare_readers(self._stack, "orders", LANES)
 
     def start(self) -> None:
         """Starts it and waits."""

@@ -16,10 +16,11 @@ from infra.local.processes import ServiceProcess, ServiceProcesses
 from infra.local.providers.everyone import Hooks
 from infra.local.stack import Stack
 from tests.perf.notices import market, told_seconds
-from tests.perf.notices.books import Books, opened
+from tests.perf.notices.books import LANES, Books, opened
 from tests.perf.notices.counting import Change, Count, count
 from tests.perf.notices.market import Cooperative, Household
 from tests.perf.notices.weather import Receivers
+from tests.perf.readers import declare_readers
 
 AT_ONCE = 16
 
@@ -114,6 +115,7 @@ class Run:
             closing.callback(reporting.cancel)
             self._key = await asyncio.to_thread(first_operator_key, self._stack)
             await asyncio.to_thread(self._notify.wait_until_ready)
+            await declare_readers(self._stack, "notify", LANES)
             catalog, allocation = [
                 await closing.enter_async_context(opened(self._stack, name)) for name in ("catalog", "allocation")
             ]
