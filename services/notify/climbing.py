@@ -17,16 +17,15 @@ from services.notify import announce
 from services.notify.domain.contacts import Step
 from services.notify.domain.ladder import (
     LAPSED,
-    QUEUED,
-    SENDING,
     SUPERSEDED,
-    WAITING,
     Call,
     Go,
+    LetGo,
     Policy,
     Times,
     climb,
     different,
+    let_go,
     times,
 )
 from services.notify.domain.notices import KINDS, NO_CHANNEL, Notice
@@ -59,17 +58,14 @@ class Ladder:
         known = await policies.list_policies(tx.conn, {n.cooperative_id for n in notices if n.cooperative_id})
         made = [(n, _times(n, known.get(n.cooperative_id or n.recipient_id, Policy()), now)) for n in notices]
         new = await store.insert_notices(tx.conn, made)
-        await self._climb(tx, new | await store.list_overtaken(tx.conn, new), now)
-
-    async def climb(self, tx: Transaction, notice_ids: Collection[UUID], now: datetime) -> None:
-        """What is next for these, as far as they have not been told."""
-        await contacts.share_recipients(tx.conn, await store.list_recipients(tx.conn, notice_ids))
-        await self._climb(tx, notice_ids, now)
+        await self.climb(tx, new | await store.list_overtaken(tx.conn, new), now)
 
     async def climb_late(self, tx: Transaction, now: datetime) -> bool:
         """Goes on where a way has had its time; returns whether there may be more."""
         late = await deliveries.list_late(tx.conn, now, LATE_AT_ONCE)
-        await self.climb(tx, late, now)
+        if late:
+            await contacts.share_recipients(tx.conn, await store.list_recipients(tx.conn, late))
+            await self.climb(tx, late, now)
         self._count_lapsed(tx, await deliveries.lapse_settled(tx.conn, now, LATE_AT_ONCE))
         return len(late) == LATE_AT_ONCE
 
@@ -83,7 +79,7 @@ class Ladder:
             await contacts.share_recipients(tx.conn, await store.list_recipients(tx.conn, found.values()))
             await store.hold(tx.conn, found.values())
             await deliveries.abandon(tx.conn, found, now)
-            await self._climb(tx, set(found.values()), now)
+            await self.climb(tx, set(found.values()), now)
         return len(found) == LATE_AT_ONCE
 
     async def reopen(
@@ -101,7 +97,7 @@ class Ladder:
         recipient's contacts are locked by the caller.
         """
         await deliveries.renew(tx.conn, contact_id, channels, moved, now - REOPENED_FOR)
-        await self._climb(tx, await store.reopen(tx.conn, recipient_id, now, now - REOPENED_FOR), now)
+        await self.climb(tx, await store.reopen(tx.conn, recipient_id, now, now - REOPENED_FOR), now)
 
     async def tell(self, tx: Transaction, told: Mapping[UUID, tuple[datetime, str]]) -> None:
         """A receipt came: from notice to when, and by which channel. What else waits for the notice is let go."""
@@ -110,7 +106,8 @@ class Ladder:
                 tx.append(notice.cooperative_id, announce.delivered(notice, channel, told_at), notice.traceparent)
             tx.after_commit(partial(self._count_told, notice, told_at))
 
-    async def _climb(self, tx: Transaction, notice_ids: Collection[UUID], now: datetime) -> None:
+    async def climb(self, tx: Transaction, notice_ids: Collection[UUID], now: datetime) -> None:
+        """What is next for these, as far as they have not been told. The caller holds their recipients' contacts."""
         if not notice_ids:
             return
         found = await store.lock_open(tx.conn, notice_ids)
@@ -122,18 +119,18 @@ class Ladder:
         for one in found:
             id, before = one.notice.notice_id, tried.get(one.notice.notice_id, [])
             if one.overtaken:
-                waiting = [d for d in before if d.state in WAITING and (d.state == QUEUED or d.step_by_at <= now)]
-                left += [(d.delivery_id, SUPERSEDED if d.state == QUEUED else LAPSED) for d in waiting]
-                if not any(d.state in (*WAITING, SENDING) and d not in waiting for d in before):
-                    settled[id] = (SUPERSEDED, None)
-                continue
-            decision = climb(steps[id], before, one.policy or Policy(), one.times, one.timezone or ZONE, now)
+                decision = let_go(before, now)
+            else:
+                decision = climb(steps[id], before, one.policy or Policy(), one.times, one.timezone or ZONE, now)
             left += [(delivery_id, LAPSED) for delivery_id in decision.lapsed]
+            left += [(delivery_id, SUPERSEDED) for delivery_id in decision.superseded]
             match decision.next:
                 case Go() as go:
                     going.append((uuid7(), id, go))
                 case Call(state, reason):
                     settled[id] = (state, reason)
+                case LetGo():
+                    settled[id] = (SUPERSEDED, None)
         self._count_lapsed(tx, await deliveries.save_states(tx.conn, left))
         await deliveries.insert_deliveries(tx.conn, going, now)
         await self._settle(tx, found, settled)

@@ -5,7 +5,7 @@ time without a receipt; a way whose outcome nobody knows is the last, because an
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -84,11 +84,17 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """What is next, and which deliveries have had their time."""
+class LetGo:
+    """A newer notice says all that this one could."""
 
-    next: Wait | Go | Call
-    lapsed: tuple[UUID, ...] = field(default=())
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is next, which deliveries have had their time, and which are not needed any more."""
+
+    next: Wait | Go | Call | LetGo
+    lapsed: tuple[UUID, ...] = ()
+    superseded: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +152,14 @@ def climb(
     if following is not None:
         return Decision(following, lapsed)
     return Decision(Call("undeliverable", _why_not(deliveries) or ("too_late" if steps else "no_contact")), lapsed)
+
+
+def let_go(deliveries: Collection[Delivery], now: datetime) -> Decision:
+    """What is next for a notice that a newer one overtook: what is with a provider still has its time."""
+    lapsed = tuple(d.delivery_id for d in deliveries if d.state in (SENT, UNKNOWN) and d.step_by_at <= now)
+    superseded = tuple(d.delivery_id for d in deliveries if d.state == QUEUED)
+    is_out = any(d.state in (SENDING, SENT, UNKNOWN) and d.delivery_id not in lapsed for d in deliveries)
+    return Decision(Wait() if is_out else LetGo(), lapsed, superseded)
 
 
 def _go(left: Sequence[Step], policy: Policy, times: Times, timezone: str, now: datetime) -> Go | None:

@@ -12,10 +12,11 @@ from services.notify.domain.notices import CALLED_KINDS, Notice
 from services.notify.store.notices import NEWER, NOTICE, notice_of
 
 _LISTED = f"""
-    n.state in ('queued', 'undeliverable', 'unknown') and n.kind = any($2)
-    and (n.state <> 'queued' or n.alarm_at <= $3) and (n.expires_at is null or n.expires_at > $3)
-    and n.happened_at > $3 - interval '3 days' and not exists ({NEWER})
+    n.state in ('queued', 'undeliverable', 'unknown') and n.kind = any($1)
+    and (n.state <> 'queued' or n.alarm_at <= $2) and (n.expires_at is null or n.expires_at > $2)
+    and n.happened_at > $2 - interval '3 days' and not exists ({NEWER})
 """
+"""What stands on the call list now ($2); $1 are the kinds that are called."""
 
 _LIST = f"""
 select {NOTICE}, n.state, n.reason, n.alarm_at, n.expires_at, n.calls, n.called_at, h.code,
@@ -23,7 +24,7 @@ select {NOTICE}, n.state, n.reason, n.alarm_at, n.expires_at, n.calls, n.called_
         from contact c join contact_address a using (contact_id)
         where c.recipient_id = n.recipient_id and a.channel in ('sms', 'zalo')) as people
 from notice n left join household h using (household_id)
-where n.cooperative_id = $1 and {_LISTED}
+where {_LISTED} and n.cooperative_id = $3
 order by n.expires_at, n.notice_id limit $4
 """  # noqa: S608 - only fixed text
 
@@ -34,8 +35,8 @@ from notice n where {_LISTED} group by n.cooperative_id
 """  # noqa: S608 - only fixed text
 
 _TELL_STAFF = f"""
-update notice set staff_told_at = $3 where notice_id = any(array(
-    select n.notice_id from notice n where n.cooperative_id = any($1) and n.staff_told_at is null and {_LISTED}
+update notice set staff_told_at = $2 where notice_id = any(array(
+    select n.notice_id from notice n where {_LISTED} and n.cooperative_id = any($3) and n.staff_told_at is null
     order by n.notice_id for update))
 """  # noqa: S608 - only fixed text
 
@@ -79,7 +80,7 @@ async def list_calls(
     conn: "Connection | asyncpg.Pool[asyncpg.Record]", cooperative_id: UUID, now: datetime, limit: int
 ) -> list[Call]:
     """The most pressing first."""
-    rows = await conn.fetch(_LIST, cooperative_id, list(CALLED_KINDS), now, limit)
+    rows = await conn.fetch(_LIST, CALLED_KINDS, now, cooperative_id, limit)
     return [
         Call(
             notice_of(r), r["state"], r["reason"], r["expires_at"], r["calls"], r["called_at"], r["code"],
@@ -91,13 +92,13 @@ async def list_calls(
 
 async def count_calls(conn: Connection, now: datetime) -> list[Pressing]:
     """Of every cooperative that has any."""
-    rows = await conn.fetch(_COUNT.replace("$2", "$1").replace("$3", "$2"), list(CALLED_KINDS), now)
+    rows = await conn.fetch(_COUNT, CALLED_KINDS, now)
     return [Pressing(r["cooperative_id"], r["count"], r["first_at"], r["new"]) for r in rows]
 
 
 async def tell_staff(conn: Connection, cooperative_ids: Collection[UUID], now: datetime) -> None:
     """From now on the staff of these know whom to call."""
-    await conn.execute(_TELL_STAFF, list(cooperative_ids), list(CALLED_KINDS), now)
+    await conn.execute(_TELL_STAFF, CALLED_KINDS, now, list(cooperative_ids))
 
 
 async def note_call(conn: Connection, cooperative_id: UUID, notice_ids: Collection[UUID], now: datetime) -> set[UUID]:
@@ -108,6 +109,6 @@ async def note_call(conn: Connection, cooperative_id: UUID, notice_ids: Collecti
         cooperative_id,
         list(notice_ids),
         now,
-        list(CALLED_KINDS),
+        CALLED_KINDS,
     )
     return {r["notice_id"] for r in rows}

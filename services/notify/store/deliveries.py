@@ -139,6 +139,8 @@ class Claim:
 
 async def insert_deliveries(conn: Connection, made: Sequence[tuple[UUID, UUID, Go]], now: datetime) -> None:
     """(delivery, notice, what comes next). One that was let go before is taken up again, as another message."""
+    if not made:
+        return
     await conn.execute(
         _INSERT,
         [delivery_id for delivery_id, _, _ in made],
@@ -166,6 +168,8 @@ async def save_states(conn: Connection, states: Sequence[tuple[UUID, str]]) -> l
 
     Returns the channel of each that has lapsed now.
     """
+    if not states:
+        return []
     rows = await conn.fetch(
         "update delivery d set state = x.state from unnest($1::uuid[], $2::text[]) as x (delivery_id, state) "
         "where d.delivery_id = x.delivery_id and d.state in ('queued', 'sent', 'unknown') returning d.channel, d.state",

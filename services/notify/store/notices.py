@@ -150,6 +150,8 @@ async def list_overtaken(conn: Connection, ids: Collection[UUID]) -> set[UUID]:
 
 async def settle(conn: Connection, settled: Mapping[UUID, tuple[str, str | None]]) -> None:
     """From notice to its state (undeliverable, unknown, superseded) and reason."""
+    if not settled:
+        return
     await conn.execute(
         _SETTLE, list(settled), [state for state, _ in settled.values()], [reason for _, reason in settled.values()]
     )

@@ -13,19 +13,23 @@ from services.notify.domain.ladder import (
     LAST_STEP,
     QUEUED,
     REFUSED,
+    SENDING,
     SENT,
     SHORTEST_STEP,
     TOLD,
     UNKNOWN,
     Call,
+    Decision,
     Delivery,
     Go,
+    LetGo,
     Policy,
     Times,
     Wait,
     climb,
     different,
     judge,
+    let_go,
     times,
 )
 
@@ -68,6 +72,15 @@ def test_an_unknown_outcome_is_the_last_way() -> None:
     assert waits.next == Wait()
     calls = climb(WAYS, [delivery(WAYS[0], UNKNOWN, NOW)], POLICY, CALM, ZONE, NOW)
     assert calls.next == Call("unknown", "outcome_unknown")
+
+
+def test_what_a_newer_notice_overtook_is_let_go_once_no_provider_has_it() -> None:
+    queued, sent = delivery(WAYS[0], QUEUED, NOW + MINUTE), delivery(WAYS[1], SENT, NOW + MINUTE)
+    assert let_go([queued], NOW) == Decision(LetGo(), (), (queued.delivery_id,))
+    assert let_go([queued, sent], NOW) == Decision(Wait(), (), (queued.delivery_id,))
+    assert let_go([sent], NOW + MINUTE) == Decision(LetGo(), (sent.delivery_id,), ())
+    assert let_go([delivery(WAYS[0], SENDING, NOW)], NOW).next == Wait(), "what is being sent may still arrive"
+    assert let_go([], NOW) == Decision(LetGo())
 
 
 def test_nobody_to_write_to_is_for_a_person_at_once() -> None:
