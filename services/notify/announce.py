@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from services.contracts.notify import HouseholdReplied, NoticeDelivered, NoticeUndeliverable, RepliedItem
+from services.notify.domain.contacts import WEBHOOK
 from services.notify.domain.notices import Notice
-from services.notify.domain.partner_messages import WEBHOOK, PartnerMessage
+from services.notify.domain.partner_messages import PartnerMessage
 from services.notify.domain.replies import LESS, CurrentBasket, Reply
 
 

@@ -11,8 +11,8 @@ from uuid import UUID
 from services.chassis.ids import uuid7
 from services.chassis.ledger import Transaction
 from services.notify.climbing import Ladder
-from services.notify.domain.contacts import PURPOSES, WORK, Address, Consent, Contact
-from services.notify.domain.places import WEB_PUSH, where
+from services.notify.domain.contacts import PURPOSES, WEB_PUSH, WORK, Address, Consent, Contact
+from services.notify.places import where
 from services.notify.store import consents, contacts, persons
 
 MOST_BROWSERS = 5

@@ -6,10 +6,9 @@ from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from services.notify.domain.contacts import EMAIL, WEBHOOK
 from services.notify.domain.delivery import Outcome
 from services.notify.domain.ladder import LAPSED, REFUSED
-from services.notify.domain.notices import EMAIL
-from services.notify.domain.partner_messages import WEBHOOK
 from services.notify.store import calls
 from services.notify.store.endpoints import Counts
 from services.notify.store.shown import Open, Pressing

@@ -11,8 +11,9 @@ from services.notify import announce, endpoint_health
 from services.notify.channels.webhook import Push
 from services.notify.climbing import Ladder
 from services.notify.domain.bodies import message
+from services.notify.domain.contacts import WEBHOOK
 from services.notify.domain.delivery import Outcome, Overtaken
-from services.notify.domain.partner_messages import WEBHOOK, MessageClaim, PartnerMessage, Verdict, decide
+from services.notify.domain.partner_messages import MessageClaim, PartnerMessage, Verdict, decide
 from services.notify.metrics import NoticeMetrics
 from services.notify.sending import BATCH
 from services.notify.store import partner_messages as store

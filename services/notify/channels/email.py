@@ -20,9 +20,9 @@ import aiosmtplib
 from services.chassis import faultpoints
 from services.notify.channels import Batch
 from services.notify.clock import Clock
+from services.notify.domain.contacts import EMAIL
 from services.notify.domain.delivery import Accepted, Failed, Outcome, Refused, Unknown
 from services.notify.domain.messages import Message
-from services.notify.domain.notices import EMAIL
 
 _CRLF = "\r\n"
 

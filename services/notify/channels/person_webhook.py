@@ -14,9 +14,9 @@ from services.notify.channels import Batch
 from services.notify.channels.side_by_side import send_side_by_side
 from services.notify.channels.webhook import judge
 from services.notify.clock import Clock
+from services.notify.domain.contacts import WEBHOOK
 from services.notify.domain.delivery import Failed, Outcome, Refused
 from services.notify.domain.messages import Message
-from services.notify.domain.places import WEBHOOK
 
 AT_ONCE = 20
 

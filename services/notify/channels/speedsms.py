@@ -13,10 +13,11 @@ from datetime import timedelta
 from services.notify.channels import Batch
 from services.notify.channels.http_api import NOT_UNDERSTOOD, HttpApi, content, judge_status
 from services.notify.clock import Clock
+from services.notify.domain.contacts import SMS
 from services.notify.domain.delivery import Failed, Outcome, Refused, Sent, Unknown
 from services.notify.domain.gsm7 import sendable
 from services.notify.domain.messages import Message
-from services.notify.domain.sms import SMS, vietnamese
+from services.notify.domain.sms import vietnamese
 
 URL = "https://api.speedsms.vn"
 PATH = "/index.php/sms/send"

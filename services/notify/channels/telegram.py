@@ -11,16 +11,16 @@ https://core.telegram.org/bots/api#sendmessage
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from services.notify.channels import Batch
 from services.notify.channels.http_api import NOT_UNDERSTOOD, HttpApi, content, judge_status
 from services.notify.clock import Clock
+from services.notify.domain.contacts import TELEGRAM
 from services.notify.domain.delivery import Accepted, Failed, Outcome, Refused, Throttled, Unknown
 from services.notify.domain.endpoints import pause
 from services.notify.domain.messages import Message, Text
 
-TELEGRAM: Final = "telegram"
 URL = "https://api.telegram.org"
 MOST_TEXT = 4096
 

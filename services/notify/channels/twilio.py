@@ -12,10 +12,10 @@ from uuid import UUID
 from services.notify.channels import Batch
 from services.notify.channels.http_api import NOT_UNDERSTOOD, HttpApi, content, judge_status
 from services.notify.clock import Clock
+from services.notify.domain.contacts import SMS
 from services.notify.domain.delivery import Failed, Outcome, Refused, Sent, Throttled, Unknown
 from services.notify.domain.gsm7 import sendable
 from services.notify.domain.messages import Message
-from services.notify.domain.sms import SMS
 
 URL = "https://api.twilio.com"
 MOST_TEXT = 1600

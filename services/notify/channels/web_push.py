@@ -26,10 +26,10 @@ from services.notify.channels import Batch
 from services.notify.channels.side_by_side import send_side_by_side
 from services.notify.channels.webhook import retry_after
 from services.notify.clock import Clock
+from services.notify.domain.contacts import WEB_PUSH
 from services.notify.domain.delivery import Failed, Outcome, Refused, Sent, Throttled, Unknown
 from services.notify.domain.endpoints import USUAL_PAUSE, pause
 from services.notify.domain.messages import Message
-from services.notify.domain.places import WEB_PUSH
 
 AT_ONCE: Final = 20
 TTL: Final = timedelta(hours=12)

@@ -17,9 +17,9 @@ from services.chassis import faultpoints, standard_webhooks
 from services.chassis.outbound import Answer, Failure, OutboundClient
 from services.notify.channels import Batch
 from services.notify.clock import Clock
+from services.notify.domain.contacts import WEBHOOK
 from services.notify.domain.delivery import Accepted, Failed, Outcome, Refused, Throttled
 from services.notify.domain.endpoints import LONGEST_PAUSE, USUAL_PAUSE, pause
-from services.notify.domain.partner_messages import WEBHOOK
 
 AT_ONCE = 50
 """Requests that one process has under way."""

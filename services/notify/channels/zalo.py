@@ -10,14 +10,12 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from services.notify.channels import Batch
 from services.notify.channels.zalo_api import Request, ZaloApi
+from services.notify.domain.contacts import ZALO
 from services.notify.domain.delivery import Refused
 from services.notify.domain.messages import Message
-
-ZALO: Final = "zalo"
 
 LENGTHS: dict[str, int] = {
     "name": 30,

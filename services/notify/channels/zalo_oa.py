@@ -7,14 +7,13 @@ lost answer nothing can settle what came of it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from services.notify.channels import Batch
 from services.notify.channels.zalo import cut
 from services.notify.channels.zalo_api import Request, ZaloApi
+from services.notify.domain.contacts import ZALO_OA
 from services.notify.domain.messages import Message, Text
 
-ZALO_OA: Final = "zalo_oa"
 MOST_TEXT = 2000
 
 

@@ -6,11 +6,17 @@ Nothing here prints a name or an address.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
+from typing import Literal, get_args
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 WORK, MONEY, ALERTS, SUMMARY = PURPOSES = ("work", "money", "alerts", "summary")
 """What a consent is for: baskets and their changes; settlements; what staff must see to; the day in a few lines."""
+
+ChannelName = Literal["zalo", "zalo_oa", "sms", "email", "telegram", "web_push", "webhook"]
+"""By what a person is reached; partners are told by `webhook` too. Who carries an SMS is a matter of set-up."""
+
+ZALO, ZALO_OA, SMS, EMAIL, TELEGRAM, WEB_PUSH, WEBHOOK = CHANNELS = get_args(ChannelName)
 
 UNION = UUID(int=0)
 """Stands for the union where recipients are households, and cooperatives for their staff."""

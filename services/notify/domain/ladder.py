@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from services.notify.domain.contacts import Step
+from services.notify.domain.contacts import EMAIL, WEBHOOK, Step
 from services.notify.domain.delivery import (
     Accepted,
     Failed,
@@ -29,7 +29,7 @@ TOLD, REFUSED, LAPSED, SUPERSEDED = "told", "refused", "lapsed", "superseded"
 WAITING = (QUEUED, SENT, UNKNOWN)
 """These have until the end of their step."""
 
-SILENT = frozenset({"email", "webhook"})
+SILENT = frozenset({EMAIL, WEBHOOK})
 """Channels that wake nobody, and need not wait for quiet hours to end."""
 
 SHORTEST_STEP = timedelta(minutes=2)

@@ -55,8 +55,6 @@ Facts = (
     | SummaryFacts
 )
 
-EMAIL = "email"
-
 CALL = "call"
 """The channel of a person who calls."""
 

@@ -23,9 +23,6 @@ from services.notify.domain.delivery import (
 from services.notify.domain.endpoints import Endpoint
 from services.notify.domain.facts import CancellationFacts, DeliveryFacts, PartnerFacts, PromiseFacts, ShortageFacts
 
-WEBHOOK = "webhook"
-"""The channel by which partners are told."""
-
 ORDER_PROMISED, ORDER_CHANGED, ORDER_SHORTED, ORDER_CANCELLED, ORDER_DELIVERED = (
     "order_promised",
     "order_changed",

@@ -1,10 +1,6 @@
 """Telephone numbers and texts as SMS providers take them."""
 
 import re
-from typing import Final
-
-SMS: Final = "sms"
-"""The name of every channel that sends SMS: which provider carries them is a matter of set-up."""
 
 _VIETNAMESE = re.compile(r"\+(84[1-9][0-9]{7,9})")
 _WRITTEN = re.compile(r"(?:\+?84|0)([1-9][0-9]{7,9})")

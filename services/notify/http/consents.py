@@ -11,9 +11,9 @@ from services.chassis.access import Authenticated
 from services.chassis.ledger import Transaction
 from services.chassis.problems import invalid, refusals
 from services.notify import contact_book
+from services.notify.domain.contacts import ChannelName
 from services.notify.http.contact_bodies import (
     Body,
-    Channel,
     ConsentBody,
     ContactAnswer,
     Purpose,
@@ -37,13 +37,13 @@ router = APIRouter(
 class GivenBody(ConsentBody):
     """What the person agrees to be told by one of its channels."""
 
-    channel: Channel
+    channel: ChannelName
 
 
 class WithdrawalBody(Body):
     """What the person takes back: for a channel, for a purpose, for both together; without either, everything."""
 
-    channel: Channel | None = None
+    channel: ChannelName | None = None
     purpose: Purpose | None = None
     source: Source
 

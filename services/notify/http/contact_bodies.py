@@ -10,14 +10,14 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic import field_validator as check
 
 from services.chassis import outbound, standard_webhooks
+from services.notify import places
 from services.notify.contact_book import Given
-from services.notify.domain import addresses, places
-from services.notify.domain.contacts import PURPOSES, Address, Contact, QuietHours
+from services.notify.domain import addresses
+from services.notify.domain.contacts import PURPOSES, WEBHOOK, Address, ChannelName, Contact, QuietHours
 
 MOST_RANK = 1000
 MOST_SOURCE = 200
 
-Channel = Literal["zalo", "zalo_oa", "sms", "email", "telegram", "web_push", "webhook"]
 Purpose = Literal["work", "money", "alerts", "summary"]
 Language = Literal["vi", "en", "mww", "blt", "twh"]
 """Those of wording.LANGUAGES; what a language does not say yet is said in Vietnamese."""
@@ -112,7 +112,7 @@ class ConsentBody(Body):
 class AddressBody(Body):
     """One way to reach the person. Without consent nothing is sent by it."""
 
-    channel: Channel
+    channel: ChannelName
     address: Annotated[Any, WithJsonSchema(_GIVEN)]
     consent: ConsentBody | None = None
 
@@ -123,7 +123,7 @@ class AddressBody(Body):
         if channel is None:
             return given
         kept = places.address(channel, given)
-        if channel == places.WEBHOOK and (secret := places.secret(kept)) is not None:
+        if channel == WEBHOOK and (secret := places.secret(kept)) is not None:
             if not secret.startswith(standard_webhooks.PREFIX):
                 raise ValueError("a Standard Webhooks secret is whsec_ and base64")
             standard_webhooks.key_of(secret)
@@ -152,7 +152,7 @@ class ContactBody(Body):
 class AddressAnswer(BaseModel):
     """One way to reach the person, and what it may be used for."""
 
-    channel: Channel
+    channel: ChannelName
     address: Annotated[Any, WithJsonSchema(_SHOWN)]
     purposes: list[Purpose] = Field(description="for which there is consent")
     gone_at: datetime | None = Field(description="since when we know that nothing should be sent there any more")
@@ -204,7 +204,7 @@ def read(
     for number, one in enumerate(body.addresses):
         field, kept = f"addresses[{number}].address", str(one.address)
         complete = places.completed(one.channel, kept, known.get(one.channel))
-        if complete is None and one.channel == places.WEBHOOK:
+        if complete is None and one.channel == WEBHOOK:
             made = standard_webhooks.new_secret()
             complete = places.hook({"url": places.where(one.channel, kept), "secret": made})
         url = places.url(one.channel, kept)

@@ -16,7 +16,6 @@ from services.chassis.ledger import Transaction
 from services.chassis.problems import conflict, invalid, not_found, refusals
 from services.notify import contact_book
 from services.notify.domain.contacts import UNION, Address, Contact, QuietHours
-from services.notify.domain.places import find_same
 from services.notify.http.contact_bodies import (
     MOST_RANK,
     ContactAnswer,
@@ -27,6 +26,7 @@ from services.notify.http.contact_bodies import (
     read,
     shown,
 )
+from services.notify.places import find_same
 from services.notify.store import consents, contacts
 
 MOST_CONTACTS = 50

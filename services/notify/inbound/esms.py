@@ -23,9 +23,10 @@ from typing import Final
 from uuid import UUID
 from xml.sax.saxutils import escape
 
+from services.notify.domain.contacts import SMS
 from services.notify.domain.hooks import Hooks
 from services.notify.domain.messages import Receipt, Said
-from services.notify.domain.sms import SMS, e164
+from services.notify.domain.sms import e164
 from services.notify.inbound import Forged, Malformed, tidy
 
 ESMS: Final = "esms"

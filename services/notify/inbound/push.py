@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from services.notify.domain.contacts import WEB_PUSH
 from services.notify.domain.hooks import Hooks
 from services.notify.domain.messages import Receipt
-from services.notify.domain.places import WEB_PUSH
 from services.notify.inbound import Forged
 
 PUSH: Final = "push"

@@ -14,9 +14,10 @@ from typing import Any, Final
 
 import msgspec
 
+from services.notify.domain.contacts import SMS
 from services.notify.domain.hooks import Hooks
 from services.notify.domain.messages import Receipt, Said
-from services.notify.domain.sms import SMS, e164
+from services.notify.domain.sms import e164
 from services.notify.inbound import Forged, Malformed, tidy
 
 SPEEDSMS: Final = "speedsms"

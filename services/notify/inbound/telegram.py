@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from services.notify.channels.telegram import TELEGRAM
+from services.notify.domain.contacts import TELEGRAM
 from services.notify.domain.messages import Receipt, Said
 from services.notify.inbound import Forged, Malformed, tidy
 

@@ -17,8 +17,9 @@ from typing import Final
 from urllib.parse import parse_qsl
 from uuid import UUID
 
+from services.notify.domain.contacts import SMS
 from services.notify.domain.messages import Receipt, Said
-from services.notify.domain.sms import SMS, e164
+from services.notify.domain.sms import e164
 from services.notify.inbound import Forged, Malformed, tidy
 
 TWILIO: Final = "twilio"

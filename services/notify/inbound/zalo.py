@@ -18,8 +18,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.notify.channels.zalo import ZALO
-from services.notify.channels.zalo_oa import ZALO_OA
+from services.notify.domain.contacts import ZALO, ZALO_OA
 from services.notify.domain.messages import Receipt, Said
 from services.notify.inbound import Forged, Malformed
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from services.chassis.ledger import Connection
-from services.notify.domain.partner_messages import WEBHOOK
+from services.notify.domain.contacts import WEBHOOK
 from services.notify.store.notices import NEWER
 
 _OPEN = """

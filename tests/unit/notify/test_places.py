@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.chassis.ids import uuid7
-from services.notify.domain import places
-from services.notify.domain.contacts import Address, Contact
-from services.notify.domain.places import address, completed, find_same, mobile, shown
+from services.notify.domain.contacts import CHANNELS, Address, Contact
+from services.notify.places import address, completed, find_same, mobile, shown
 
 POINT = base64.urlsafe_b64encode(b"\x04" + bytes(range(64))).decode().rstrip("=")
 AUTH = base64.urlsafe_b64encode(bytes(range(16))).decode().rstrip("=")
@@ -139,7 +138,7 @@ def test_what_no_channel_could_send_to_is_refused(channel: str, given: Any) -> N
         address(channel, given)
 
 
-@given(st.sampled_from(places.CHANNELS), st.recursive(
+@given(st.sampled_from(CHANNELS), st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(("endpoint", "keys", "url", "secret", "x")), inner),
 ))  # fmt: skip

@@ -14,11 +14,8 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
 
 from services.notify.domain import addresses
-from services.notify.domain.contacts import Contact
+from services.notify.domain.contacts import EMAIL, SMS, TELEGRAM, WEB_PUSH, WEBHOOK, ZALO, ZALO_OA, Contact
 
-ZALO, ZALO_OA, SMS, EMAIL, TELEGRAM, WEB_PUSH, WEBHOOK = CHANNELS = (
-    "zalo", "zalo_oa", "sms", "email", "telegram", "web_push", "webhook",
-)  # fmt: skip
 REGION = "VN"
 """Where a number without a country is at home."""
 
