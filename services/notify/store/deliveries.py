@@ -30,17 +30,24 @@ on conflict (notice_id, contact_id, channel) do update set delivery_id = exclude
 
 _CLAIM = f"""
 with due as (
-    select d.delivery_id from delivery d join notice n using (notice_id)
-    where d.channel = $1 and d.state = 'queued' and d.next_at <= $2 and d.step_by_at > $2 and n.state = 'queued'
-    and n.kind = any($4) and not exists ({NEWER})
-    and not exists (
-        select from notice e join delivery f using (notice_id) where e.recipient_id = n.recipient_id
-        and e.delivery_day = n.delivery_day and e.kind = n.kind and e.version < n.version and f.state = 'sending')
+    select d.delivery_id from delivery d cross join lateral (
+        select from (select * from notice where notice_id = d.notice_id offset 0) n
+        where n.state = 'queued' and n.kind = any($4) and d.step_by_at > $2
+        and not exists ({NEWER})
+        and not exists (
+            select from notice e join delivery f using (notice_id) where e.recipient_id = n.recipient_id
+            and e.delivery_day = n.delivery_day and e.kind = n.kind and e.version < n.version and f.state = 'sending')
+        offset 0
+    ) sayable
+    where d.channel = $1 and d.state = 'queued' and d.next_at <= $2
     order by d.next_at limit $3 for update of d skip locked
 )
 update delivery d set state = 'sending', attempts = d.attempts + 1, claimed_at = $2 from due
 where d.delivery_id = due.delivery_id returning d.delivery_id
 """  # noqa: S608 - only fixed text
+"""`offset 0` keeps the planner from joining all that waits where it believes that little does: a plan made on a quiet
+morning took 15 s for the first 1,000 baskets of the day.
+"""
 
 _CLAIMED = f"""
 select {NOTICE}, n.recipient_id, d.delivery_id, d.contact_id, d.channel, d.attempts, d.claimed_at, d.step_by_at,
