@@ -15,8 +15,8 @@ from tests.integration.notify.world import World
 
 _WRITE = """
 with made as (
-    insert into notice (notice_id, recipient_id, household_id, kind, delivery_day, version, facts, happened_at, not_before,
-        state)
+    insert into notice (notice_id, recipient_id, household_id, kind, delivery_day, version, facts, happened_at,
+        not_before, state)
     select gen_random_uuid(), id, id, 'basket', date '2099-11-24', 1, '{}', $2, $2, 'queued'
     from (select gen_random_uuid() as id from generate_series(1, $1)) household
     returning notice_id
