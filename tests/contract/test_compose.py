@@ -22,6 +22,7 @@ from infra.rabbitmq.definitions import ADMIN, SERVICES
 from services.chassis.runtime import Service
 from services.chassis.settings import ServiceSettings, load
 from services.contracts import flow
+from services.notify.provider_settings import ProviderSettings
 from services.orders.settings import OrdersSettings
 
 ROOT = Path(__file__).parents[2]
@@ -93,6 +94,16 @@ def test_every_setting_without_a_default_has_its_variable(name: str) -> None:
     required = {variable_of(name, field) for field, its in fields if its.is_required()}
     assert required
     assert required <= set(environment(name))
+
+
+def test_every_provider_of_notices_can_be_set_up_in_the_env_file() -> None:
+    named = {variable_of("notify", field) for field in ProviderSettings.model_fields} - {
+        variable_of("notify", field) for field in ServiceSettings.model_fields
+    }
+    wanted = {name for name in named if not name.endswith("_URL")}
+    assert wanted
+    assert wanted <= {name for name, text in environment("notify").items() if text is None}
+    assert wanted <= set(re.findall(r"^#(\w+)=", EXAMPLE, re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", SERVICES)
