@@ -27,7 +27,6 @@ _CHIENG_MAI = ("zalo sms", "sms email", "email")
 SPEAKS = (VAN_HO.slug, 3)
 """The household that writes what it can bring, instead of filling in the page; it grows one product only."""
 SPECIALISED = {(VAN_HO.slug, 3): "cai-meo"}
-CALLED = (VAN_HO.slug, 4)
 
 
 @dataclass(frozen=True, slots=True)

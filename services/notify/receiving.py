@@ -12,9 +12,9 @@ from functools import partial
 from uuid import UUID
 
 from services.chassis.ledger import Ledger, Transaction
-from services.notify import announce
 from services.notify.climbing import Ladder
 from services.notify.clock import Clock
+from services.notify.contact_book import withdraw
 from services.notify.domain.contacts import Sender
 from services.notify.domain.ladder import REFUSED
 from services.notify.domain.messages import Receipt, Said
@@ -22,7 +22,8 @@ from services.notify.domain.replies import Standing
 from services.notify.domain.said import understand
 from services.notify.domain.stop_words import said_stop
 from services.notify.metrics import NoticeMetrics
-from services.notify.store import baskets, consents, contacts, notices, receipts, words
+from services.notify.replying import take_reply
+from services.notify.store import baskets, contacts, notices, receipts, words
 
 log = logging.getLogger(__name__)
 
@@ -105,9 +106,7 @@ class Receiver:
         if said_stop(said.text):
             at = self.clock()
             for sender in senders:
-                await consents.withdraw_consents(
-                    tx.conn, sender.contact_id, [said.channel], None, at, f"said by {said.channel}", None
-                )
+                await withdraw(tx, sender.contact_id, said.channel, None, f"said by {said.channel}", None, at)
             return STOPPED if senders else STRANGER
         households = {sender.household_id for sender in senders} - {None}
         if len(households) != 1:
@@ -121,9 +120,7 @@ class Receiver:
         if reply is None:
             return NOT_UNDERSTOOD
         if reply != standing.reply:
-            await baskets.save_reply(tx.conn, basket, reply, said.channel, self.clock())
-            tx.append(basket.cooperative_id, announce.replied(basket, reply, said.channel))
-            tx.after_commit(self.metrics.replies.labels(reply.answer).inc)
+            await take_reply(tx, self.metrics, basket, reply, said.channel, self.clock())
         return UNDERSTOOD
 
     async def _asked(self, tx: Transaction, household_id: UUID) -> Standing | None:

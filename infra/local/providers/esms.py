@@ -64,10 +64,6 @@ class Esms(Provider):
             return Response("<html>error</html>", status, media_type="text/html")
         return JSONResponse({"CodeResult": str(code), "CountRegenerate": 0, "ErrorMessage": "scripted"}, status)
 
-    def end_the_day(self) -> None:
-        """From now on every RequestId of before is unknown."""
-        self._today.clear()
-
     async def _send(self, request: Request) -> Response:
         body: dict[str, Any] = await request.json()
         if (code := self._fault(body)) is not None:

@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from services.chassis import problems
 from services.chassis.ledger import Transaction
 from services.chassis.problems import Problem, too_large
-from services.notify import announce, reply_page
+from services.notify import reply_page
 from services.notify.domain.links import BadLink, ExpiredLink, Link
 from services.notify.domain.replies import (
     PAGE,
@@ -27,6 +27,7 @@ from services.notify.domain.replies import (
     read_form,
 )
 from services.notify.reply_page import HEADERS, Attempt
+from services.notify.replying import take_reply
 from services.notify.store import baskets as store
 from services.notify.wording import LANGUAGES
 
@@ -128,9 +129,7 @@ async def _take(request: Request, link: Link, fields: list[tuple[str, str]]) -> 
         reply = decide(standing.basket, standing.reply, form, now)
         if reply is None:
             return
-        await store.save_reply(tx.conn, standing.basket, reply, PAGE, now)
-        tx.append(standing.basket.cooperative_id, announce.replied(standing.basket, reply, PAGE))
-        tx.after_commit(lambda: state.metrics.replies.labels(reply.answer).inc())
+        await take_reply(tx, state.metrics, standing.basket, reply, PAGE, now)
 
     await state.runtime.ledger.transact(work)
 
