@@ -19,7 +19,7 @@ from services.notify.clock import Clock
 from services.notify.domain.contacts import TELEGRAM
 from services.notify.domain.delivery import Accepted, Failed, Outcome, Refused, Throttled, Unknown
 from services.notify.domain.endpoints import pause
-from services.notify.domain.messages import Message, Text
+from services.notify.domain.messages import Message, fitting
 
 URL = "https://api.telegram.org"
 MOST_TEXT = 4096
@@ -41,7 +41,7 @@ class TelegramChannel:
         await self._api.send(messages, batch, self._send_one)
 
     async def _send_one(self, message: Message) -> Outcome:
-        text = fitting(message.text)
+        text = fitting(message.text, MOST_TEXT)
         if text is None:
             return Refused("cannot_be_composed")
         body = {"chat_id": message.to, "text": text, "link_preview_options": {"is_disabled": True}}
@@ -52,14 +52,6 @@ class TelegramChannel:
         if answer is None:
             return judge_status(response, self._clock())
         return judge(response.status_code, answer, self._clock())
-
-
-def fitting(text: Text) -> str | None:
-    """The body, or the short text where the body is too long: half a basket would be a wrong one."""
-    for one in (text.body.strip(), text.short.strip()):
-        if 1 <= len(one.encode("utf-16-le", "surrogatepass")) // 2 <= MOST_TEXT:
-            return one
-    return None
 
 
 def judge(status: int, answer: dict[str, Any], now: datetime) -> Outcome:

@@ -1,9 +1,9 @@
 """Zalo, by telephone number: a template that Zalo has approved, with the notice's facts in its places.
 
-Each place has a type, and each type a length. A text that is too long is cut between words; a number, a time or a link
-that is too long is never cut, since what is left would be another one. `tracking_id` is ours: Zalo's receipt, the event
-`user_received_message`, names it, also where the answer to the request was lost. That Zalo would recognise a repetition
-by it is documented nowhere, so none is made.
+Each place has a type, and each type a length. Only who is greeted and who speaks may be cut to it, between words: half
+a list of goods would be wrong and still count as told, so such a notice goes another way. `tracking_id` is ours: Zalo's
+receipt, the event `user_received_message`, names it, also where the answer to the request was lost. That Zalo would
+recognise a repetition by it is documented nowhere, so none is made.
 """
 
 import re
@@ -33,7 +33,16 @@ LENGTHS: dict[str, int] = {
     "currency": 12,
 }
 """The types of places in a template, and the most characters of each."""
-_MAY_BE_CUT = ("name", "address", "label", "status", "contact", "product")
+_MAY_BE_CUT = frozenset({"name", "cooperative"})
+_OF_ANY_LENGTH = frozenset({"goods", "product", "place", "rejected", "reason", "lot"})
+"""Facts that are too long now and then, through no fault of whoever chose the template."""
+_NEVER_LEFT_OUT = (
+    frozenset({"goods", "product", "quantity", "place", "arrive_by"}),
+    frozenset({"rejected"}),
+    frozenset({"reply_by"}),
+)
+"""What a notice has of these goes only into a template that names any of the same, if the kind has such a template:
+that for an empty basket would say that there is nothing to bring."""
 
 _PHONE = re.compile(r"\+([1-9][0-9]{6,14})")
 _DONG = re.compile(r"[\s.,]|₫|đ|VND")
@@ -55,8 +64,9 @@ class Template:
 class ZaloChannel:
     """`templates` by kind of notice; `development` sends to the account's administrators only, free of charge.
 
-    A kind may have several, since not every notice of it has all facts: a basket may ask for no answer. The one with
-    the most places is taken of those for all of whose places there is a fact.
+    A kind may have several, since not every notice of it has all facts: a basket may ask for no answer, one that goes
+    to several collection points has no one `place`. The one with the most places is taken of those for all of whose
+    places there is a fact.
     """
 
     api: ZaloApi
@@ -75,20 +85,13 @@ class ZaloChannel:
         templates = self.templates.get(message.kind)
         if not templates:
             return Refused("zalo_no_template", ours=True)
-        present = {place for place, fact in message.text.fields.items() if fact}
         phone = _PHONE.fullmatch(message.to)
         if phone is None:
             return Refused("zalo_bad_phone")
-        whole = [one for one in templates if one.places.keys() <= present]
-        if not whole:
-            return Refused("zalo_fact_does_not_fit", ours=True)
-        template = max(whole, key=lambda one: len(one.places))
-        values: dict[str, str] = {}
-        for place, kind in template.places.items():
-            value = fitted(kind, message.text.fields.get(place, ""))
-            if value is None:
-                return Refused("zalo_fact_does_not_fit", ours=True)
-            values[place] = value
+        found = filled(templates, message.text.fields)
+        if isinstance(found, Refused):
+            return found
+        template, values = found
         body = {
             "phone": phone[1],
             "template_id": template.template_id,
@@ -98,8 +101,33 @@ class ZaloChannel:
         return Request("/message/template", body | ({"mode": "development"} if self.development else {}))
 
 
-def fitted(kind: str, text: str) -> str | None:
-    """The text as a place of this type takes it: one line, NFC, no longer than allowed. None where that cannot be."""
+def filled(templates: Sequence[Template], facts: Mapping[str, str]) -> tuple[Template, dict[str, str]] | Refused:
+    """The template of these that says most of the facts, and what stands in its places; or why none can say them."""
+    present = {name for name, fact in facts.items() if fact}
+    due = [
+        group
+        for group in _NEVER_LEFT_OUT
+        if group & present and any(group & template.places.keys() for template in templates)
+    ]
+    whole = [
+        template
+        for template in templates
+        if template.places.keys() <= present and all(group & template.places.keys() for group in due)
+    ]
+    if not whole:
+        return Refused("zalo_fact_does_not_fit", ours=True)
+    template = max(whole, key=lambda one: len(one.places))
+    values: dict[str, str] = {}
+    for name, kind in template.places.items():
+        value = fitted(name, kind, facts[name])
+        if value is None:
+            return Refused("zalo_fact_does_not_fit", ours=name not in _OF_ANY_LENGTH)
+        values[name] = value
+    return template, values
+
+
+def fitted(name: str, kind: str, text: str) -> str | None:
+    """The fact as a place of this type takes it: one line, NFC, no longer than allowed. None where that cannot be."""
     line = unicodedata.normalize("NFC", " ".join(text.split()))
     if kind == "currency":
         line = _DONG.sub("", line)
@@ -110,10 +138,10 @@ def fitted(kind: str, text: str) -> str | None:
         return None
     if len(line) <= most:
         return line
-    return cut(line, most) if kind in _MAY_BE_CUT else None
+    return _cut(line, most) if name in _MAY_BE_CUT else None
 
 
-def cut(text: str, most: int) -> str:
+def _cut(text: str, most: int) -> str:
     """The beginning of the text with … for the rest, ending with a whole word where that costs no more than a third."""
     end = most - 1
     while unicodedata.combining(text[end]):  # a mark stays with its letter

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.notify.channels import Batch
-from services.notify.channels.zalo import cut
 from services.notify.channels.zalo_api import Request, ZaloApi
 from services.notify.domain.contacts import ZALO_OA
-from services.notify.domain.messages import Message, Text
+from services.notify.domain.delivery import Refused
+from services.notify.domain.messages import Message, fitting
 
 MOST_TEXT = 2000
 
@@ -30,15 +30,9 @@ class ZaloOaChannel:
         """Each by itself; the receipts come later."""
         await self.api.send(messages, batch, self.compose)
 
-    def compose(self, message: Message) -> Request:
-        """The request."""
-        body = {"recipient": {"user_id": message.to}, "message": {"text": shortened(message.text)}}
-        return Request("/v3.0/oa/message/cs", body)
-
-
-def shortened(text: Text) -> str:
-    """The body; where it is too long its beginning, and the link, without which the household could not answer."""
-    if len(text.body) <= MOST_TEXT:
-        return text.body
-    tail = f"\n{text.link}" if text.link else ""
-    return cut(text.body, MOST_TEXT - len(tail)) + tail
+    def compose(self, message: Message) -> Request | Refused:
+        """The request, or why there is none."""
+        text = fitting(message.text, MOST_TEXT)
+        if text is None:
+            return Refused("cannot_be_composed")
+        return Request("/v3.0/oa/message/cs", {"recipient": {"user_id": message.to}, "message": {"text": text}})

@@ -22,6 +22,17 @@ class Text:
     link: str | None = field(default=None, repr=False)
 
 
+def fitting(text: Text, most: int) -> str | None:
+    """The body, or the short text where the body has more UTF-16 units than `most`: half a basket would be a wrong one.
+
+    None where neither can be sent.
+    """
+    for one in (text.body.strip(), text.short.strip()):
+        if 1 <= len(one.encode("utf-16-le", "surrogatepass")) // 2 <= most:
+            return one
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One notice to one person by one channel; whom it goes to and what it says is never printed.

@@ -10,12 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notify.channels.zalo import LENGTHS, Template, cut, fitted
+from services.notify.channels.zalo import LENGTHS, Template, filled, fitted
 from services.notify.channels.zalo_api import CODES, Request, judge, judge_code, until_morning
-from services.notify.channels.zalo_oa import MOST_TEXT, shortened
 from services.notify.channels.zalo_oauth import ZaloOauth
 from services.notify.domain.delivery import Failed, Outcome, Refused, Sent, Throttled, Unknown
-from services.notify.domain.messages import Text
 from services.notify.store.provider_tokens import Stored
 from services.notify.tokens import Pair
 
@@ -131,31 +129,38 @@ def test_the_night_ends_at_six_in_vietnam(since: timedelta) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "text", "fits"),
+    ("fact", "kind", "text", "fits"),
     [
-        ("name", "Giàng Thị Mỷ", "Giàng Thị Mỷ"),
-        ("name", unicodedata.normalize("NFD", "Giàng Thị Mỷ"), "Giàng Thị Mỷ"),
-        ("name", "  hai\n dòng ", "hai dòng"),
-        ("name", "Hợp tác xã rau hữu cơ bản Bó Nhàng", "Hợp tác xã rau hữu cơ bản Bó…"),
-        ("currency", "120.000 ₫", "120000"),
-        ("currency", "120 000 đ", "120000"),
-        ("currency", "0", None),
-        ("currency", "-5", None),
-        ("currency", "1234567890123", None),
-        ("time", "05:30 24/11/2026", "05:30 24/11/2026"),
-        ("time", "thứ Ba ngày 24 tháng 11", None),
-        ("amount", "1" * 21, None),
-        ("url", "https://cho.example/" + "x" * 200, None),
-        ("name", " ", None),
+        ("name", "name", "Giàng Thị Mỷ", "Giàng Thị Mỷ"),
+        ("name", "name", unicodedata.normalize("NFD", "Giàng Thị Mỷ"), "Giàng Thị Mỷ"),
+        ("name", "name", "  hai\n dòng ", "hai dòng"),
+        ("cooperative", "name", "Hợp tác xã rau hữu cơ bản Bó Nhàng", "Hợp tác xã rau hữu cơ bản Bó…"),
+        ("name", "name", "Hộ gia đình bà Giàng Thị Mỷ bản Bó Nhàng", "Hộ gia đình bà Giàng Thị Mỷ…"),
+        ("goods", "label", "Cải mèo 12,5 kg, Rau mùi 30 bó, Su su 4 kg", None),
+        ("goods", "product", "Cải mèo 12,5 kg, " * 20, None),
+        ("rejected", "label", "Cải mèo 12,5 kg, Rau mùi 30 bó, Su su 4 kg", None),
+        ("place", "name", "Nhà văn hóa bản Bó Nhàng, cạnh trường học", None),
+        ("arrive_by", "label", "05:30 sáng Chủ nhật, 29/11/2026", None),
+        ("reply_by", "label", "20:00 tối Chủ nhật, 29/11/2026 ", "20:00 tối Chủ nhật, 29/11/2026"),
+        ("amount", "currency", "120.000 ₫", "120000"),
+        ("amount", "currency", "120 000 đ", "120000"),
+        ("amount", "currency", "0", None),
+        ("amount", "currency", "-5", None),
+        ("amount", "currency", "1234567890123", None),
+        ("arrive_by", "time", "05:30 24/11/2026", "05:30 24/11/2026"),
+        ("arrive_by", "time", "thứ Ba ngày 24 tháng 11", None),
+        ("amount", "amount", "1" * 21, None),
+        ("link", "url", "https://cho.example/" + "x" * 200, None),
+        ("name", "name", " ", None),
     ],
 )
-def test_a_fact_is_cut_only_where_the_rest_still_says_the_truth(kind: str, text: str, fits: str | None) -> None:
-    assert fitted(kind, text) == fits
+def test_nothing_is_cut_but_who_is_greeted_and_who_speaks(fact: str, kind: str, text: str, fits: str | None) -> None:
+    assert fitted(fact, kind, text) == fits
 
 
-@given(st.sampled_from(sorted(LENGTHS)), st.text(max_size=300))
-def test_what_is_sent_always_fits_and_is_one_line_of_nfc(kind: str, text: str) -> None:
-    value = fitted(kind, text)
+@given(st.sampled_from(["name", "goods"]), st.sampled_from(sorted(LENGTHS)), st.text(max_size=300))
+def test_what_is_sent_always_fits_and_is_one_line_of_nfc(fact: str, kind: str, text: str) -> None:
+    value = fitted(fact, kind, text)
     if value is not None:
         assert 1 <= len(value) <= LENGTHS[kind]
         assert len(value.splitlines()) == 1
@@ -164,21 +169,55 @@ def test_what_is_sent_always_fits_and_is_one_line_of_nfc(kind: str, text: str) -
 
 @given(st.text(min_size=31, max_size=60))
 def test_what_is_cut_begins_as_the_text_does(text: str) -> None:
-    assert text.startswith(cut(text, 30)[:-1])
+    line = unicodedata.normalize("NFC", " ".join(text.split()))
+    value = fitted("name", "name", text)
+    assert value is None or value == line or (value.endswith("…") and line.startswith(value[:-1]))
+
+
+@given(st.sampled_from(["goods", "rejected", "place", "arrive_by", "reply_by", "day"]), st.text(max_size=300))
+def test_what_must_be_whole_is_whole_or_refused(fact: str, text: str) -> None:
+    assert fitted(fact, "label", text) in (None, unicodedata.normalize("NFC", " ".join(text.split())))
+
+
+BASKETS = [
+    Template("full", {"name": "name", "goods": "product", "place": "address", "arrive_by": "contact"}),
+    Template("empty", {"name": "name", "day": "label"}),
+]
+
+
+def test_a_basket_of_several_stops_is_never_told_as_an_empty_one() -> None:
+    stops = {"name": "bà Dợ", "day": "24/11", "goods": "Cải mèo 1 kg, đến Bó Nhàng; Rau mùi 3 bó, đến Hua Tạt"}
+    assert filled(BASKETS, stops) == Refused("zalo_fact_does_not_fit", ours=True)
+    stated = Template("stops", {"name": "name", "goods": "product"})
+    assert filled([*BASKETS, stated], stops) == (stated, {"name": "bà Dợ", "goods": stops["goods"]})
+    assert filled(BASKETS, {"name": "bà Dợ", "day": "24/11"}) == (BASKETS[1], {"name": "bà Dợ", "day": "24/11"})
+
+
+def test_whoever_is_asked_something_reads_until_when() -> None:
+    asking = Template("asking", {"goods": "product", "place": "address", "reply_by": "contact", "link": "url"})
+    known = Template("known", {"goods": "product"})
+    facts = {"goods": "Cải mèo 1 kg, đến Bó Nhàng", "reply_by": "20:00", "link": "https://cho.example/r/abc"}
+    assert filled([asking, known], facts) == Refused("zalo_fact_does_not_fit", ours=True)
+    assert filled([asking, known], {"goods": "Cải mèo 1 kg"}) == (known, {"goods": "Cải mèo 1 kg"})
+
+
+def test_what_was_rejected_is_not_left_out_where_a_template_names_it() -> None:
+    accepted = Template("1", {"goods": "product"})
+    both = Template("2", {"goods": "product", "rejected": "product", "reason": "product"})
+    facts = {"goods": "Cải mèo 11,5 kg", "rejected": "Cải mèo 1 kg"}
+    assert filled([accepted, both], facts) == Refused("zalo_fact_does_not_fit", ours=True)
+    assert filled([accepted, both], {"goods": "Cải mèo 11,5 kg"}) == (accepted, {"goods": "Cải mèo 11,5 kg"})
+
+
+def test_goods_that_are_too_many_for_a_template_are_nobodys_fault() -> None:
+    one = {"name": "bà Dợ", "goods": "Cải mèo 12,5 kg, " * 20, "place": "Bó Nhàng", "arrive_by": "05:30"}
+    assert filled(BASKETS, one) == Refused("zalo_fact_does_not_fit")
+    assert filled(BASKETS, one | {"goods": "x", "arrive_by": "x" * 51}) == Refused("zalo_fact_does_not_fit", ours=True)
 
 
 def test_a_type_that_zalo_does_not_have_is_refused() -> None:
     with pytest.raises(ValueError, match="weight"):
         Template("1", {"a": "weight"})
-
-
-def test_a_long_message_keeps_its_link() -> None:
-    link = "https://cho.example/r/abc"
-    text = shortened(Text("", "Rau cải mèo. " * 300 + link, link=link))
-    assert len(text) <= MOST_TEXT
-    assert text.endswith("…\n" + link)
-    assert shortened(Text("", "ngắn", link=link)) == "ngắn"
-    assert len(shortened(Text("", "x" * 3000))) <= MOST_TEXT
 
 
 def test_neither_a_secret_nor_a_message_is_ever_printed() -> None:

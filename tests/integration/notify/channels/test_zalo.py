@@ -21,10 +21,10 @@ from services.notify.domain.messages import Message, Text
 from services.notify.tokens import NoToken, Unauthorised
 
 PHONE, NUMBER, USER = "+84912345678", "84912345678", "246845883529197922"
-PLACES = {"household": "name", "bring": "product", "arrive_by": "time", "sum": "currency"}
+PLACES = {"name": "name", "goods": "product", "arrive_by": "time", "sum": "currency"}
 FACTS = {
-    "household": "Giàng Thị Mỷ",
-    "bring": "Cải mèo 12 kg",
+    "name": "Giàng Thị Mỷ",
+    "goods": "Cải mèo 12 kg",
     "arrive_by": "05:30 24/11/2026",
     "sum": "120.000 ₫",
 }
@@ -82,16 +82,21 @@ class Line:
 
 
 def notice(
-    to: str = PHONE, kind: str = "basket", body: str = "Kính gửi", message_id: UUID | None = None, **facts: str
+    to: str = PHONE,
+    kind: str = "basket",
+    body: str = "Kính gửi",
+    message_id: UUID | None = None,
+    short: str = "",
+    **facts: str,
 ) -> Message:
-    text = Text("Giỏ hàng", body, fields=FACTS | facts, link="https://cho.example/r/abc")
+    text = Text("Giỏ hàng", body, short, fields=FACTS | facts, link="https://cho.example/r/abc")
     return Message(message_id or uuid4(), uuid4(), kind, to, "Giàng Thị Mỷ", "HTX", "vi", text)
 
 
 @pytest.fixture
 async def line() -> AsyncIterator[Line]:
     clock = Wall()
-    template = ApprovedTemplate("<household>: <bring>, <arrive_by>, <sum> đồng", PLACES)
+    template = ApprovedTemplate("<name>: <goods>, <arrive_by>, <sum> đồng", PLACES)
     zalo = Zalo(clock=clock, templates={"307151": template})
     zalo.accounts += [Account(USER, NUMBER, wrote_at=clock.now), Account("2", "84987654321")]
     async with serve(zalo.app) as url:
@@ -111,17 +116,21 @@ async def test_a_template_arrives_with_the_facts_in_its_places_under_our_id(line
     assert not line.by_phone().resend_is_safe
 
 
-async def test_facts_that_are_too_long_arrive_cut(line: Line) -> None:
-    [outcome] = await line.send(notice(household="Hộ gia đình bà Giàng Thị Mỷ bản Bó Nhàng"))
-    assert isinstance(outcome, Sent)
-    assert line.zalo.to(NUMBER)[0].text.startswith("Hộ gia đình bà Giàng Thị Mỷ…:")
+async def test_of_a_name_that_is_too_long_the_beginning_arrives_and_of_goods_nothing(line: Line) -> None:
+    named, loaded = await line.send(
+        notice(name="Hộ gia đình bà Giàng Thị Mỷ bản Bó Nhàng"), notice(goods="Cải mèo 12 kg, " * 20)
+    )
+    assert isinstance(named, Sent)
+    assert loaded == Refused("zalo_fact_does_not_fit")
+    [arrived] = line.zalo.to(NUMBER)
+    assert arrived.text.startswith("Hộ gia đình bà Giàng Thị Mỷ…:")
 
 
 async def test_of_several_templates_the_fullest_is_used_for_which_there_are_all_facts(line: Line) -> None:
-    few = {"household": "name", "arrive_by": "time"}
-    line.zalo.templates["9"] = ApprovedTemplate("<household>: <arrive_by>", few)
+    few = {"name": "name", "arrive_by": "time"}
+    line.zalo.templates["9"] = ApprovedTemplate("<name>: <arrive_by>", few)
     channel = ZaloChannel(line.api, {"basket": [Template("9", few), Template("307151", PLACES)]})
-    outcomes = await line.send(notice(), notice(sum=""), notice(sum="0"), notice(household=""), channel=channel)
+    outcomes = await line.send(notice(), notice(sum=""), notice(sum="0"), notice(name=""), channel=channel)
     assert [one.text for one in line.zalo.to(NUMBER)] == [
         "Giàng Thị Mỷ: Cải mèo 12 kg, 05:30 24/11/2026, 120000 đồng",
         "Giàng Thị Mỷ: 05:30 24/11/2026",
@@ -134,7 +143,7 @@ async def test_what_cannot_be_written_into_the_template_is_never_begun(line: Lin
         notice(kind="settlement"),
         notice(to="0912345678"),
         notice(sum="0"),
-        notice(bring=""),
+        notice(goods=""),
         notice(arrive_by="x" * 21),
     )
     assert outcomes == [
@@ -295,10 +304,14 @@ async def test_a_user_of_the_account_gets_the_whole_text(line: Line) -> None:
     assert outcome == Sent(arrived.provider_id)
 
 
-async def test_a_long_text_is_cut_and_keeps_its_link(line: Line) -> None:
-    [outcome] = await line.say(notice(USER, body="cải mèo " * 400))
-    assert isinstance(outcome, Sent)
-    assert line.zalo.to(USER)[0].text.endswith("…\nhttps://cho.example/r/abc")
+async def test_a_text_that_is_too_long_gives_way_to_the_short_one(line: Line) -> None:
+    fits, does_not = await line.say(
+        notice(USER, body="cải mèo " * 400, short="29 mặt hàng: https://cho.example/r/abc"),
+        notice(USER, body="cải mèo " * 400),
+    )
+    assert isinstance(fits, Sent)
+    assert [one.text for one in line.zalo.to(USER)] == ["29 mặt hàng: https://cho.example/r/abc"]
+    assert does_not == Refused("cannot_be_composed")
 
 
 async def test_who_was_silent_for_a_week_is_told_by_another_channel(line: Line) -> None:
