@@ -91,12 +91,18 @@ def _staff(facts: Facts, speech: Speech) -> Fields:
 
 
 def _brought(items: tuple[BasketItem, ...], speech: Speech) -> Fields:
-    """All goods with their quantities; `product` and `quantity` where there is one; the first place and its time."""
+    """All goods with their quantities, the place and its time; `product` and `quantity` where there is one.
+
+    Of several stops each has its place and time among the goods: none of them may stand for all.
+    """
     found = stops(items)
     if not found:
         return {}
-    loads = [load for stop in found for load in stop.loads]
-    written = [(speech.name(load.goods.name), speech.quantity(load.goods, load.quantity_steps)) for load in loads]
+    if len(found) > 1:
+        return {"goods": speech.loads(found)}
+    written = [
+        (speech.name(load.goods.name), speech.quantity(load.goods, load.quantity_steps)) for load in found[0].loads
+    ]
     only = {"product": written[0][0], "quantity": written[0][1]} if len(written) == 1 else {}
     return {
         "goods": ", ".join(f"{product} {quantity}" for product, quantity in written),

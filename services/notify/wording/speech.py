@@ -173,7 +173,7 @@ class Speech:
         """Those of all its items."""
         return [reason for item in load.items if (reason := self.why(item))]
 
-    def loads(self, stops: Iterable[Stop], delivery_day: date) -> str:
+    def loads(self, stops: Iterable[Stop], known_day: date | None = None) -> str:
         """Everything to bring, where and by when, in as few letters as possible."""
         return "; ".join(
             self.pgettext(
@@ -184,7 +184,7 @@ class Speech:
                     for load in stop.loads
                 ),
                 place=self.name(stop.collection_point),
-                moment=self.short_moment(stop.arrive_by_at, delivery_day),
+                moment=self.short_moment(stop.arrive_by_at, known_day),
             )
             for stop in stops
         )

@@ -1,12 +1,12 @@
 """What each kind of notice says, in the words that its reader sees."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from msgspec.structs import replace
 
 from services.notify.domain import partner_messages, samples
-from services.notify.domain.facts import ConfirmedFacts, DaySettlementFacts, SettledDay
+from services.notify.domain.facts import BasketFacts, ConfirmedFacts, DaySettlementFacts, ReminderFacts, SettledDay
 from services.notify.domain.notices import KINDS
 from services.notify.domain.staff_facts import CallListFacts, NotUnderstoodFacts, QuarantinedFacts, SoldOutFacts
 from services.notify.wording import word
@@ -156,6 +156,20 @@ def test_providers_templates_get_the_facts_piece_by_piece() -> None:
     }
     money = word("settlement_day", samples.PERSONAL["settlement_day"], "bà Dợ", "vi").fields
     assert (money["amount"], money["amount_vnd"]) == ("237.500 ₫", "237500")
+
+
+def test_of_several_stops_none_stands_for_all_and_each_load_says_where_and_by_when() -> None:
+    basket = samples.PERSONAL["basket"]
+    assert isinstance(basket, BasketFacts)
+    first, other = basket.items
+    later = replace(other, collection_point="Bản Hua Tạt", arrive_by_at=samples.ARRIVE_BY + timedelta(hours=1))
+    facts = ReminderFacts(samples.COOPERATIVE, samples.ZONE, samples.DAY, (first, later))
+    found = word("reminder", facts, "bà Dợ", "vi").fields
+    assert not {"place", "arrive_by", "product", "quantity"} & found.keys()
+    assert found["goods"] == (
+        "Cải mèo 12,5 kg, đến Nhà văn hóa bản Bó Nhàng trước 05:30 T3 24/11; "
+        "Rau mùi 3 bó, đến Bản Hua Tạt trước 06:30 T3 24/11"
+    )
 
 
 def test_facts_of_another_kind_are_refused() -> None:
