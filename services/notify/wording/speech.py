@@ -14,6 +14,7 @@ from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal
 
 from services.notify.domain.facts import BasketItem, Goods, Load, Stop
+from services.notify.domain.gsm7 import sendable
 from services.notify.domain.quantities import exact
 from services.notify.wording.catalogues import spoken
 from services.notify.wording.units import UNITS
@@ -51,6 +52,7 @@ class Speech:
     def __init__(self, language: str, timezone: str, longest_name: int | None = None) -> None:
         self.language, self._zone, self._longest = language, ZoneInfo(timezone), longest_name
         self._said, self._form = spoken(language), _FORMS.get(language, _VIETNAMESE)
+        self._named: set[str] = set()
 
     def gettext(self, message: str, **values: str) -> str:
         """The message in this language, with its places filled."""
@@ -63,20 +65,28 @@ class Speech:
     def name(self, text: str) -> str:
         """A name that somebody else chose, on one line."""
         name = one_line(text)
-        if self._longest is not None and len(name) > self._longest:
-            return name[: self._longest - 1].rstrip() + "."
-        return name
+        self._named.add(name)
+        return self._cut(name)
+
+    def tells_apart(self) -> bool:
+        """Whether the different names that it has written are different still, without their diacritics too."""
+        return len({sendable(self._cut(name)) for name in self._named}) == len(self._named)
 
     def names(self, texts: Iterable[str]) -> str:
         """Several of them, with commas."""
         return ", ".join(self.name(text) for text in texts)
 
     def cooperative(self, text: str) -> str:
-        """A cooperative's name, short as people write it where room is scarce."""
+        """A cooperative's name, short as people write it where room is scarce; it is alone of its sort in a notice."""
         name = one_line(text)
         begun = "hợp tác xã "
         short = f"HTX {name[len(begun) :]}" if name.lower().startswith(begun) else name
-        return self.name(short)
+        return self._cut(short)
+
+    def _cut(self, name: str) -> str:
+        if self._longest is not None and len(name) > self._longest:
+            return name[: self._longest - 1].rstrip() + "."
+        return name
 
     def quantity(self, goods: Goods, steps: int) -> str:
         """Such as "12,5 kg" or "3 bó", "1 bunch" or "3 bunches"; always exactly what the books have."""

@@ -1,6 +1,5 @@
 """Wording: facts and a language become text, when a notice is sent."""
 
-from functools import partial
 from typing import Any
 
 from jinja2 import Template
@@ -34,15 +33,21 @@ def word(kind: str, facts: Facts, to_name: str, language: str, replaces: bool = 
     template = environment(language).get_template(f"{kind}.txt")
     told = {"to_name": one_line(to_name), "facts": facts, "replaces": replaces, "link": link}
 
-    def block(name: str, longest_name: int | None = None) -> str:
-        speech = Speech(language, facts.timezone, longest_name)
+    def block(name: str, speech: Speech) -> str:
         return _block(template, name, told | _seen(facts, speech))
 
+    def wordings(longest_name: int | None) -> str:
+        speech = Speech(language, facts.timezone, longest_name)
+        found = block("short", speech)
+        return found if speech.tells_apart() else short.partial(found)
+
+    speech = Speech(language, facts.timezone)
+
     return Text(
-        one_line(block("subject")),
-        composed(block("body")),
-        short.choose(partial(block, "short"), link),
-        fields(facts, to_name, Speech(language, facts.timezone), link),
+        one_line(block("subject", speech)),
+        composed(block("body", speech)),
+        short.choose(wordings, link),
+        fields(facts, to_name, speech, link),
         link,
     )
 
