@@ -5,7 +5,7 @@ is written as in Vietnamese.
 """
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -198,3 +198,13 @@ class Speech:
             )
             for stop in stops
         )
+
+    def first_stop(self, stops: Sequence[Stop], known_day: date | None = None) -> str:
+        """Where to be first and by when; it says so where that is not the only place."""
+        told = {
+            "place": self.name(stops[0].collection_point),
+            "moment": self.short_moment(stops[0].arrive_by_at, known_day),
+        }
+        if len(stops) > 1:
+            return self.pgettext("SMS: of several places", "first to %(place)s before %(moment)s", **told)
+        return self.pgettext("SMS: the only place", "to %(place)s before %(moment)s", **told)

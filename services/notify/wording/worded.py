@@ -64,8 +64,7 @@ def _seen(facts: Facts, speech: Speech) -> dict[str, Any]:
             found = stops(facts.items)
             seen |= _day(facts.delivery_day, speech) | {"stops": found, "count": sum(len(stop.loads) for stop in found)}
             if found:
-                moment = speech.short_moment(found[0].arrive_by_at, facts.delivery_day)
-                seen["first"] = {"place": speech.name(found[0].collection_point), "moment": moment}
+                seen["first"] = speech.first_stop(found, facts.delivery_day)
                 seen["loads"] = speech.loads(found, facts.delivery_day)
         case ArrivalFacts():
             seen |= _day(facts.delivery_day, speech) | {"count": len(facts.lines)}

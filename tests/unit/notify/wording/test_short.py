@@ -78,7 +78,15 @@ def test_two_places_that_a_cut_would_make_one_are_not_both_named() -> None:
     crowd = [item(number, name, "Nhà văn hóa bản Bó Nhàng") for number, name in enumerate(CROWD, 1)]
     other = item(9, "Su su", "Nhà văn hóa bản Hua Tạt")
     text = word("basket", basket(*crowd, other), "bà Dợ", "vi", link=LINK).short
-    assert "xin mang 8 mat hang, den Nha van hoa ban Bo Nhang truoc 05:30" in text
+    assert "xin mang 8 mat hang, truoc het den Nha van hoa ban Bo Nhang truoc 05:30" in text
+
+
+def test_only_where_there_are_several_places_one_is_the_first() -> None:
+    many = [item(number, f"Rau thơm loại {number}") for number in range(1, 30)]
+    one = word("basket", basket(*many), "Mrs Dợ", "en", link=LINK).short
+    assert "29 products on Tue 24 Nov, to Ban Hua Tat before 05:30" in one
+    several = word("basket", basket(*many, item(30, "Su su", "Bản Lũng")), "Mrs Dợ", "en", link=LINK).short
+    assert "30 products on Tue 24 Nov, first to Ban Hua Tat before 05:30" in several
 
 
 @pytest.mark.parametrize(("one", "other"), [("Dâu", "Đậu"), ("Mận", "Mẫn")])
