@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from services.notify.reply_page import render
 from services.notify.store.calls import Call
 from services.notify.store.words import Words
-from services.notify.wording import word
+from services.notify.wording import to_say
 from services.notify.wording.speech import Speech
 
 
@@ -28,4 +28,4 @@ def page(
 
 def _to_say(call: Call, language: str) -> str:
     name = call.people[0].name if call.people else call.household_code or ""
-    return word(call.notice.kind, call.notice.facts, name, language).body
+    return to_say(call.notice.kind, call.notice.facts, name, language)

@@ -39,7 +39,7 @@ class PersonWebhookChannel:
         place = json.loads(message.to)
         if "secret" not in place:
             return Refused("no_secret")
-        now, body = self._clock(), _body(message)
+        now, body = self._clock(), content(message)
         headers = {
             "content-type": "application/json",
             "user-agent": "cho-phien",
@@ -53,7 +53,8 @@ class PersonWebhookChannel:
         return judge(answer, self._clock())
 
 
-def _body(message: Message) -> bytes:
+def content(message: Message) -> bytes:
+    """What is pushed, as JSON."""
     text = message.text
     said = {
         "notice_id": message.notice_id,

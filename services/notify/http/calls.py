@@ -14,7 +14,7 @@ from services.chassis.problems import conflict, refusals
 from services.notify.domain.notices import CALL
 from services.notify.http.contact_bodies import Language
 from services.notify.store import calls as store
-from services.notify.wording import word
+from services.notify.wording import to_say
 
 router = APIRouter(
     prefix="/v1/cooperatives/{cooperative_id}/call-list", tags=["call list"], responses=refusals(401, 404)
@@ -129,7 +129,7 @@ def _answer(call: store.Call, language: str) -> CallAnswer:
         calls=call.calls,
         called_at=call.called_at,
         people=[PersonAnswer(name=one.name, phone=one.phone) for one in call.people],
-        text=word(notice.kind, notice.facts, call.people[0].name if call.people else "", language, False, None).body,
+        text=to_say(notice.kind, notice.facts, call.people[0].name if call.people else "", language),
     )
 
 

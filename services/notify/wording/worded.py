@@ -52,6 +52,11 @@ def word(kind: str, facts: Facts, to_name: str, language: str, replaces: bool = 
     )
 
 
+def to_say(kind: str, facts: Facts, to_name: str, language: str) -> str:
+    """What a person says who calls: all of it and no link, which nobody can hear."""
+    return word(kind, facts, to_name, language).body
+
+
 def _block(template: Template, name: str, content: dict[str, Any]) -> str:
     return "".join(template.blocks[name](template.new_context(content)))
 

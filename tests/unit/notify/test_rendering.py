@@ -1,6 +1,8 @@
 """`render` shows any notice without settings or a database."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,8 @@ import pytest
 from services.chassis.cli import main
 from services.notify.app import service
 from services.notify.domain import samples
+from services.notify.domain.contacts import CHANNELS
+from services.notify.domain.notices import CALL, KINDS
 from services.notify.rendering import DRAWN, TEXTS, render_command
 from services.notify.wording import LANGUAGES
 
@@ -19,7 +23,7 @@ ROOT = Path(__file__).parents[3]
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", sorted(samples.PERSONAL))
 def test_every_kind_is_shown_in_every_language(kind: str, language: str, capsys: pytest.CaptureFixture[str]) -> None:
-    for channel in TEXTS:
+    for channel in (*TEXTS, *([CALL] if KINDS[kind].is_called else [])):
         assert render_command([kind, "--language", language, "--channel", channel]) == 0
         assert capsys.readouterr().out.strip()
 
@@ -36,8 +40,34 @@ def test_a_basket_is_also_shown_as_page_and_picture(capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out.startswith("<svg ")
 
 
-@pytest.mark.parametrize("channel", DRAWN)
-def test_what_cannot_be_drawn_is_refused_in_one_line(channel: str, capsys: pytest.CaptureFixture[str]) -> None:
+def shown(kind: str, channel: str, capsys: pytest.CaptureFixture[str]) -> str:
+    assert render_command([kind, "--channel", channel]) == 0
+    return capsys.readouterr().out
+
+
+def test_a_webhook_and_a_push_are_shown_as_they_go_out(capsys: pytest.CaptureFixture[str]) -> None:
+    pushed = json.loads(shown("basket", "webhook", capsys))
+    assert pushed["type"] == "notice.basket"
+    assert pushed["data"]["fields"]["goods"] == "Cải mèo 12,5 kg, Rau mùi 3 bó"
+    flashed = json.loads(shown("basket", "web_push", capsys))
+    assert flashed["title"] == "Hàng cần mang thứ Ba, 24/11/2026"
+    assert flashed["url"] == samples.LINK
+
+
+def test_conversations_and_calls_are_shown_whole_and_only_a_call_without_the_link(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for channel in ("zalo_oa", "telegram"):
+        text = shown("basket", channel, capsys)
+        assert "- Rau mùi: 3 bó\n" in text
+        assert samples.LINK in text
+    said = shown("basket", "call", capsys)
+    assert "- Rau mùi: 3 bó\n" in said
+    assert samples.LINK not in said
+
+
+@pytest.mark.parametrize("channel", [*DRAWN, CALL])
+def test_what_there_is_none_of_is_refused_in_one_line(channel: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert render_command(["sold_out", "--channel", channel]) == 1
     out, err = capsys.readouterr()
     assert not out
@@ -48,5 +78,7 @@ def test_it_needs_no_environment() -> None:
     bare = {"PATH": os.environ["PATH"]}
     command = [sys.executable, "-m", "services.notify", "render", "basket", "--changed"]
     done = subprocess.run(command, cwd=ROOT, env=bare, capture_output=True, check=False, encoding="utf-8")
-    assert done.stdout.startswith("Subject: Thay đổi: Hàng cần mang thứ Ba, 24/11/2026\n")
+    assert done.stdout.startswith("== email\nSubject: Thay đổi: Hàng cần mang thứ Ba, 24/11/2026\n")
+    shown = re.findall(r"^== (\w+)$", done.stdout, re.MULTILINE)
+    assert set(shown) == {*CHANNELS, CALL}, "every way by which somebody can be told"
     assert (done.returncode, done.stderr) == (0, "")
