@@ -77,6 +77,8 @@ class Outbox:
             sender(facts) if claim.notice.household_id else SYSTEM,
             claim.language,
             text,
+            claim.notice.about,
+            claim.times.expires_at,
         )
 
     async def save(self, tx: Transaction, outcomes: Sequence[tuple[Claim, Outcome]], now: datetime) -> None:

@@ -85,7 +85,7 @@ def notice(
     to: str = PHONE, kind: str = "basket", body: str = "Kính gửi", message_id: UUID | None = None, **facts: str
 ) -> Message:
     text = Text("Giỏ hàng", body, fields=FACTS | facts, link="https://cho.example/r/abc")
-    return Message(message_id or uuid4(), uuid4(), kind, to, "Giàng Thị Mỷ", "HTX", "vi", text)
+    return Message(message_id or uuid4(), uuid4(), kind, to, "Giàng Thị Mỷ", "HTX", "vi", text, kind)
 
 
 @pytest.fixture
