@@ -28,6 +28,7 @@ from services.notify.channels.zalo_api import ZaloApi
 from services.notify.channels.zalo_oa import ZaloOaChannel
 from services.notify.channels.zalo_oauth import ZaloOauth
 from services.notify.clock import wall_clock
+from services.notify.domain.contacts import ZALO
 from services.notify.domain.hooks import Hooks
 from services.notify.http.sms_hooks import SmsReaders
 from services.notify.inbound.esms import ESMS, EsmsReader, ShortNumber
@@ -83,7 +84,7 @@ def _install_zalo(made: Installed, settings: NotifySettings, ledger: Ledger, reg
         return
     oauth = ZaloOauth(settings.zalo_oauth_url, app_id, _open(settings.zalo_app_secret))
     seed = _open(settings.zalo_refresh_token)
-    tokens = Tokens(ledger, "zalo", oauth.next_pair, seed, wall_clock, TokenMetrics(registry))
+    tokens = Tokens(ledger, ZALO, oauth.next_pair, seed, wall_clock, TokenMetrics(registry))
     pace = Pace(settings.zalo_per_second)
     timeout_s = settings.provider_timeout_s
     apis = [

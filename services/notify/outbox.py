@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from services.chassis.ledger import Transaction
 from services.notify.channels import PeopleChannel
-from services.notify.climbing import Ladder
-from services.notify.domain.delivery import Outcome, Refused, Unknown
+from services.notify.climbing import ZONE, Ladder
+from services.notify.domain.delivery import Outcome, Postponed, Refused, Unknown
 from services.notify.domain.facts import BasketFacts
-from services.notify.domain.ladder import LAPSED, REFUSED, SENT, TOLD, Verdict, judge
+from services.notify.domain.ladder import LAPSED, REFUSED, SENT, TOLD, Verdict, judge, postpone
 from services.notify.domain.links import Links
 from services.notify.domain.messages import Message
 from services.notify.domain.notices import CALL_LIST, NOT_UNDERSTOOD
@@ -50,10 +50,16 @@ class Outbox:
         """What is due."""
         return await store.claim_due(tx.conn, self._channel.name, now, BATCH)
 
-    def compose(self, claim: Claim) -> Message | Refused:
-        """The notice in the words of whom it goes to."""
+    def compose(self, claim: Claim) -> Message | Refused | Postponed:
+        """The notice in the words of whom it goes to.
+
+        All that goes out passes here, also what is repeated or was held up, so here is where quiet hours are kept.
+        """
         if claim.to_name is None or claim.address is None:
             return Refused("no_contact" if claim.to_name is None else "no_consent")
+        zone, step_by_at, now = claim.timezone or ZONE, claim.step_by_at, claim.claimed_at
+        if postponed := postpone(self._channel.name, claim.quiet, claim.times, zone, step_by_at, now):
+            return postponed
         facts, link = claim.notice.facts, None
         if isinstance(facts, BasketFacts):
             facts = replace(facts, reply_by_at=facts.answerable_until(claim.claimed_at))
@@ -71,6 +77,8 @@ class Outbox:
             sender(facts) if claim.notice.household_id else SYSTEM,
             claim.language,
             text,
+            claim.notice.about,
+            claim.times.expires_at,
         )
 
     async def save(self, tx: Transaction, outcomes: Sequence[tuple[Claim, Outcome]], now: datetime) -> None:

@@ -67,7 +67,7 @@ def show(kind: str, language: str, channel: str, changed: bool) -> str:
         return _call(kind, to_name, language)
     link = samples.LINK if isinstance(facts, BasketFacts) else None
     text = word(kind, facts, to_name, language, changed, link)
-    return _AS[channel](Message(_DELIVERY, _NOTICE, kind, "", to_name, sender(facts), language, text))
+    return _AS[channel](Message(_DELIVERY, _NOTICE, kind, "", to_name, sender(facts), language, text, kind))
 
 
 def _every(kind: str, language: str, changed: bool) -> list[str]:

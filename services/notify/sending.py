@@ -14,7 +14,7 @@ from services.chassis.faults import Backoff, is_weather
 from services.chassis.ledger import Ledger, Transaction
 from services.notify.channels import Batch, Channel
 from services.notify.clock import Clock
-from services.notify.domain.delivery import Failed, NotBegun, Outcome, Overtaken, Refused, Unknown
+from services.notify.domain.delivery import Failed, NotBegun, Outcome, Overtaken, Postponed, Refused, Unknown
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +41,8 @@ class Outbox(Protocol[C, M_co]):
     async def take(self, tx: Transaction, now: datetime) -> Sequence[C]:
         """Takes a batch in hand, so that nobody else sends it."""
 
-    def compose(self, claim: C) -> M_co | Refused | Overtaken:
-        """The message, or why there can be none."""
+    def compose(self, claim: C) -> M_co | Refused | Overtaken | Postponed:
+        """The message, or why there is none."""
 
     async def save(self, tx: Transaction, outcomes: Sequence[tuple[C, Outcome]], now: datetime) -> None:
         """Saves what came of a whole batch, as far as it is still in this process's hand, and says so in events."""
@@ -89,13 +89,13 @@ class Sender(Generic[C, M]):
     def _compose_all(self, claims: Sequence[C], batch: Batch) -> list[M]:
         messages: list[M] = []
         for claim in claims:
-            composed: M | Refused | Overtaken | Failed
+            composed: M | Refused | Overtaken | Postponed | Failed
             try:
                 composed = self._outbox.compose(claim)
             except Exception as error:  # noqa: BLE001 - one that can't be worded must not hold up the others
                 log.error("notice failed", extra={"notice": claim.id, "reason": type(error).__name__})
                 composed = Failed("cannot_be_composed", ours=True)
-            if isinstance(composed, Refused | Overtaken | Failed):
+            if isinstance(composed, Refused | Overtaken | Postponed | Failed):
                 batch.report(claim.id, composed)
             else:
                 messages.append(composed)

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -63,7 +64,7 @@ class Push(Provider):
             return self._refuse(403)
         if request.headers.get("content-encoding") != "aes128gcm" or not request.headers.get("ttl", "").isdigit():
             return self._refuse(400)
-        if len(request.headers.get("topic", "")) > 32:
+        if not re.fullmatch("[A-Za-z0-9_-]{0,32}", request.headers.get("topic", "")):
             return self._refuse(400)
         if len(body) > MOST_BYTES:
             return self._refuse(413)

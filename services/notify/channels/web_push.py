@@ -2,7 +2,8 @@
 
 The push service's 201 means that it will try. The receipt is our own: the worker in the browser that shows the message
 reports that it did, to an address that only this message names. So an unknown outcome may still be settled. A
-repetition would ring again where the first has been shown, and is not made.
+repetition would ring again where the first has been shown, and is not made. A newer message takes the place of an older
+one about the same, where a telephone was away as well as on its screen.
 """
 
 import json
@@ -10,7 +11,7 @@ import os
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
 from urllib.parse import urlsplit
@@ -32,8 +33,8 @@ from services.notify.domain.endpoints import USUAL_PAUSE, pause
 from services.notify.domain.messages import Message
 
 AT_ONCE: Final = 20
-TTL: Final = timedelta(hours=12)
-"""How long a push service tries while the telephone is away."""
+LONGEST_TTL: Final = timedelta(hours=12)
+"""How long a push service tries while the telephone is away, and less where the message is of no use so long."""
 MOST_BYTES: Final = 3000
 """Of what is shown; push services take 4,096 with all that goes around it."""
 _TOKEN_FOR_S = 12 * 3600
@@ -67,9 +68,9 @@ class WebPushChannel:
         headers = {
             "content-type": "application/octet-stream",
             "content-encoding": "aes128gcm",
-            "ttl": str(int(TTL.total_seconds())),
+            "ttl": str(ttl_s(message.expires_at, self._clock())),
             "urgency": "high" if message.kind in _URGENT else "normal",
-            "topic": topic(message.notice_id),
+            "topic": topic(message.about),
             **self._signed(endpoint),
         }
         try:
@@ -110,7 +111,7 @@ def shown(message: Message, receipt_url: str) -> bytes:
             "title": message.text.subject,
             "body": text,
             "url": message.text.link,
-            "tag": topic(message.notice_id),
+            "tag": topic(message.about),
             "receipt": receipt_url,
         }
         found = json.dumps(content, ensure_ascii=False).encode()
@@ -133,9 +134,17 @@ def encrypted(subscription: dict[str, dict[str, str]], content: bytes) -> bytes:
     return made
 
 
-def topic(notice_id: UUID) -> str:
-    """What a push service and a browser know the notice by: 32 letters of base64url (RFC 8030, 5.4)."""
-    return urlsafe_b64encode(sha256(notice_id.bytes).digest()).decode()[:32]
+def topic(about: str) -> str:
+    """By what a push service and a browser know what a newer message replaces: 32 letters of base64url (RFC 8030, 5.4),
+    from which nobody learns what they stand for.
+    """
+    return urlsafe_b64encode(sha256(about.encode()).digest()).decode()[:32]
+
+
+def ttl_s(expires_at: datetime | None, now: datetime) -> int:
+    """How long a push service may try from now on; 0: at once or never."""
+    left = LONGEST_TTL if expires_at is None else min(LONGEST_TTL, expires_at - now)
+    return max(int(left.total_seconds()), 0)
 
 
 def public_key(vapid: Vapid02) -> str:

@@ -38,7 +38,8 @@ class QuietHours:
         if not quiet:
             return None
         day = local.date() + timedelta(days=over_midnight and clock >= self.start)
-        return datetime.combine(day, self.end, local.tzinfo).astimezone(now.tzinfo)
+        end = self.end.replace(fold=local.fold)  # not the hour before, where a clock was set back
+        return datetime.combine(day, end, local.tzinfo).astimezone(now.tzinfo)
 
 
 @dataclass(frozen=True, slots=True)

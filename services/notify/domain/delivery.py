@@ -74,4 +74,12 @@ class Overtaken:
     """The attempt was not made: a newer message says all that this one could."""
 
 
-Outcome = Accepted | Sent | Failed | Throttled | Refused | Unknown | NotBegun | Overtaken
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """The attempt was not made: its receiver has quiet hours until `begin_at`, and its step goes on to `step_by_at`."""
+
+    begin_at: datetime
+    step_by_at: datetime
+
+
+Outcome = Accepted | Sent | Failed | Throttled | Refused | Unknown | NotBegun | Overtaken | Postponed

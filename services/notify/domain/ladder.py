@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from services.notify.domain.contacts import EMAIL, WEBHOOK, Step
+from services.notify.domain.contacts import EMAIL, WEBHOOK, QuietHours, Step
 from services.notify.domain.delivery import (
     Accepted,
     Failed,
     NotBegun,
     Outcome,
     Overtaken,
+    Postponed,
     Refused,
     Sent,
     Throttled,
@@ -162,12 +163,27 @@ def let_go(deliveries: Collection[Delivery], now: datetime) -> Decision:
     return Decision(Wait() if is_out else LetGo(), lapsed, superseded)
 
 
+def quiet_until(channel: str, quiet: QuietHours | None, times: Times, timezone: str, at: datetime) -> datetime | None:
+    """Until when a message by this channel has to wait that could go out at that time; None: it need not wait."""
+    over_at = None if quiet is None or channel in SILENT else quiet.over_at(at, timezone)
+    return over_at if over_at is not None and (times.alarm_at is None or over_at < times.alarm_at) else None
+
+
+def postpone(
+    channel: str, quiet: QuietHours | None, times: Times, timezone: str, step_by_at: datetime, now: datetime
+) -> Postponed | None:
+    """Where quiet hours reign when a message is about to go out. What is left of its step is left after them too."""
+    over_at = quiet_until(channel, quiet, times, timezone, now)
+    if over_at is None:
+        return None
+    step_by_at += over_at - now
+    return Postponed(over_at, step_by_at if times.expires_at is None else min(step_by_at, times.expires_at))
+
+
 def _go(left: Sequence[Step], policy: Policy, times: Times, timezone: str, now: datetime) -> Go | None:
     """None: it would come too late to be of use."""
     step, begin_at, alarm_at = left[0], max(now, times.not_before), times.alarm_at
-    if step.quiet is not None and step.channel not in SILENT:
-        over_at = step.quiet.over_at(begin_at, timezone) or begin_at
-        begin_at = over_at if alarm_at is None or over_at < alarm_at else begin_at
+    begin_at = quiet_until(step.channel, step.quiet, times, timezone, begin_at) or begin_at
     span = LAST_STEP if len(left) == 1 else policy.step
     if alarm_at is not None and len(left) > 1:
         span = min(span, max((alarm_at - begin_at) // len(left), SHORTEST_STEP))
@@ -190,6 +206,7 @@ class Verdict:
     state: str
     attempts: int
     next_at: datetime
+    step_by_at: datetime
     reason: str | None = None
     provider_id: str | None = None
     receipt: str | None = None
@@ -202,24 +219,26 @@ def judge(
     """`attempts` counts the one that came to this outcome.
 
     A wait that would outlast the step ends it: the next way is sooner. A message that went out at the very end of its
-    step still has time for its receipt, until `next_at`. An unknown outcome waits for a receipt where
-    one may come, and is repeated where the receiver knows repetitions.
+    step still has time for its receipt. An unknown outcome waits for a receipt where one may come, and is repeated
+    where the receiver knows repetitions.
     """
     match outcome:
         case Accepted(at, receipt):
-            return Verdict(TOLD, attempts, now, receipt=receipt, told_at=at)
+            return Verdict(TOLD, attempts, now, step_by_at, receipt=receipt, told_at=at)
         case Sent(provider_id):
-            return Verdict(SENT, attempts, now + SHORTEST_STEP, provider_id=provider_id)
+            return Verdict(SENT, attempts, now, max(step_by_at, now + SHORTEST_STEP), provider_id=provider_id)
         case Refused(reason):
-            return Verdict(REFUSED, attempts, now, reason)
+            return Verdict(REFUSED, attempts, now, step_by_at, reason)
         case Overtaken():
-            return Verdict(SUPERSEDED, attempts - 1, now)
+            return Verdict(SUPERSEDED, attempts - 1, now, step_by_at)
         case NotBegun():
-            return Verdict(QUEUED, attempts - 1, now)
+            return Verdict(QUEUED, attempts - 1, now, step_by_at)
         case Unknown(reason) if not resend_is_safe:
-            return Verdict(UNKNOWN, attempts, now if not receipt_may_come else step_by_at, reason)
+            return Verdict(UNKNOWN, attempts, now, step_by_at if receipt_may_come else min(step_by_at, now), reason)
+        case Postponed(begin_at, until):
+            return Verdict(QUEUED if begin_at < until else LAPSED, attempts - 1, begin_at, until)
         case Throttled(reason, pause, asked=True):
             again_at, attempts = now + pause, attempts - 1
         case Unknown(reason) | Failed(reason) | Throttled(reason):
             again_at = now + _WAITS[min(attempts, len(_WAITS)) - 1]
-    return Verdict(QUEUED if again_at < step_by_at else LAPSED, attempts, again_at, reason)
+    return Verdict(QUEUED if again_at < step_by_at else LAPSED, attempts, again_at, step_by_at, reason)

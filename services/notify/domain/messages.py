@@ -39,7 +39,8 @@ class Message:
 
     `message_id` is that of the delivery, the same on every attempt, so that a provider that knows ids recognises a
     repetition. `notice_id` is what a person's own program knows it by, also after a restore. `to` is the channel's kind
-    of address: an E.164 number, an e-mail address, a chat, a subscription.
+    of address: an E.164 number, an e-mail address, a chat, a subscription. Of messages with the same `about` only the
+    newest need be read, and none after `expires_at`.
     """
 
     message_id: UUID
@@ -50,6 +51,8 @@ class Message:
     from_name: str
     language: str
     text: Text = field(repr=False)
+    about: str = field(repr=False)
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

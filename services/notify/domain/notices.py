@@ -120,6 +120,13 @@ class Notice(Struct, frozen=True):
         """The household, the cooperative whose staff it is for, or the union."""
         return self.household_id or self.cooperative_id or UNION
 
+    @property
+    def about(self) -> str:
+        """The same for all notices of which only the newest need be read."""
+        if self.delivery_day is None or self.version is None:
+            return str(self.notice_id)
+        return f"{self.recipient_id} {self.delivery_day} {BASKET if KINDS[self.kind].of_basket else self.kind}"
+
     def deadlines(self, now: datetime) -> tuple[datetime | None, datetime | None]:
         """Until when an answer is asked for, and when the last goods must be there; None where there is no such thing.
 

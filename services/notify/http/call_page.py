@@ -14,7 +14,7 @@ from services.chassis.problems import Problem, not_found, refusals
 from services.notify import call_page, reply_page
 from services.notify.domain.links import BadLink, ExpiredLink
 from services.notify.domain.notices import CALL
-from services.notify.http.replies import FORM, REFUSALS, Language, PageRoute
+from services.notify.http.page_routes import FORM, REFUSALS, Language, PageRoute
 from services.notify.outbox import CALLS_READABLE_FOR
 from services.notify.reply_page import HEADERS
 from services.notify.store import books, calls, words

@@ -16,7 +16,7 @@ from services.chassis.ledger import Transaction
 from services.chassis.problems import Problem, conflict, invalid, not_found
 from services.notify import contact_book, reply_page
 from services.notify.domain.contacts import WEB_PUSH
-from services.notify.http.replies import REFUSALS, Language, find, open_link
+from services.notify.http.page_routes import REFUSALS, Language, find, open_link
 from services.notify.inbound import Forged
 from services.notify.inbound.push import PushReader
 from services.notify.places import address

@@ -3,19 +3,16 @@
 The link is the key: no other one is asked for, and without a good one nothing is said about any household.
 """
 
-from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
-from fastapi.routing import APIRoute
 
 from services.chassis import problems
 from services.chassis.ledger import Transaction
 from services.chassis.problems import Problem, too_large
 from services.notify import reply_page
-from services.notify.domain.links import BadLink, ExpiredLink, Link
+from services.notify.domain.links import Link
 from services.notify.domain.replies import (
     PAGE,
     Closed,
@@ -26,21 +23,23 @@ from services.notify.domain.replies import (
     decide,
     read_form,
 )
+from services.notify.http.page_routes import (
+    FORM,
+    REFUSALS,
+    Language,
+    PageRoute,
+    find,
+    is_browser,
+    link_not_found,
+    open_link,
+)
 from services.notify.reply_page import HEADERS, Attempt
 from services.notify.replying import take_reply
 from services.notify.store import baskets as store
-from services.notify.wording import LANGUAGES
 
 MOST_FORM_BYTES = 16_384
 MOST_FIELDS = 200
-FORM = "application/x-www-form-urlencoded"
 
-Language = Annotated[
-    str | None, Query(alias="lang", description=f"{', '.join(LANGUAGES)}; without it, the household's language.")
-]
-
-REFUSALS = problems.refusals(404) | {410: problems.refusal("The time of the link is over.")}
-"""Of whatever a link leads to."""
 _REFUSALS_OF_ANSWERS = {
     409: problems.refusal("No answer is taken any more, or the basket has changed meanwhile."),
     **problems.refusals(415),
@@ -56,29 +55,6 @@ _FORM_SCHEMA = {
     },
     "additionalProperties": {"type": "string", "description": "q.<offer>: how much of it, in its unit; of `less`"},
 }
-
-
-class PageRoute(APIRoute):
-    """Refusals are pages where a browser asks, and problem documents otherwise."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """As FastAPI calls it."""
-        handle = super().get_route_handler()
-
-        async def as_page(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except Exception as error:
-                answer = problems.answer_to(error)
-                if answer.status_code == 500:
-                    raise
-                if _is_browser(request):
-                    language = reply_page.choose_language(request.query_params.get("lang"))
-                    answer = HTMLResponse(reply_page.problem(answer.status_code, language), answer.status_code)
-                answer.headers.update(HEADERS)
-                return answer
-
-        return as_page
 
 
 router = APIRouter(tags=["replies"], route_class=PageRoute, responses=REFUSALS)
@@ -110,7 +86,7 @@ async def post_answer(request: Request, token: str, language: Language = None) -
     try:
         await _take(request, link, fields)
     except Refused as refusal:
-        if not _is_browser(request):
+        if not is_browser(request):
             raise _problem(refusal) from None
         attempt = Attempt(refusal, dict(fields))
         return _page(request, await find(request, link), language, attempt)
@@ -125,7 +101,7 @@ async def _take(request: Request, link: Link, fields: list[tuple[str, str]]) -> 
         standing = await store.lock_basket(tx.conn, link.household_id, link.delivery_day)
         now = state.clock()
         if standing is None:
-            raise _not_found()
+            raise link_not_found()
         reply = decide(standing.basket, standing.reply, form, now)
         if reply is None:
             return
@@ -139,32 +115,6 @@ def _page(request: Request, standing: Standing, language: str | None, attempt: A
     push = f"{request.path_params['token']}/push" if request.app.state.push_key else None
     page = reply_page.basket(standing, chosen, request.app.state.clock(), attempt, push)
     return HTMLResponse(page, _problem(attempt.refusal).status if attempt else 200, HEADERS)
-
-
-def open_link(request: Request, token: str) -> Link:
-    """What the link names. Raises Problem."""
-    try:
-        link: Link = request.app.state.links.open(token, request.app.state.clock())
-    except BadLink:
-        raise _not_found() from None
-    except ExpiredLink:
-        detail = "The time of this link is over. Call the cooperative."
-        raise Problem(410, "link-expired", "Link expired", detail) from None
-    return link
-
-
-async def find(request: Request, link: Link) -> Standing:
-    """The basket that the link leads to. Raises Problem."""
-    standing = await store.get_basket(request.app.state.runtime.pool, link.household_id, link.delivery_day)
-    if standing is None:
-        raise _not_found()
-    return standing
-
-
-def _not_found() -> Problem:
-    """The same for a link that is not ours and for one whose basket is not there."""
-    detail = "This link does not open. Open the link in the newest notice again, or call the cooperative."
-    return Problem(404, "link-not-found", "Link not found", detail)
 
 
 def _problem(refusal: Refused) -> Problem:
@@ -192,7 +142,3 @@ async def _fields(request: Request) -> list[tuple[str, str]]:
         return parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS)
     except ValueError:
         raise Problem(400, "malformed", "Malformed", "The body is no form of this page.") from None
-
-
-def _is_browser(request: Request) -> bool:
-    return "text/html" in request.headers.get("accept", "")

@@ -98,7 +98,7 @@ async def list_steps(conn: Connection, recipients: Collection[UUID], purpose: st
     """
     steps: defaultdict[UUID, list[Step]] = defaultdict(list)
     for r in await conn.fetch(_STEPS, list(recipients), purpose):
-        step = Step(r["contact_id"], r["display_name"], r["language"], _quiet(r), r["channel"], r["address"])
+        step = Step(r["contact_id"], r["display_name"], r["language"], quiet_of(r), r["channel"], r["address"])
         steps[r["recipient_id"]].append(step)
     return dict(steps)
 
@@ -165,7 +165,8 @@ async def save_contact(conn: Connection, contact: Contact, now: datetime) -> Non
     await conn.execute(_SAVE_ADDRESSES, contact.contact_id, channels, [one.address for one in contact.addresses])
 
 
-def _quiet(r: asyncpg.Record) -> QuietHours | None:
+def quiet_of(r: asyncpg.Record) -> QuietHours | None:
+    """Of a row with the columns of a contact."""
     return None if r["quiet_from"] is None else QuietHours(r["quiet_from"], r["quiet_until"])
 
 
@@ -176,7 +177,7 @@ def _contact(r: asyncpg.Record) -> Contact:
         r["household_id"],
         r["display_name"],
         r["language"],
-        _quiet(r),
+        quiet_of(r),
         r["rank"],
         tuple(Address(*one) for one in r["addresses"]),
         r["changed_at"],

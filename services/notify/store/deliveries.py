@@ -13,9 +13,11 @@ from uuid import UUID
 import asyncpg
 
 from services.chassis.ledger import Connection
-from services.notify.domain.ladder import LAPSED, Delivery, Go, Verdict
+from services.notify.domain.contacts import QuietHours
+from services.notify.domain.ladder import LAPSED, Delivery, Go, Times, Verdict
 from services.notify.domain.notices import KINDS, Notice
-from services.notify.store.notices import NEWER, NOTICE, notice_of
+from services.notify.store.contacts import quiet_of
+from services.notify.store.notices import NEWER, NOTICE, TIMES, notice_of, times_of
 
 _INSERT = """
 insert into delivery (delivery_id, notice_id, contact_id, channel, state, queued_at, next_at, step_by_at)
@@ -50,8 +52,8 @@ morning took 15 s for the first 1,000 baskets of the day.
 """
 
 _CLAIMED = f"""
-select {NOTICE}, n.recipient_id, d.delivery_id, d.contact_id, d.channel, d.attempts, d.claimed_at, d.step_by_at,
-    c.display_name, c.language, a.address,
+select {NOTICE}, {TIMES}, n.recipient_id, d.delivery_id, d.contact_id, d.channel, d.attempts, d.claimed_at,
+    d.step_by_at, c.display_name, c.language, c.quiet_from, c.quiet_until, v.timezone, a.address,
     exists (select from consent k where k.contact_id = d.contact_id and k.channel = d.channel
         and k.purpose = p.purpose and k.withdrawn_at is null) as agreed,
     exists (select from notice o where o.recipient_id = n.recipient_id and o.delivery_day = n.delivery_day
@@ -62,6 +64,7 @@ select {NOTICE}, n.recipient_id, d.delivery_id, d.contact_id, d.channel, d.attem
     ) as replaces
 from delivery d join notice n using (notice_id)
 join unnest($1::text[], $2::text[]) as p (kind, purpose) on p.kind = n.kind
+left join cooperative v on v.cooperative_id = n.cooperative_id
 left join contact c using (contact_id)
 left join contact_address a on a.contact_id = d.contact_id and a.channel = d.channel and a.gone_at is null
 """  # noqa: S608 - only fixed text
@@ -70,11 +73,10 @@ _SAVE = """
 update delivery d set attempts = x.attempts, next_at = x.next_at,
     state = case when x.state = 'queued' and not exists (
         select from notice n where n.notice_id = d.notice_id and n.state = 'queued') then 'superseded' else x.state end,
-    reason = coalesce(x.reason, d.reason), provider_id = x.provider_id, receipt = x.receipt,
-    step_by_at = case x.state when 'unknown' then least(d.step_by_at, x.next_at)
-        when 'sent' then greatest(d.step_by_at, x.next_at) else d.step_by_at end
-from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::int[], $5::timestamptz[], $6::text[], $7::text[], $8::text[])
-    as x (delivery_id, claimed_at, state, attempts, next_at, reason, provider_id, receipt)
+    reason = coalesce(x.reason, d.reason), provider_id = x.provider_id, receipt = x.receipt, step_by_at = x.step_by_at
+from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::int[], $5::timestamptz[], $6::timestamptz[], $7::text[],
+        $8::text[], $9::text[])
+    as x (delivery_id, claimed_at, state, attempts, next_at, step_by_at, reason, provider_id, receipt)
 where d.delivery_id = x.delivery_id and d.claimed_at = x.claimed_at
     and (d.state = 'sending' or d.state in ('unknown', 'lapsed', 'queued') and x.state = 'told'
         or d.state = 'unknown' and x.state = 'sent')
@@ -122,10 +124,12 @@ class Claim:
 
     `address` is None where the contact is gone (and then so is its name), has no such address any more or has withdrawn
     its consent.
-    `replaces` says that an earlier version may have reached the household.
+    `replaces` says that an earlier version may have reached the household. `quiet` is what the contact wants now.
     """
 
     notice: Notice
+    times: Times
+    timezone: str | None
     recipient_id: UUID
     delivery_id: UUID
     contact_id: UUID
@@ -137,6 +141,7 @@ class Claim:
     address: str | None = field(repr=False)
     to_name: str | None = field(repr=False)
     language: str
+    quiet: QuietHours | None
 
     @property
     def id(self) -> UUID:
@@ -239,6 +244,7 @@ async def save_results(conn: Connection, results: Sequence[tuple[Claim, Verdict]
         [verdict.state for _, verdict in results],
         [verdict.attempts for _, verdict in results],
         [verdict.next_at for _, verdict in results],
+        [verdict.step_by_at for _, verdict in results],
         [verdict.reason for _, verdict in results],
         [verdict.provider_id for _, verdict in results],
         [verdict.receipt for _, verdict in results],
@@ -280,7 +286,7 @@ def _purposes() -> tuple[list[str], list[str]]:
 
 def _claim(r: asyncpg.Record) -> Claim:
     return Claim(
-        notice_of(r), r["recipient_id"], r["delivery_id"], r["contact_id"], r["channel"], r["attempts"],
-        r["claimed_at"], r["step_by_at"], r["replaces"], r["address"] if r["agreed"] else None,
-        r["display_name"], r["language"] or "vi",
+        notice_of(r), times_of(r), r["timezone"], r["recipient_id"], r["delivery_id"], r["contact_id"], r["channel"],
+        r["attempts"], r["claimed_at"], r["step_by_at"], r["replaces"], r["address"] if r["agreed"] else None,
+        r["display_name"], r["language"] or "vi", quiet_of(r),
     )  # fmt: skip

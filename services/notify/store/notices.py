@@ -28,6 +28,9 @@ NOTICE = (
 )
 """The columns that `notice_of` reads."""
 
+TIMES = "n.not_before, n.alarm_at, n.expires_at"
+"""The columns that `times_of` reads."""
+
 _OF_BASKET = ", ".join(f"'{name}'" for name, kind in KINDS.items() if kind.of_basket)
 
 NEWER = f"""
@@ -46,7 +49,7 @@ returning notice_id
 """
 
 _LOCK = f"""
-select {NOTICE}, n.recipient_id, n.not_before, n.alarm_at, n.expires_at, c.timezone,
+select {NOTICE}, n.recipient_id, {TIMES}, c.timezone,
     p.step_s, p.call_before_s, p.gather_s, p.remind_before_s, exists ({NEWER}) as overtaken
 from notice n left join cooperative c using (cooperative_id) left join notice_policy p using (cooperative_id)
 where n.notice_id = any($1) and n.state = 'queued' order by n.notice_id for update of n
@@ -179,7 +182,11 @@ def notice_of(r: asyncpg.Record) -> Notice:
     )  # fmt: skip
 
 
+def times_of(r: asyncpg.Record) -> Times:
+    """Of a row with the columns `TIMES`."""
+    return Times(r["not_before"], r["alarm_at"], r["expires_at"])
+
+
 def _open(r: asyncpg.Record) -> Open:
     policy = None if r["step_s"] is None else policy_of(r)
-    times = Times(r["not_before"], r["alarm_at"], r["expires_at"])
-    return Open(notice_of(r), r["recipient_id"], times, r["timezone"], policy, r["overtaken"])
+    return Open(notice_of(r), r["recipient_id"], times_of(r), r["timezone"], policy, r["overtaken"])

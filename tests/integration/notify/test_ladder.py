@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from msgspec.structs import replace
@@ -131,6 +132,27 @@ async def test_whom_no_way_reaches_is_called_and_then_told(world: Reached) -> No
     assert (await world.service.client.post(path, json={"outcome": "told"}, headers=staff)).status_code == 409
     table = await world.service.client.get(f"/v1/cooperatives/{world.cooperative}/call-list.csv", headers=staff)
     assert table.status_code == 200
+
+
+async def test_a_message_that_is_due_in_quiet_hours_that_were_written_down_since_waits_for_their_end(
+    world: Reached,
+) -> None:
+    await world.write_down("sms", "email")
+    await world.apply(world.basket())
+    hour, here = timedelta(hours=1), datetime.now(ZoneInfo("Asia/Ho_Chi_Minh")).replace(second=0, microsecond=0)
+    pool = world.service.runtime.pool
+    await pool.execute(
+        "update contact set quiet_from = $1, quiet_until = $2", (here - hour).time(), (here + hour).time()
+    )
+    await world.run("send_sms")
+    await world.run("climb", after=STEP)
+    await world.run("send_sms", after=STEP)
+    assert (world.esms.arrived, await world.states()) == ([], [("queued", 0, None)])
+    await world.run("climb", after=hour)
+    await world.run("send_sms", after=hour)
+    (sms,) = world.esms.arrived
+    await world.esms.report(sms.provider_id)
+    assert await world.states_by_channel() == [("told", "sms")]
 
 
 async def test_who_may_not_read_it_in_time_is_on_the_call_list_before_the_deadline(world: Reached) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -26,7 +26,7 @@ from services.notify.channels import Batch
 from services.notify.climbing import Ladder
 from services.notify.consumers import handlers
 from services.notify.contact_book import Given
-from services.notify.domain.contacts import Address, Contact
+from services.notify.domain.contacts import Address, Contact, QuietHours
 from services.notify.domain.delivery import Accepted, Failed, Outcome, Refused, Sent, Throttled
 from services.notify.domain.ladder import SHORTEST_STEP
 from services.notify.domain.messages import Message, Receipt
@@ -47,6 +47,8 @@ MINUTE = timedelta(minutes=1)
 INTERRUPTED = 5 * MINUTE
 MOMENTS = [*(START + 2 * n * MINUTE for n in range(90)), *(START + (180 + 20 * n) * MINUTE for n in range(43))]
 HOUSEHOLDS = 40
+REST, REST_OVER_AT = QuietHours(time(12, 2), time(13)), START + 60 * MINUTE
+"""Of every second household: while the first attempts are repeated."""
 ON_THEIR_WAY = (
     "take",
     "take",
@@ -168,7 +170,7 @@ class Story(World):
             ways = self.random.sample(CHANNELS, self.random.randint(1, 3))
             places = {"email": f"s{number}@example.vn", "zalo": f"+84912{number:06}", "sms": f"+84912{number:06}"}
             contact = Contact(
-                uuid7(), self.cooperative, household, "bà Dợ", "vi", None, 1,
+                uuid7(), self.cooperative, household, "bà Dợ", "vi", None if number % 2 else REST, 1,
                 [Address(way, places[way]) for way in ways],
             )  # fmt: skip
 
@@ -266,6 +268,17 @@ async def test_everybody_is_told_once_or_is_to_be_called_whatever_providers_and_
             assert any(one.arrived for one in attempts[id])
         if id in to_call:
             assert not any(one.said and one.said.arrived and one.settled_at for one in attempts[id])
+
+    resting = {
+        r["household_id"]
+        for r in await pool.fetch("select household_id from contact where quiet_from = $1", REST.start)
+    }
+    for id, tried in attempts.items():
+        if notices[id]["household_id"] in resting and notices[id]["alarm_at"] > REST_OVER_AT:
+            woken = [one.at for one in tried if not one.message.to.endswith("example.vn")]
+            assert not any(REST.over_at(at, "Asia/Ho_Chi_Minh") for at in woken), "nobody is woken"
+    (counted,) = story.metrics.attempts.collect()
+    assert any(one.labels["outcome"] == "postponed" for one in counted.samples)
 
     for tried in attempts.values():
         arrived = sorted((one for one in tried if one.arrived), key=lambda one: one.at)

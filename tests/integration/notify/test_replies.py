@@ -17,7 +17,8 @@ from msgspec.structs import replace
 from services.chassis.ids import uuid7
 from services.contracts.allocation import BasketAssigned, BasketChanged, BasketConfirmed
 from services.notify.domain.links import Link, Links
-from services.notify.http.replies import FORM, MOST_FORM_BYTES
+from services.notify.http.page_routes import FORM
+from services.notify.http.replies import MOST_FORM_BYTES
 from tests.integration.notify.peers import Mailbox
 from tests.integration.notify.world import DAY, LINKS, REPLY_BY, World
 

@@ -38,6 +38,12 @@ def test_a_midday_rest_is_quiet_until_afternoon() -> None:
     assert rest.over_at(datetime.fromisoformat("2026-11-24T12:00+07:00"), ZONE) == over_at
 
 
+def test_quiet_ends_in_the_future_also_where_the_clock_was_set_back() -> None:
+    now = datetime.fromisoformat("2026-10-25T02:15+01:00")  # for the second time in this night
+    wanted = datetime.fromisoformat("2026-10-25T02:30+01:00")
+    assert QuietHours(time(21), time(2, 30)).over_at(now, "Europe/Berlin") == wanted
+
+
 @given(clocks, clocks, st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31)))  # noqa: DTZ001 - made aware below
 def test_quiet_ends_at_the_first_moment_that_is_not_quiet(start: time, end: time, at: datetime) -> None:
     """Against an oracle that walks on minute by minute."""

@@ -42,7 +42,15 @@ def decoded(header: str) -> str:
 @given(WORDS, WORDS, WORDS)
 def test_a_subject_and_names_of_any_length_arrive_letter_by_letter(subject: str, to_name: str, from_name: str) -> None:
     letter = Message(
-        UUID(int=1), UUID(int=2), "basket", "ba.do@example.vn", to_name, from_name, "vi", Text(subject, "Kính gửi\n")
+        UUID(int=1),
+        UUID(int=2),
+        "basket",
+        "ba.do@example.vn",
+        to_name,
+        from_name,
+        "vi",
+        Text(subject, "Kính gửi\n"),
+        "basket",
     )
     raw = CHANNEL.compose(letter).as_bytes()
     assert all(len(line) <= 78 for line in raw.partition(b"\r\n\r\n")[0].split(b"\r\n"))

@@ -191,8 +191,7 @@ def test_every_story_ends_told_or_with_a_call_and_no_way_is_taken_twice(
             attempts[current.delivery_id] = verdict.attempts
             if verdict.state == TOLD:
                 return
-            until = min(current.step_by_at, verdict.next_at) if verdict.state == UNKNOWN else current.step_by_at
-            made[current.delivery_id] = delivery(step, verdict.state, until, verdict.reason)
+            made[current.delivery_id] = delivery(step, verdict.state, verdict.step_by_at, verdict.reason)
             now = max(now, min(verdict.next_at, current.step_by_at)) if verdict.state == QUEUED else now
             now += timedelta(seconds=1)
         else:

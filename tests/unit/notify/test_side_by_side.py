@@ -13,7 +13,9 @@ from services.notify.domain.delivery import Accepted, Outcome
 from services.notify.domain.messages import Message, Text
 
 GOT = Accepted(datetime(2026, 11, 23, tzinfo=UTC), "250")
-MESSAGES = [Message(UUID(int=n), UUID(int=n), "basket", "+84912345678", "", "", "vi", Text("", "")) for n in range(3)]
+MESSAGES = [
+    Message(UUID(int=n), UUID(int=n), "basket", "+84912345678", "", "", "vi", Text("", ""), "") for n in range(3)
+]
 
 
 async def send_one(message: Message) -> Outcome:

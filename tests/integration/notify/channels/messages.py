@@ -31,7 +31,7 @@ class SettableClock:
 def message(number: int, to: str = MAI, short: str = SHORT, body: str = "Mang 12,5 kg cải mèo") -> Message:
     """One to Mai, unless said otherwise."""
     text = Text("Giỏ hàng", body, short)
-    return Message(UUID(int=number), UUID(int=1000 + number), "basket", to, "Mai", "HTX Vân Hồ", "vi", text)
+    return Message(UUID(int=number), UUID(int=1000 + number), "basket", to, "Mai", "HTX Vân Hồ", "vi", text, "basket")
 
 
 async def sent(channel: Channel[Message], *messages: Message) -> list[Outcome | None]:

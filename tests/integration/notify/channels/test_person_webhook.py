@@ -20,7 +20,7 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 async def sent(to: dict[str, str], number: int = 1) -> Outcome | None:
     client = OutboundClient((ip_network("127.0.0.0/8"),), 2, 5, 1)
     text = Text("Hàng cần mang", "Cải mèo: 12,5 kg\n", fields={"day": "24/11"}, link="https://cho.example/r/abc")
-    message = Message(UUID(int=number), UUID(int=7), "basket", json.dumps(to), "bà Dợ", "HTX", "vi", text)
+    message = Message(UUID(int=number), UUID(int=7), "basket", json.dumps(to), "bà Dợ", "HTX", "vi", text, "basket")
     batch = Batch(lambda: True)
     await PersonWebhookChannel(lambda: datetime.now(UTC), client).send([message], batch)
     await client.close()

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -20,6 +21,8 @@ from services.notify.domain.delivery import Failed, Outcome, Refused, Sent, Thro
 from services.notify.domain.messages import Message, Text
 from services.notify.vapid import vapid_command
 
+BASKET = "0193590a-0000-7000-8000-000000000001 2026-11-24 basket"
+
 
 def wall() -> datetime:
     return datetime.now(UTC)
@@ -34,8 +37,10 @@ class Side:
     channel: WebPushChannel
     url: str
 
-    async def send(self, text: str = "Mang 12,5 kg cải mèo", subscription: object = None) -> Outcome | None:
-        message = notice(json.dumps(subscription or self.browser.subscription(self.url)), text)
+    async def send(
+        self, text: str = "Mang 12,5 kg cải mèo", subscription: object = None, **more: Any
+    ) -> Outcome | None:
+        message = replace(notice(json.dumps(subscription or self.browser.subscription(self.url)), text), **more)
         batch = Batch(lambda: True)
         await self.channel.send([message], batch)
         return batch.outcomes.get(message.message_id)
@@ -43,7 +48,7 @@ class Side:
 
 def notice(to: str, text: str = "Mang 12,5 kg cải mèo") -> Message:
     said = Text("Hàng cần mang", text, text, link="https://cho.example/r/abc")
-    return Message(uuid4(), UUID(int=7), "basket", to, "bà Dợ", "HTX", "vi", said)
+    return Message(uuid4(), UUID(int=7), "basket", to, "bà Dợ", "HTX", "vi", said, BASKET)
 
 
 @pytest.fixture
@@ -68,6 +73,29 @@ async def test_a_browser_reads_what_was_encrypted_for_it(side: Side) -> None:
     assert said["receipt"].startswith("https://cho.example/h/")
     assert side.push.headers[0]["urgency"] == "high"
     assert side.push.headers[0]["topic"] == said["tag"]
+
+
+async def test_a_newer_basket_replaces_the_older_one_and_nothing_else_where_nobody_can_tell_whose_it_is(
+    side: Side,
+) -> None:
+    await side.send("Mang 12,5 kg cải mèo", notice_id=uuid4())
+    await side.send("Mang 10 kg cải mèo", notice_id=uuid4())
+    await side.send("Được 100.000 đ", about=BASKET.replace("basket", "settlement_day"))
+    old, new, other = [json.loads(one.text) for one in side.push.arrived]
+    assert old["tag"] == new["tag"] != other["tag"]
+    assert [one["topic"] for one in side.push.headers] == [old["tag"], new["tag"], other["tag"]]
+    assert not any(part in new["tag"] for part in BASKET.replace("-", " ").split())
+    assert len({one["receipt"] for one in (old, new, other)}) == 3, "each says for itself that it was shown"
+
+
+async def test_nothing_is_shown_after_the_goods_are_due(side: Side) -> None:
+    await side.send()
+    await side.send(expires_at=wall() + timedelta(minutes=30))
+    await side.send(expires_at=wall() + timedelta(days=2))
+    await side.send(expires_at=wall() - timedelta(minutes=1))
+    calm, near, far, over = [int(one["ttl"]) for one in side.push.headers]
+    assert (calm, far, over) == (12 * 3600, 12 * 3600, 0)
+    assert 29 * 60 < near <= 30 * 60
 
 
 async def test_a_long_notice_ends_earlier_and_keeps_its_links(side: Side) -> None:

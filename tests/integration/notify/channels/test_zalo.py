@@ -90,7 +90,7 @@ def notice(
     **facts: str,
 ) -> Message:
     text = Text("Giỏ hàng", body, short, fields=FACTS | facts, link="https://cho.example/r/abc")
-    return Message(message_id or uuid4(), uuid4(), kind, to, "Giàng Thị Mỷ", "HTX", "vi", text)
+    return Message(message_id or uuid4(), uuid4(), kind, to, "Giàng Thị Mỷ", "HTX", "vi", text, kind)
 
 
 @pytest.fixture
