@@ -69,7 +69,7 @@ def wire(runtime: Runtime[NotifySettings]) -> Parts:
     async def count(now: datetime) -> bool:
         async with runtime.pool.acquire(timeout=5) as conn:
             waiting, endpoints, to_call = (
-                await count_open(conn),
+                await count_open(conn, now),
                 await count_endpoints(conn),
                 await count_calls(conn, now),
             )

@@ -32,7 +32,7 @@ class NoticeMetrics:
         )
         self.waiting = Gauge(
             "notify_deliveries_open",
-            "Deliveries that wait, are being sent, or wait for a receipt",
+            "Deliveries that wait for their time or for us, are being sent, or wait for a receipt",
             ["channel", "state"],
             registry=registry,
         )

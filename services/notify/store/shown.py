@@ -12,7 +12,9 @@ from services.notify.domain.contacts import WEBHOOK
 from services.notify.store.notices import NEWER
 
 _OPEN = """
-select channel, state, count(*), min(queued_at) as oldest from delivery where state = 'queued' group by 1, 2
+select channel, case when attempts = 0 and next_at > $2 then 'postponed' else state end as state, count(*),
+    min(queued_at) as oldest
+from delivery where state = 'queued' group by 1, 2
 union all
 select channel, state, count(*), min(queued_at) from delivery where state = 'sending' group by 1, 2
 union all
@@ -44,9 +46,9 @@ class Open:
     oldest: datetime
 
 
-async def count_open(conn: Connection) -> list[Open]:
-    """By channel and state: `queued`, `sending`, or `sent`, which waits for a receipt."""
-    rows = await conn.fetch(_OPEN, WEBHOOK)
+async def count_open(conn: Connection, now: datetime) -> list[Open]:
+    """By channel and state: `postponed` until its time has come, `queued`, `sending`, or `sent`: awaiting a receipt."""
+    rows = await conn.fetch(_OPEN, WEBHOOK, now)
     return [Open(r["channel"], r["state"], r["count"], r["oldest"]) for r in rows]
 
 

@@ -148,6 +148,10 @@ async def test_a_message_that_is_due_in_quiet_hours_that_were_written_down_since
     await world.run("climb", after=STEP)
     await world.run("send_sms", after=STEP)
     assert (world.esms.arrived, await world.states()) == ([], [("queued", 0, None)])
+    await world.run("count_deliveries")
+    shown = (await world.service.client.get("/metrics")).text
+    assert 'notify_deliveries_open{channel="sms",state="postponed"} 1.0' in shown
+    assert 'notify_deliveries_open{channel="sms",state="queued"} 1.0' not in shown
     await world.run("climb", after=hour)
     await world.run("send_sms", after=hour)
     (sms,) = world.esms.arrived
