@@ -99,9 +99,7 @@ class ProviderSettings(ServiceSettings):
     @field_validator("vapid_subject")
     @classmethod
     def _leads_to_us(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("mailto:", "https://")):
-            raise ValueError("must begin with mailto: or https://")
-        return value
+        return None if value is None else web_push.own_subject(value)
 
     @model_validator(mode="after")
     def _are_complete(self) -> Self:

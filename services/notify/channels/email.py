@@ -19,6 +19,7 @@ import aiosmtplib
 
 from services.chassis import faultpoints
 from services.notify.channels import Batch
+from services.notify.channels.side_by_side import NOT_COMPOSED, composed
 from services.notify.clock import Clock
 from services.notify.domain.contacts import EMAIL
 from services.notify.domain.delivery import Accepted, Failed, Outcome, Refused, Unknown
@@ -110,10 +111,8 @@ class EmailChannel:
         return None
 
     async def _send_one(self, client: aiosmtplib.SMTP, letter: Message) -> Outcome:
-        try:
-            message = self.compose(letter).as_bytes()
-        except (ValueError, MessageError):
-            return Refused("cannot_be_composed")
+        if isinstance(message := composed(letter, self._compose), Refused):
+            return message
         try:
             with _certain():
                 async with asyncio.timeout(self.timeout_s):
@@ -153,6 +152,12 @@ class EmailChannel:
         except (OSError, aiosmtplib.SMTPException):
             client.close()
 
+    def _compose(self, letter: Message) -> bytes | Refused:
+        try:
+            return self.compose(letter).as_bytes()
+        except (ValueError, MessageError):
+            return Refused("cannot_be_composed")
+
     def compose(self, letter: Message) -> EmailMessage:
         """The message as it goes out; its Message-ID is that of the notice, however often it is tried."""
         message = EmailMessage(policy=_POLICY)
@@ -190,6 +195,8 @@ def _certain() -> Iterator[None]:
         raise _FailedBeforeData(Failed("timed_out"), in_step=False) from None
     except (OSError, aiosmtplib.SMTPException):
         raise _FailedBeforeData(Failed("connection_lost"), in_step=False) from None
+    except ValueError:  # of an address that no command can hold
+        raise _FailedBeforeData(NOT_COMPOSED, in_step=False) from None
 
 
 def _refusal_of_content(code: int) -> Outcome:

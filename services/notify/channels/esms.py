@@ -17,10 +17,10 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.notify.channels import Batch
-from services.notify.channels.http_api import NOT_UNDERSTOOD, HttpApi, content, judge_status
+from services.notify.channels.http_api import NOT_UNDERSTOOD, HttpApi, Lost, content, judge_status
 from services.notify.clock import Clock
 from services.notify.domain.contacts import SMS
-from services.notify.domain.delivery import Failed, Outcome, Refused, Sent, Unknown
+from services.notify.domain.delivery import Outcome, Refused, Sent, Unknown
 from services.notify.domain.gsm7 import sendable
 from services.notify.domain.messages import Message
 from services.notify.domain.sms import vietnamese
@@ -74,15 +74,15 @@ class EsmsChannel:
 
     async def send(self, messages: Sequence[Message], batch: Batch) -> None:
         """Each by itself; the receipts come later."""
-        await self._api.send(messages, batch, self._send_one)
+        await self._api.send(messages, batch, self._compose, self._ask)
 
-    async def _send_one(self, message: Message) -> Outcome:
+    def _compose(self, message: Message) -> dict[str, str] | Refused:
         phone, text = vietnamese(message.to), sendable(message.text.short)
         if phone is None:
             return Refused("not_vietnamese")
         if not text.strip():
             return Refused("cannot_be_composed")
-        body = {
+        return {
             **self._account,
             "Phone": phone,
             "Content": text,
@@ -92,6 +92,8 @@ class EsmsChannel:
             "RequestId": str(message.message_id),
             "CallbackUrl": self._receipt_url(message.message_id),
         }
+
+    async def _ask(self, body: dict[str, str]) -> Outcome:
         began_at = self._clock()
         outcome = await self._attempt(body)
         if not isinstance(outcome, Unknown):
@@ -107,7 +109,7 @@ class EsmsChannel:
 
     async def _attempt(self, body: dict[str, str]) -> Outcome:
         response = await self._api.post(PATH, json=body)
-        if isinstance(response, Failed | Unknown):
+        if isinstance(response, Lost):
             return response
         answer = content(response)
         if response.status_code != 200 or answer is None:

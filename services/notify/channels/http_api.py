@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
 
 from services.chassis import faultpoints
 from services.notify.channels import Batch
-from services.notify.channels.side_by_side import finish
+from services.notify.channels.side_by_side import NOT_COMPOSED, composed, finish
 from services.notify.channels.webhook import retry_after
 from services.notify.domain.delivery import Failed, Outcome, Refused, Throttled, Unknown
 from services.notify.domain.endpoints import USUAL_PAUSE, pause
@@ -24,7 +24,11 @@ KEPT_OPEN_S = 3
 UNREACHABLE = Failed("connection_failed")
 NOT_UNDERSTOOD = Unknown("answer_not_understood")
 
+Lost = Failed | Refused | Unknown
+"""What came of a request that has no answer."""
+
 Pace = Callable[[], Awaitable[None]]
+R = TypeVar("R")
 
 
 class HttpApi:
@@ -47,19 +51,26 @@ class HttpApi:
         await self._client.aclose()
 
     async def send(
-        self, messages: Sequence[Message], batch: Batch, send_one: Callable[[Message], Awaitable[Outcome]]
+        self,
+        messages: Sequence[Message],
+        batch: Batch,
+        compose: Callable[[Message], R | Refused],
+        ask: Callable[[R], Awaitable[Outcome]],
     ) -> None:
         """Side by side. A provider that is away or asks for a pause is not asked for the rest of the batch."""
         room, stopped = asyncio.Semaphore(AT_ONCE), list[Outcome]()
 
         async def one(message: Message) -> None:
             async with room:
+                if isinstance(request := composed(message, compose), Refused):
+                    batch.report(message.message_id, request)
+                    return
                 if not stopped and batch.may_begin():
                     await self._pace()
                 if stopped:
                     batch.report(message.message_id, stopped[0])
                 elif batch.begin(message.message_id):
-                    outcome = await send_one(message)
+                    outcome = await ask(request)
                     batch.report(message.message_id, outcome)
                     if outcome == UNREACHABLE or isinstance(outcome, Throttled):
                         stopped.append(outcome)
@@ -68,11 +79,15 @@ class HttpApi:
 
     async def post(
         self, path: str, *, json: Mapping[str, Any] | None = None, form: Mapping[str, str] | None = None
-    ) -> httpx.Response | Failed | Unknown:
+    ) -> httpx.Response | Lost:
         """The answer, or what came of a request that got none."""
         try:
+            request = self._client.build_request("POST", path, json=json, data=form)
+        except (httpx.InvalidURL, TypeError, ValueError):
+            return NOT_COMPOSED
+        try:
             async with asyncio.timeout(self._timeout_s):
-                response = await self._client.post(path, json=json, data=form)
+                response = await self._client.send(request)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
             return UNREACHABLE
         except (httpx.HTTPError, OSError):

@@ -18,7 +18,7 @@ import msgspec
 
 from services.chassis import faultpoints
 from services.notify.channels import Batch
-from services.notify.channels.side_by_side import finish
+from services.notify.channels.side_by_side import NOT_COMPOSED, composed, finish
 from services.notify.clock import Clock
 from services.notify.domain.delivery import Failed, Outcome, Refused, Sent, Throttled, Unknown
 from services.notify.domain.messages import Message
@@ -156,7 +156,7 @@ class ZaloApi:
         stopped: Callable[[], Outcome | None],
     ) -> Outcome | None:
         """None where it must be left alone."""
-        if isinstance(request := compose(message), Refused):
+        if isinstance(request := composed(message, compose), Refused):
             return request
         if stopped() is None and batch.may_begin():
             await self._pace()
@@ -183,8 +183,12 @@ class ZaloApi:
 
     async def _ask(self, request: Request, token: str) -> Outcome:
         try:
+            asked = self._client.build_request("POST", request.path, json=request.body, headers={"access_token": token})
+        except (httpx.InvalidURL, TypeError, ValueError):
+            return NOT_COMPOSED
+        try:
             async with asyncio.timeout(self._timeout_s):
-                response = await self._client.post(request.path, json=request.body, headers={"access_token": token})
+                response = await self._client.send(asked)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
             return Failed("connection_failed")
         except (httpx.HTTPError, OSError):

@@ -35,6 +35,10 @@ def test_mail_goes_out_over_tls_unless_said_otherwise(environment: pytest.Monkey
         ({"PUBLIC_URL": "https://cho.example/?a=1"}, "NOTIFY_PUBLIC_URL is wrong"),
         ({"WEBHOOK_PRIVATE_NETWORKS": "0.0.0.0/0"}, "NOTIFY_WEBHOOK_PRIVATE_NETWORKS is wrong"),
         ({"WEBHOOK_PRIVATE_NETWORKS": "127.0.0.0/8,shop"}, "NOTIFY_WEBHOOK_PRIVATE_NETWORKS is wrong"),
+        ({"VAPID_SUBJECT": "mailto:admin"}, "NOTIFY_VAPID_SUBJECT is wrong"),
+        ({"VAPID_SUBJECT": "mailto:a@intranet"}, "NOTIFY_VAPID_SUBJECT is wrong"),
+        ({"VAPID_SUBJECT": "https://example.vn/lien-he"}, "NOTIFY_VAPID_SUBJECT is wrong"),
+        ({"VAPID_SUBJECT": "quan-tri@example.vn"}, "NOTIFY_VAPID_SUBJECT is wrong"),
         ({"LINK_SECRETS": "geheim"}, "NOTIFY_LINK_SECRETS is wrong"),
         ({"LINK_SECRETS": "s" * 32 + ","}, "NOTIFY_LINK_SECRETS is wrong"),
     ],
@@ -63,6 +67,12 @@ def test_of_two_secrets_the_first_one_signs_and_none_is_ever_shown(environment: 
     assert settings.link_keys == ("n" * 32, "o" * 32)
     assert settings.public_url == "https://cho.example"
     assert "nnn" not in repr(settings)
+
+
+@pytest.mark.parametrize("subject", ["mailto:quan-tri@example.vn", "https://example.vn"])
+def test_push_services_are_told_how_to_reach_us(environment: pytest.MonkeyPatch, subject: str) -> None:
+    environment.setenv("NOTIFY_VAPID_SUBJECT", subject)
+    assert load(NotifySettings).vapid_subject == subject
 
 
 def test_webhooks_reach_no_private_network_unless_it_is_named(environment: pytest.MonkeyPatch) -> None:
