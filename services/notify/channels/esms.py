@@ -48,6 +48,9 @@ CODES: dict[str, Refused] = {
 }
 """Of the table of errors those that sending SMS can meet. Of any other code nobody knows what it means here."""
 
+REPEAT_AFTER = (timedelta(seconds=1), timedelta(seconds=5))
+"""The waits before repetitions."""
+
 _ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 _CLOCKS_DIFFER = timedelta(minutes=2)
 
@@ -67,7 +70,7 @@ class EsmsChannel:
         brandname: str,
         receipt_url: Callable[[UUID], str],
         clock: Clock,
-        repeat_after: Sequence[timedelta] = (timedelta(seconds=1), timedelta(seconds=5)),
+        repeat_after: Sequence[timedelta] = REPEAT_AFTER,
     ) -> None:
         self._api, self._receipt_url, self._clock, self._repeat_after = api, receipt_url, clock, repeat_after
         self._account = {"ApiKey": api_key, "SecretKey": secret_key, "Brandname": brandname}
@@ -115,6 +118,11 @@ class EsmsChannel:
         if response.status_code != 200 or answer is None:
             return judge_status(response, self._clock())
         return judge(str(answer.get("CodeResult", "")), answer.get("SMSID"), body["RequestId"])
+
+
+def longest_s(timeout_s: float) -> float:
+    """How long a message can take, with its repetitions, where each request may take that long."""
+    return timeout_s + sum(wait.total_seconds() + timeout_s for wait in REPEAT_AFTER)
 
 
 def judge(code: str, sms_id: object, request_id: str) -> Outcome:

@@ -53,6 +53,32 @@ def test_settings_that_do_not_fit_together_are_named(
     assert "geheim" not in str(refused.value)
 
 
+ESMS = {"SMS_PROVIDER": "esms", "ESMS_API_KEY": "k", "ESMS_SECRET_KEY": "s", "ESMS_BRANDNAME": "CHO"}
+TELEGRAM = {"TELEGRAM_TOKEN": "t", "TELEGRAM_WEBHOOK_SECRET": "s"}
+ZALO = {"ZALO_APP_ID": "1", "ZALO_APP_SECRET": "s", "ZALO_REFRESH_TOKEN": "r", "ZALO_OA_SECRET_KEY": "k"}
+
+
+@pytest.mark.parametrize(
+    ("channel", "provider", "timeout_s", "line"),
+    [
+        ("sms", ESMS, 37, "must be at least 122, since an attempt by sms can take 117 s"),
+        ("telegram", TELEGRAM, 116, "must be at least 121, since an attempt by telegram can take 116 s"),
+        ("zalo", ZALO, 43, "must be at least 121, since an attempt by zalo can take 116 s"),
+    ],
+)
+def test_a_timeout_that_leaves_no_time_to_begin_is_refused(
+    environment: pytest.MonkeyPatch, channel: str, provider: dict[str, str], timeout_s: int, line: str
+) -> None:
+    for name, value in (provider | {"PROVIDER_TIMEOUT_S": str(timeout_s)}).items():
+        environment.setenv(f"NOTIFY_{name}", value)
+    with pytest.raises(WrongSettings) as refused:
+        load(NotifySettings)
+    assert str(refused.value) == f"NOTIFY_UNKNOWN_AFTER_S is wrong: Value error, {line}"
+    environment.setenv("NOTIFY_PROVIDER_TIMEOUT_S", str(timeout_s - 1))
+    settings = load(NotifySettings)
+    assert settings.unknown_after_s - settings.longest_attempts_s[channel] >= 5
+
+
 @pytest.mark.parametrize("name", ["SMTP_HOST", "PUBLIC_URL", "LINK_SECRETS"])
 def test_a_missing_setting_is_named_in_one_line(environment: pytest.MonkeyPatch, name: str) -> None:
     environment.delenv(f"NOTIFY_{name}")
