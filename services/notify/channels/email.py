@@ -133,7 +133,7 @@ class EmailChannel:
             client.close()
             return Unknown()
         said = f"{response.code} {response.message}"
-        return Accepted(self.clock(), str(response.code) if "@" in said else said[:200])
+        return Accepted(self.clock(), str(response.code) if "@" in said else said)
 
     async def _give_envelope(self, client: aiosmtplib.SMTP, letter: Message) -> None:
         await client.mail(self.sender)

@@ -74,4 +74,12 @@ class Overtaken:
     """The attempt was not made: a newer message says all that this one could."""
 
 
+MOST_KEPT = 200
+
+
+def kept(said: str) -> str:
+    """What a stranger's program said, as a row may hold it: its beginning, with ? for all but printable ASCII."""
+    return "".join(letter if " " <= letter <= "~" else "?" for letter in said[:MOST_KEPT])
+
+
 Outcome = Accepted | Sent | Failed | Throttled | Refused | Unknown | NotBegun | Overtaken

@@ -20,6 +20,7 @@ from services.notify.domain.delivery import (
     Sent,
     Throttled,
     Unknown,
+    kept,
 )
 
 QUEUED, SENDING, SENT, UNKNOWN = "queued", "sending", "sent", "unknown"
@@ -207,9 +208,9 @@ def judge(
     """
     match outcome:
         case Accepted(at, receipt):
-            return Verdict(TOLD, attempts, now, receipt=receipt, told_at=at)
+            return Verdict(TOLD, attempts, now, receipt=kept(receipt), told_at=at)
         case Sent(provider_id):
-            return Verdict(SENT, attempts, now + SHORTEST_STEP, provider_id=provider_id)
+            return Verdict(SENT, attempts, now + SHORTEST_STEP, provider_id=kept(provider_id))
         case Refused(reason):
             return Verdict(REFUSED, attempts, now, reason)
         case Overtaken():
