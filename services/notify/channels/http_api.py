@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import httpx
-import msgspec
 
 from services.chassis import faultpoints
 from services.notify.channels import Batch
@@ -15,6 +14,7 @@ from services.notify.channels.webhook import retry_after
 from services.notify.domain.delivery import Failed, Outcome, Refused, Throttled, Unknown
 from services.notify.domain.endpoints import USUAL_PAUSE, pause
 from services.notify.domain.messages import Message
+from services.notify.foreign import object_of
 
 AT_ONCE = 10
 """Requests that one process has under way."""
@@ -98,10 +98,7 @@ class HttpApi:
 
 def content(response: httpx.Response) -> dict[str, Any] | None:
     """The JSON object of an answer; None where it is something else."""
-    try:
-        return msgspec.json.decode(response.content, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
+    return object_of(response.content)
 
 
 def judge_status(response: httpx.Response, now: datetime, asked: timedelta | None = None) -> Outcome:

@@ -22,6 +22,7 @@ from services.notify.channels.side_by_side import NOT_COMPOSED, composed, finish
 from services.notify.clock import Clock
 from services.notify.domain.delivery import Failed, Outcome, Refused, Sent, Throttled, Unknown
 from services.notify.domain.messages import Message
+from services.notify.foreign import NO_JSON
 from services.notify.tokens import NoToken, Unauthorised
 
 AT_ONCE = 10
@@ -219,7 +220,7 @@ def judge(status: int, headers: httpx.Headers, content: bytes, now: datetime) ->
         return Unknown(f"http_{status}")
     try:
         answer = msgspec.json.decode(content, type=_Answer)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NO_JSON:
         return Unknown("answer_not_understood")
     if answer.error:
         return judge_code(answer.error, headers, now)
