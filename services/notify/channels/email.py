@@ -26,6 +26,8 @@ from services.notify.domain.delivery import Accepted, Failed, Outcome, Refused, 
 from services.notify.domain.messages import Message
 
 _CRLF = "\r\n"
+_NOT_LET_IN = frozenset({530, 534, 535, 538})
+"""Our user name, password or way of logging in is wrong (RFC 4954). The next attempt may be with a better one."""
 
 
 class _Encoded(str):
@@ -105,7 +107,7 @@ class EmailChannel:
             async with asyncio.timeout(self.timeout_s):
                 await client.connect()
         except aiosmtplib.SMTPResponseException as error:
-            return Failed(f"smtp_{error.code}")
+            return _failed(error.code)
         except (OSError, aiosmtplib.SMTPException) as error:
             return Failed("connection_timed_out" if isinstance(error, TimeoutError) else "connection_failed")
         return None
@@ -190,13 +192,17 @@ def _certain() -> Iterator[None]:
     try:
         yield
     except aiosmtplib.SMTPResponseException as error:
-        raise _FailedBeforeData(Failed(f"smtp_{error.code}"), in_step=True) from None
+        raise _FailedBeforeData(_failed(error.code), in_step=True) from None
     except TimeoutError:
         raise _FailedBeforeData(Failed("timed_out"), in_step=False) from None
     except (OSError, aiosmtplib.SMTPException):
         raise _FailedBeforeData(Failed("connection_lost"), in_step=False) from None
     except ValueError:  # of an address that no command can hold
         raise _FailedBeforeData(NOT_COMPOSED, in_step=False) from None
+
+
+def _failed(code: int) -> Failed:
+    return Failed(f"smtp_{code}", ours=code in _NOT_LET_IN)
 
 
 def _refusal_of_content(code: int) -> Outcome:

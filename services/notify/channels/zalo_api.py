@@ -92,6 +92,9 @@ A daily quota that is used up is one of them: what a household must know today c
 """
 
 
+_OF_ONE_MESSAGE = frozenset(f"zalo_{name}" for way, name in CODES.values() if way is Way.AGAIN)
+
+
 class _Answer(msgspec.Struct):
     error: int
     data: Any = None
@@ -180,7 +183,7 @@ class ZaloApi:
         except Unauthorised:
             return _NOT_AUTHORISED
         except NoToken as error:
-            return Failed(error.reason, ours=True)
+            return Failed(error.reason)
 
     async def _ask(self, request: Request, token: str) -> Outcome:
         try:
@@ -205,8 +208,8 @@ _NOT_AUTHORISED = Refused("zalo_not_authorised", ours=True)
 
 def stops_all(outcome: Outcome) -> bool:
     """Whether what came of one message would come of the next one too."""
-    if isinstance(outcome, Failed):
-        return outcome.ours or outcome.reason == "connection_failed"
+    if isinstance(outcome, Failed):  # there is no way to Zalo, or no token
+        return outcome.reason not in _OF_ONE_MESSAGE
     return isinstance(outcome, Throttled) or outcome in (_NOT_AUTHORISED, _TOKEN_REFUSED)
 
 

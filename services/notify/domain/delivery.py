@@ -26,7 +26,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Certainly not delivered; another attempt may help. `ours`: the receiver was not even asked."""
+    """Certainly not delivered; another attempt may help. `ours`: as with what is refused."""
 
     reason: str
     ours: bool = False

@@ -202,7 +202,7 @@ async def test_tokens_that_zalo_never_likes_are_not_renewed_for_each_message(lin
     ("error", "outcome"),
     [
         (Unauthorised("zalo_14014"), Refused("zalo_not_authorised", ours=True)),
-        (NoToken("token_endpoint_away"), Failed("token_endpoint_away", ours=True)),
+        (NoToken("token_endpoint_away"), Failed("token_endpoint_away")),
     ],
 )
 async def test_without_a_token_nobody_is_asked(line: Line, error: NoToken, outcome: Outcome) -> None:
