@@ -9,6 +9,7 @@ import httpx
 
 from services.chassis import faultpoints
 from services.notify.channels import Batch
+from services.notify.channels.pace import Rest
 from services.notify.channels.side_by_side import NOT_COMPOSED, composed, finish
 from services.notify.channels.webhook import retry_after
 from services.notify.domain.delivery import Failed, Outcome, Refused, Throttled, Unknown
@@ -35,7 +36,7 @@ class HttpApi:
     """One provider's API at `url`. `pace` is awaited before each message, `timeout_s` is for a whole request."""
 
     def __init__(self, url: str, pace: Pace, timeout_s: float, auth: tuple[str, str] | None = None) -> None:
-        self._pace, self._timeout_s = pace, timeout_s
+        self._pace, self._rest, self._timeout_s = pace, Rest(), timeout_s
         self._client = httpx.AsyncClient(
             base_url=url,
             auth=auth,
@@ -57,8 +58,9 @@ class HttpApi:
         compose: Callable[[Message], R | Refused],
         ask: Callable[[R], Awaitable[Outcome]],
     ) -> None:
-        """Side by side. A provider that is away or asks for a pause is not asked for the rest of the batch."""
-        room, stopped = asyncio.Semaphore(AT_ONCE), list[Outcome]()
+        """Side by side. One that is away is not asked for the rest of the batch; one that asks for a pause has it."""
+        room, resting = asyncio.Semaphore(AT_ONCE), self._rest.standing()
+        stopped: list[Outcome] = [] if resting is None else [resting]
 
         async def one(message: Message) -> None:
             async with room:
@@ -72,6 +74,7 @@ class HttpApi:
                 elif batch.begin(message.message_id):
                     outcome = await ask(request)
                     batch.report(message.message_id, outcome)
+                    self._rest.follow(outcome)
                     if outcome == UNREACHABLE or isinstance(outcome, Throttled):
                         stopped.append(outcome)
 

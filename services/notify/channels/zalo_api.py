@@ -18,6 +18,7 @@ import msgspec
 
 from services.chassis import faultpoints
 from services.notify.channels import Batch
+from services.notify.channels.pace import Rest
 from services.notify.channels.side_by_side import NOT_COMPOSED, composed, finish
 from services.notify.clock import Clock
 from services.notify.domain.delivery import Failed, Outcome, Refused, Sent, Throttled, Unknown
@@ -121,6 +122,7 @@ class ZaloApi:
         self, url: str, access: Access, pace: Callable[[], Awaitable[None]], clock: Clock, timeout_s: float
     ) -> None:
         self._access, self._pace, self._clock, self._timeout_s = access, pace, clock, timeout_s
+        self._rest = Rest(lambda: clock().timestamp())
         self._client = httpx.AsyncClient(
             base_url=url,
             trust_env=False,
@@ -138,9 +140,12 @@ class ZaloApi:
     async def send(
         self, messages: Sequence[Message], batch: Batch, compose: Callable[[Message], Request | Refused]
     ) -> None:
-        """Side by side, at most `AT_ONCE`; what stops one message for all of them stops those not begun yet too."""
+        """Side by side, at most `AT_ONCE`; what stops one message for all of them stops those not begun yet too.
+
+        Where it went too fast for Zalo, the next batches wait as well. The night is not for all templates alike.
+        """
         room = asyncio.Semaphore(AT_ONCE)
-        stopped: Outcome | None = None
+        stopped: Outcome | None = self._rest.standing()
 
         async def one(message: Message) -> None:
             nonlocal stopped
@@ -148,6 +153,8 @@ class ZaloApi:
                 outcome: Outcome | None = await self._send_one(message, batch, compose, lambda: stopped)
                 if outcome is not None:
                     batch.report(message.message_id, outcome)
+                    if not is_night(outcome):
+                        self._rest.follow(outcome)
                     stopped = stopped or (outcome if stops_all(outcome) else None)
 
         await finish(map(one, messages))
@@ -211,6 +218,11 @@ def stops_all(outcome: Outcome) -> bool:
     if isinstance(outcome, Failed):  # there is no way to Zalo, or no token
         return outcome.reason not in _OF_ONE_MESSAGE
     return isinstance(outcome, Throttled) or outcome in (_NOT_AUTHORISED, _TOKEN_REFUSED)
+
+
+def is_night(outcome: Outcome) -> bool:
+    """Whether Zalo keeps this message's kind until the morning."""
+    return isinstance(outcome, Throttled) and outcome.reason == "zalo_night"
 
 
 def judge(status: int, headers: httpx.Headers, content: bytes, now: datetime) -> Outcome:
