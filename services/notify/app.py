@@ -58,7 +58,7 @@ def wire(runtime: Runtime[NotifySettings]) -> Parts:
     links = Links(settings.public_url, settings.link_keys)
     installed = install(settings, runtime.ledger, runtime.metrics.registry)
     unknown_after = timedelta(seconds=settings.unknown_after_s)
-    ladder = Ladder(frozenset(channel.name for channel, _ in installed.channels), metrics)
+    ladder = Ladder(frozenset(channel.name for channel in installed.channels), metrics)
     metrics.expect(ladder.channels)
     receiver = Receiver(runtime.ledger, ladder, wall_clock, metrics)
     client = OutboundClient(settings.private_networks, settings.webhook_timeout_s, AT_ONCE, KEPT_OPEN_S)
@@ -97,7 +97,8 @@ def wire(runtime: Runtime[NotifySettings]) -> Parts:
         job("sum_up_the_day", 60.0, summaries.tell),
         *installed.jobs,
     ]
-    for channel, longest in installed.channels:
+    for channel in installed.channels:
+        longest = timedelta(seconds=settings.longest_attempts_s[channel.name])
         outbox = Outbox(channel, ladder, links, metrics, unknown_after)
         sender = Sender(runtime.ledger, outbox, channel, wall_clock, unknown_after - longest)
         people_jobs += [

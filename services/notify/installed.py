@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -37,16 +36,15 @@ from services.notify.inbound.speedsms import SpeedSmsReader
 from services.notify.inbound.telegram import TelegramReader
 from services.notify.inbound.twilio import TwilioReader
 from services.notify.inbound.zalo import ZaloReader
-from services.notify.provider_settings import longest_request_s
 from services.notify.settings import NotifySettings
 from services.notify.tokens import TokenMetrics, Tokens
 
 
 @dataclass(slots=True)
 class Installed:
-    """`channels` with how long one attempt can take; what must run for them, be closed after them, and be at hand."""
+    """`channels`, what must run for them, be closed after them, and be at hand."""
 
-    channels: list[tuple[PeopleChannel, timedelta]] = field(default_factory=list)
+    channels: list[PeopleChannel] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     close: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     readers: dict[str, Any] = field(default_factory=dict)
@@ -74,7 +72,7 @@ def _install_email(made: Installed, settings: NotifySettings) -> None:
         settings.smtp_username,
         settings.smtp_password.get_secret_value() if settings.smtp_password else None,
     )
-    made.channels.append((channel, timedelta(seconds=3 * settings.smtp_timeout_s)))
+    made.channels.append(channel)
 
 
 def _install_zalo(made: Installed, settings: NotifySettings, ledger: Ledger, registry: CollectorRegistry) -> None:
@@ -90,10 +88,9 @@ def _install_zalo(made: Installed, settings: NotifySettings, ledger: Ledger, reg
     apis = [
         ZaloApi(url, tokens.access, pace, wall_clock, timeout_s) for url in (settings.zalo_url, settings.zalo_oa_url)
     ]
-    longest = timedelta(seconds=longest_request_s(timeout_s))
     made.channels += [
-        (ZaloChannel(apis[0], settings.zalo_templates, settings.zalo_development), longest),
-        (ZaloOaChannel(apis[1]), longest),
+        ZaloChannel(apis[0], settings.zalo_templates, settings.zalo_development),
+        ZaloOaChannel(apis[1]),
     ]
     made.jobs.append(Job("keep_zalo_token", 60.0, tokens.keep_fresh))
     made.close += [api.close for api in apis]
@@ -127,7 +124,7 @@ def _install_sms(made: Installed, settings: NotifySettings) -> None:
             readers = SmsReaders(twilio=reader)
     made.readers["sms_readers"] = readers
     if channel is not None and api is not None:
-        made.channels.append((channel, timedelta(seconds=4 * timeout_s)))  # with two repetitions
+        made.channels.append(channel)
         made.close.append(api.close)
 
 
@@ -137,7 +134,7 @@ def _install_telegram(made: Installed, settings: NotifySettings) -> None:
         return
     api = HttpApi(settings.telegram_url, Pace(settings.telegram_per_second), settings.provider_timeout_s)
     channel = TelegramChannel(api, _open(settings.telegram_token), wall_clock)
-    made.channels.append((channel, timedelta(seconds=settings.provider_timeout_s)))
+    made.channels.append(channel)
     made.close.append(api.close)
     made.readers["telegram_reader"] = TelegramReader(_open(settings.telegram_webhook_secret))
 
@@ -148,12 +145,12 @@ def _install_own_addresses(made: Installed, settings: NotifySettings) -> None:
     client = OutboundClient(settings.private_networks, timeout_s, AT_ONCE, KEPT_OPEN_S)
     hooks = Hooks(settings.public_url, settings.link_keys)
     made.close.append(client.close)
-    made.channels.append((PersonWebhookChannel(wall_clock, client), timedelta(seconds=timeout_s)))
+    made.channels.append(PersonWebhookChannel(wall_clock, client))
     made.readers["push_key"] = None
     if settings.vapid_private_key is not None:
         vapid, subject = own_key(_open(settings.vapid_private_key)), settings.vapid_subject or ""
         channel = WebPushChannel(client, vapid, subject, partial(hooks.shown_url, PUSH), wall_clock)
-        made.channels.append((channel, timedelta(seconds=timeout_s)))
+        made.channels.append(channel)
         made.readers["push_key"] = public_key(vapid)
     made.readers["push_reader"] = PushReader(hooks)
 

@@ -44,7 +44,7 @@ class NoticeMetrics:
         )
         self.misconfigured = Counter(
             "notify_misconfigured",
-            "Refusals of a provider for which our own account or set-up is to blame",
+            "Attempts that failed because of our own account, set-up or program",
             ["channel", "reason"],
             registry=registry,
         )

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from services.chassis.ledger import Transaction
 from services.notify.channels import PeopleChannel
 from services.notify.climbing import ZONE, Ladder
-from services.notify.domain.delivery import Outcome, Postponed, Refused, Unknown
+from services.notify.domain.delivery import Failed, Outcome, Postponed, Refused, Unknown
 from services.notify.domain.facts import BasketFacts
 from services.notify.domain.ladder import LAPSED, REFUSED, SENT, TOLD, Verdict, judge, postpone
 from services.notify.domain.links import Links
@@ -111,7 +111,7 @@ class Outbox:
 
     def _count(self, outcome: Outcome, verdict: Verdict) -> None:
         self._metrics.attempted(self._channel.name, outcome)
-        if isinstance(outcome, Refused) and outcome.ours:
+        if isinstance(outcome, Refused | Failed) and outcome.ours:
             self._metrics.misconfigured.labels(self._channel.name, outcome.reason).inc()
         if verdict.state in (LAPSED, REFUSED):
             self._metrics.ended(self._channel.name, verdict.state)

@@ -1,5 +1,6 @@
 """The providers by which people are told besides mail. A provider is used when its settings are there, all of them."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -8,6 +9,7 @@ from services.chassis.settings import ServiceSettings
 from services.notify.channels import esms, speedsms, telegram, twilio, web_push
 from services.notify.channels.zalo import Template
 from services.notify.domain import addresses
+from services.notify.domain.contacts import SMS, TELEGRAM, ZALO, ZALO_OA
 
 PerSecond = Annotated[float, Field(gt=0, le=1000)]
 
@@ -99,9 +101,7 @@ class ProviderSettings(ServiceSettings):
     @field_validator("vapid_subject")
     @classmethod
     def _leads_to_us(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("mailto:", "https://")):
-            raise ValueError("must begin with mailto: or https://")
-        return value
+        return None if value is None else web_push.own_subject(value)
 
     @model_validator(mode="after")
     def _are_complete(self) -> Self:
@@ -115,9 +115,16 @@ class ProviderSettings(ServiceSettings):
         return self
 
 
-def longest_request_s(timeout_s: float) -> float:
-    """How long one message can be under way at a provider: asked twice, with a new token or two repetitions between."""
-    return 2 * timeout_s + 30
+def longest_s(set_to: Mapping[str, Any]) -> dict[str, float]:
+    """How long one attempt by a provider can take, for the channels that these settings have."""
+    timeout_s, longest = set_to.get("provider_timeout_s", 0), dict[str, float]()
+    if set_to.get("zalo_app_id"):
+        longest[ZALO] = longest[ZALO_OA] = 2 * timeout_s + 30  # asked twice, with a new token between
+    if provider := set_to.get("sms_provider"):
+        longest[SMS] = esms.longest_s(timeout_s) if provider == "esms" else timeout_s
+    if set_to.get("telegram_token"):
+        longest[TELEGRAM] = timeout_s
+    return longest
 
 
 def _empty(value: Any) -> bool:

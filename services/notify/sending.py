@@ -83,7 +83,7 @@ class Sender(Generic[C, M]):
         try:
             await self._channel.send(self._compose_all(claims, batch), batch)
         finally:
-            await self._save_patiently([(claim, _outcome(claim.id, batch)) for claim in claims])
+            await self._save([(claim, _outcome(claim.id, batch)) for claim in claims])
         return True
 
     def _compose_all(self, claims: Sequence[C], batch: Batch) -> list[M]:
@@ -100,6 +100,28 @@ class Sender(Generic[C, M]):
             else:
                 messages.append(composed)
         return messages
+
+    async def _save(self, outcomes: Sequence[tuple[C, Outcome]]) -> None:
+        """Together; where that cannot be, each by itself, so that one costs the others nothing."""
+        try:
+            await self._save_patiently(outcomes)
+        except Exception as error:
+            if is_weather(error) or len(outcomes) == 1:
+                raise
+            log.error("a batch cannot be saved as one", extra={"reason": type(error).__name__})
+        else:
+            return
+        failed: Exception | None = None
+        for claim, outcome in outcomes:
+            try:
+                await self._save_patiently([(claim, outcome)])
+            except Exception as error:
+                if is_weather(error):
+                    raise
+                log.error("a result cannot be saved", extra={"notice": claim.id, "reason": type(error).__name__})
+                failed = error
+        if failed is not None:
+            raise failed
 
     async def _save_patiently(self, outcomes: Sequence[tuple[C, Outcome]]) -> None:
         """Receipts are worth waiting for: without them, what arrived would count as unknown."""

@@ -1,18 +1,25 @@
 """What notify is told by its environment: where mail goes out, where links lead, and how patient it is."""
 
+from collections.abc import Mapping
 from datetime import time
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from services.chassis import outbound
 from services.notify.domain import addresses
-from services.notify.provider_settings import ProviderSettings, longest_request_s
+from services.notify.domain.contacts import EMAIL, WEB_PUSH, WEBHOOK
+from services.notify.provider_settings import ProviderSettings, longest_s
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
 SHORTEST_SECRET = 32
+
+OWN = (EMAIL, WEBHOOK, WEB_PUSH)
+"""Channels without a provider's account."""
+BEGIN_WITHIN_S = 5
+"""So much must be left of `unknown_after_s` for a provider's channel to begin its attempts in."""
 
 
 class NotifySettings(ProviderSettings):
@@ -43,7 +50,7 @@ class NotifySettings(ProviderSettings):
     webhook_private_networks: str = ""
     """For development: networks, separated by commas, in which webhooks may go to any port, also without TLS."""
     unknown_after_s: Annotated[float, Field(gt=0)] = 120
-    """An attempt without a result after this was interrupted by a crash."""
+    """An attempt without a result after this was interrupted by a crash; so any is begun early enough to end before."""
 
     union_name: str = "Liên hiệp Hợp tác xã"
     """As daily summaries call the union that the cooperatives belong to."""
@@ -79,6 +86,11 @@ class NotifySettings(ProviderSettings):
         return _networks(self.webhook_private_networks)
 
     @property
+    def longest_attempts_s(self) -> dict[str, float]:
+        """By channel how long one attempt can take."""
+        return longest_attempts_s(dict(self))
+
+    @property
     def link_keys(self) -> tuple[str, ...]:
         """The secrets of links, the one that signs first."""
         return _parts(self.link_secrets)
@@ -95,13 +107,23 @@ class NotifySettings(ProviderSettings):
     @field_validator("unknown_after_s")
     @classmethod
     def _outlasts_an_attempt(cls, value: float, others: ValidationInfo) -> float:
-        set_to = others.data
-        least_s = 1.5 * max(3 * set_to.get("smtp_timeout_s", 0), set_to.get("webhook_timeout_s", 0))
-        if set_to.get("zalo_app_id") or set_to.get("sms_provider") or set_to.get("telegram_token"):
-            least_s = max(least_s, longest_request_s(set_to.get("provider_timeout_s", 0)) + 1)
-        if value < least_s:
-            raise ValueError(f"must be at least {least_s:g}, so that no attempt takes longer")
+        longest = longest_attempts_s(others.data)
+        least = {name: s * 1.5 if name in OWN else s + BEGIN_WITHIN_S for name, s in longest.items()}
+        name = max(least, key=lambda name: least[name])
+        if value < least[name]:
+            raise ValueError(
+                f"must be at least {least[name]:g}, since an attempt by {name} can take {longest[name]:g} s"
+            )
         return value
+
+
+def longest_attempts_s(set_to: Mapping[str, Any]) -> dict[str, float]:
+    """How long one attempt can take, for each channel that these settings have; nothing else says so.
+
+    What is missing here is wrong, and that is said already.
+    """
+    webhook_s = set_to.get("webhook_timeout_s", 0)
+    return {EMAIL: 3 * set_to.get("smtp_timeout_s", 0), WEBHOOK: webhook_s, WEB_PUSH: webhook_s, **longest_s(set_to)}
 
 
 def _parts(secrets: SecretStr) -> tuple[str, ...]:

@@ -19,12 +19,15 @@ import aiosmtplib
 
 from services.chassis import faultpoints
 from services.notify.channels import Batch
+from services.notify.channels.side_by_side import NOT_COMPOSED, composed
 from services.notify.clock import Clock
 from services.notify.domain.contacts import EMAIL
 from services.notify.domain.delivery import Accepted, Failed, Outcome, Refused, Unknown
 from services.notify.domain.messages import Message
 
 _CRLF = "\r\n"
+_NOT_LET_IN = frozenset({530, 534, 535, 538})
+"""Our user name, password or way of logging in is wrong (RFC 4954). The next attempt may be with a better one."""
 
 
 class _Encoded(str):
@@ -104,16 +107,14 @@ class EmailChannel:
             async with asyncio.timeout(self.timeout_s):
                 await client.connect()
         except aiosmtplib.SMTPResponseException as error:
-            return Failed(f"smtp_{error.code}")
+            return _failed(error.code)
         except (OSError, aiosmtplib.SMTPException) as error:
             return Failed("connection_timed_out" if isinstance(error, TimeoutError) else "connection_failed")
         return None
 
     async def _send_one(self, client: aiosmtplib.SMTP, letter: Message) -> Outcome:
-        try:
-            message = self.compose(letter).as_bytes()
-        except (ValueError, MessageError):
-            return Refused("cannot_be_composed")
+        if isinstance(message := composed(letter, self._compose), Refused):
+            return message
         try:
             with _certain():
                 async with asyncio.timeout(self.timeout_s):
@@ -134,7 +135,7 @@ class EmailChannel:
             client.close()
             return Unknown()
         said = f"{response.code} {response.message}"
-        return Accepted(self.clock(), str(response.code) if "@" in said else said[:200])
+        return Accepted(self.clock(), str(response.code) if "@" in said else said)
 
     async def _give_envelope(self, client: aiosmtplib.SMTP, letter: Message) -> None:
         await client.mail(self.sender)
@@ -152,6 +153,12 @@ class EmailChannel:
                 await client.rset()
         except (OSError, aiosmtplib.SMTPException):
             client.close()
+
+    def _compose(self, letter: Message) -> bytes | Refused:
+        try:
+            return self.compose(letter).as_bytes()
+        except (ValueError, MessageError):
+            return Refused("cannot_be_composed")
 
     def compose(self, letter: Message) -> EmailMessage:
         """The message as it goes out; its Message-ID is that of the notice, however often it is tried."""
@@ -185,11 +192,17 @@ def _certain() -> Iterator[None]:
     try:
         yield
     except aiosmtplib.SMTPResponseException as error:
-        raise _FailedBeforeData(Failed(f"smtp_{error.code}"), in_step=True) from None
+        raise _FailedBeforeData(_failed(error.code), in_step=True) from None
     except TimeoutError:
         raise _FailedBeforeData(Failed("timed_out"), in_step=False) from None
     except (OSError, aiosmtplib.SMTPException):
         raise _FailedBeforeData(Failed("connection_lost"), in_step=False) from None
+    except ValueError:  # of an address that no command can hold
+        raise _FailedBeforeData(NOT_COMPOSED, in_step=False) from None
+
+
+def _failed(code: int) -> Failed:
+    return Failed(f"smtp_{code}", ours=code in _NOT_LET_IN)
 
 
 def _refusal_of_content(code: int) -> Outcome:

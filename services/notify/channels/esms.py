@@ -17,10 +17,10 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.notify.channels import Batch
-from services.notify.channels.http_api import NOT_UNDERSTOOD, HttpApi, content, judge_status
+from services.notify.channels.http_api import NOT_UNDERSTOOD, HttpApi, Lost, content, judge_status
 from services.notify.clock import Clock
 from services.notify.domain.contacts import SMS
-from services.notify.domain.delivery import Failed, Outcome, Refused, Sent, Unknown
+from services.notify.domain.delivery import Outcome, Refused, Sent, Unknown
 from services.notify.domain.gsm7 import sendable
 from services.notify.domain.messages import Message
 from services.notify.domain.sms import vietnamese
@@ -48,6 +48,9 @@ CODES: dict[str, Refused] = {
 }
 """Of the table of errors those that sending SMS can meet. Of any other code nobody knows what it means here."""
 
+REPEAT_AFTER = (timedelta(seconds=1), timedelta(seconds=5))
+"""The waits before repetitions."""
+
 _ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 _CLOCKS_DIFFER = timedelta(minutes=2)
 
@@ -67,22 +70,22 @@ class EsmsChannel:
         brandname: str,
         receipt_url: Callable[[UUID], str],
         clock: Clock,
-        repeat_after: Sequence[timedelta] = (timedelta(seconds=1), timedelta(seconds=5)),
+        repeat_after: Sequence[timedelta] = REPEAT_AFTER,
     ) -> None:
         self._api, self._receipt_url, self._clock, self._repeat_after = api, receipt_url, clock, repeat_after
         self._account = {"ApiKey": api_key, "SecretKey": secret_key, "Brandname": brandname}
 
     async def send(self, messages: Sequence[Message], batch: Batch) -> None:
         """Each by itself; the receipts come later."""
-        await self._api.send(messages, batch, self._send_one)
+        await self._api.send(messages, batch, self._compose, self._ask)
 
-    async def _send_one(self, message: Message) -> Outcome:
+    def _compose(self, message: Message) -> dict[str, str] | Refused:
         phone, text = vietnamese(message.to), sendable(message.text.short)
         if phone is None:
             return Refused("not_vietnamese")
         if not text.strip():
             return Refused("cannot_be_composed")
-        body = {
+        return {
             **self._account,
             "Phone": phone,
             "Content": text,
@@ -92,6 +95,8 @@ class EsmsChannel:
             "RequestId": str(message.message_id),
             "CallbackUrl": self._receipt_url(message.message_id),
         }
+
+    async def _ask(self, body: dict[str, str]) -> Outcome:
         began_at = self._clock()
         outcome = await self._attempt(body)
         if not isinstance(outcome, Unknown):
@@ -107,12 +112,17 @@ class EsmsChannel:
 
     async def _attempt(self, body: dict[str, str]) -> Outcome:
         response = await self._api.post(PATH, json=body)
-        if isinstance(response, Failed | Unknown):
+        if isinstance(response, Lost):
             return response
         answer = content(response)
         if response.status_code != 200 or answer is None:
             return judge_status(response, self._clock())
         return judge(str(answer.get("CodeResult", "")), answer.get("SMSID"), body["RequestId"])
+
+
+def longest_s(timeout_s: float) -> float:
+    """How long a message can take, with its repetitions, where each request may take that long."""
+    return timeout_s + sum(wait.total_seconds() + timeout_s for wait in REPEAT_AFTER)
 
 
 def judge(code: str, sms_id: object, request_id: str) -> Outcome:

@@ -11,7 +11,7 @@ import msgspec
 from services.chassis import faultpoints, standard_webhooks
 from services.chassis.outbound import Failure, OutboundClient
 from services.notify.channels import Batch
-from services.notify.channels.side_by_side import send_side_by_side
+from services.notify.channels.side_by_side import Post, send_side_by_side
 from services.notify.channels.webhook import judge
 from services.notify.clock import Clock
 from services.notify.domain.contacts import WEBHOOK
@@ -33,9 +33,9 @@ class PersonWebhookChannel:
 
     async def send(self, messages: Sequence[Message], batch: Batch) -> None:
         """Side by side."""
-        await send_side_by_side(messages, batch, self._send_one, AT_ONCE)
+        await send_side_by_side(messages, batch, self._compose, self._ask, AT_ONCE)
 
-    async def _send_one(self, message: Message) -> Outcome:
+    def _compose(self, message: Message) -> Post | Refused:
         place = json.loads(message.to)
         if "secret" not in place:
             return Refused("no_secret")
@@ -45,8 +45,11 @@ class PersonWebhookChannel:
             "user-agent": "cho-phien",
             **standard_webhooks.headers(place["secret"], str(message.message_id), now, body),
         }
+        return Post(place["url"], body, headers)
+
+    async def _ask(self, post: Post) -> Outcome:
         try:
-            answer = await self._client.post(place["url"], body, headers)
+            answer = await self._client.post(post.url, post.body, post.headers)
         except Failure as failure:
             return Failed(failure.reason)
         faultpoints.reach("mid_send")

@@ -9,12 +9,13 @@ https://speedsms.vn/sms-api-service/
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from services.notify.channels import Batch
-from services.notify.channels.http_api import NOT_UNDERSTOOD, HttpApi, content, judge_status
+from services.notify.channels.http_api import NOT_UNDERSTOOD, HttpApi, Lost, content, judge_status
 from services.notify.clock import Clock
 from services.notify.domain.contacts import SMS
-from services.notify.domain.delivery import Failed, Outcome, Refused, Sent, Unknown
+from services.notify.domain.delivery import Outcome, Refused, Sent, Unknown
 from services.notify.domain.gsm7 import sendable
 from services.notify.domain.messages import Message
 from services.notify.domain.sms import vietnamese
@@ -50,24 +51,26 @@ class SpeedSmsChannel:
 
     async def send(self, messages: Sequence[Message], batch: Batch) -> None:
         """Each by itself; the receipts come later."""
-        await self._api.send(messages, batch, self._send_one)
+        await self._api.send(messages, batch, self._compose, self._ask)
 
-    async def _send_one(self, message: Message) -> Outcome:
+    def _compose(self, message: Message) -> dict[str, Any] | Refused:
         phone, text = vietnamese(message.to), sendable(message.text.short)
         if phone is None:
             return Refused("not_vietnamese")
         if not text.strip():
             return Refused("cannot_be_composed")
-        body = {"to": [phone], "content": text, "sms_type": self._sms_type, "sender": self._sender}
+        return {"to": [phone], "content": text, "sms_type": self._sms_type, "sender": self._sender}
+
+    async def _ask(self, body: dict[str, Any]) -> Outcome:
         response = await self._api.post(PATH, json=body)
-        if isinstance(response, Failed | Unknown):
+        if isinstance(response, Lost):
             return response
         answer = content(response)
         if response.status_code != 200 or answer is None:
             reset = response.headers.get("x-rate-limit-reset", "")
             asked = timedelta(seconds=int(reset)) if reset.isascii() and reset.isdigit() and len(reset) < 6 else None
             return judge_status(response, self._clock(), asked)
-        return judge(answer, phone)
+        return judge(answer, body["to"][0])
 
 
 def judge(answer: dict[str, object], phone: str) -> Outcome:

@@ -14,10 +14,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from services.notify.channels import Batch
-from services.notify.channels.http_api import NOT_UNDERSTOOD, HttpApi, content, judge_status
+from services.notify.channels.http_api import NOT_UNDERSTOOD, HttpApi, Lost, content, judge_status
 from services.notify.clock import Clock
 from services.notify.domain.contacts import TELEGRAM
-from services.notify.domain.delivery import Accepted, Failed, Outcome, Refused, Throttled, Unknown
+from services.notify.domain.delivery import Accepted, Outcome, Refused, Throttled, Unknown
 from services.notify.domain.endpoints import pause
 from services.notify.domain.messages import Message, fitting
 
@@ -38,15 +38,17 @@ class TelegramChannel:
 
     async def send(self, messages: Sequence[Message], batch: Batch) -> None:
         """Each by itself."""
-        await self._api.send(messages, batch, self._send_one)
+        await self._api.send(messages, batch, self._compose, self._ask)
 
-    async def _send_one(self, message: Message) -> Outcome:
+    def _compose(self, message: Message) -> dict[str, Any] | Refused:
         text = fitting(message.text, MOST_TEXT)
         if text is None:
             return Refused("cannot_be_composed")
-        body = {"chat_id": message.to, "text": text, "link_preview_options": {"is_disabled": True}}
+        return {"chat_id": message.to, "text": text, "link_preview_options": {"is_disabled": True}}
+
+    async def _ask(self, body: dict[str, Any]) -> Outcome:
         response = await self._api.post(self._path, json=body)
-        if isinstance(response, Failed | Unknown):
+        if isinstance(response, Lost):
             return response
         answer = content(response)
         if answer is None:

@@ -10,10 +10,10 @@ from datetime import timedelta
 from uuid import UUID
 
 from services.notify.channels import Batch
-from services.notify.channels.http_api import NOT_UNDERSTOOD, HttpApi, content, judge_status
+from services.notify.channels.http_api import NOT_UNDERSTOOD, HttpApi, Lost, content, judge_status
 from services.notify.clock import Clock
 from services.notify.domain.contacts import SMS
-from services.notify.domain.delivery import Failed, Outcome, Refused, Sent, Throttled, Unknown
+from services.notify.domain.delivery import Outcome, Refused, Sent, Throttled
 from services.notify.domain.gsm7 import sendable
 from services.notify.domain.messages import Message
 
@@ -65,20 +65,22 @@ class TwilioChannel:
 
     async def send(self, messages: Sequence[Message], batch: Batch) -> None:
         """Each by itself; the receipts come later."""
-        await self._api.send(messages, batch, self._send_one)
+        await self._api.send(messages, batch, self._compose, self._ask)
 
-    async def _send_one(self, message: Message) -> Outcome:
+    def _compose(self, message: Message) -> dict[str, str] | Refused:
         text = sendable(message.text.short)
         if not text.strip() or len(text) > MOST_TEXT:
             return Refused("cannot_be_composed")
-        form = {
+        return {
             "To": message.to,
             **self._sender,
             "Body": text,
             "StatusCallback": self._receipt_url(message.message_id),
         }
+
+    async def _ask(self, form: dict[str, str]) -> Outcome:
         response = await self._api.post(self._path, form=form)
-        if isinstance(response, Failed | Unknown):
+        if isinstance(response, Lost):
             return response
         answer = content(response) or {}
         if 200 <= response.status_code <= 299:

@@ -11,7 +11,7 @@ import os
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Final
 from urllib.parse import urlsplit
@@ -19,12 +19,12 @@ from uuid import UUID
 
 import http_ece
 from cryptography.hazmat.primitives.asymmetric import ec
-from py_vapid import Vapid02
+from py_vapid import Vapid02, VapidException
 
 from services.chassis import faultpoints
 from services.chassis.outbound import Failure, OutboundClient
 from services.notify.channels import Batch
-from services.notify.channels.side_by_side import send_side_by_side
+from services.notify.channels.side_by_side import Post, send_side_by_side
 from services.notify.channels.webhook import retry_after
 from services.notify.clock import Clock
 from services.notify.domain.contacts import WEB_PUSH
@@ -38,6 +38,7 @@ LONGEST_TTL: Final = timedelta(hours=12)
 MOST_BYTES: Final = 3000
 """Of what is shown; push services take 4,096 with all that goes around it."""
 _TOKEN_FOR_S = 12 * 3600
+_ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 _URGENT = frozenset({"basket", "reminder"})
 
 
@@ -56,25 +57,32 @@ class WebPushChannel:
 
     async def send(self, messages: Sequence[Message], batch: Batch) -> None:
         """Side by side; the receipts come later."""
-        await send_side_by_side(messages, batch, self._send_one, AT_ONCE)
+        await send_side_by_side(messages, batch, self._compose, self._ask, AT_ONCE)
 
-    async def _send_one(self, message: Message) -> Outcome:
+    def _compose(self, message: Message) -> Post | Refused:
         subscription = json.loads(message.to)
         endpoint = str(subscription["endpoint"])
         try:
             body = encrypted(subscription, shown(message, self._receipt_url(message.message_id)))
         except ValueError:
             return Refused("push_bad_subscription")
+        try:
+            signed = signature(self._vapid, self._subject, endpoint, self._clock())
+        except VapidException:
+            return Refused("push_not_signed", ours=True)
         headers = {
             "content-type": "application/octet-stream",
             "content-encoding": "aes128gcm",
             "ttl": str(ttl_s(message.expires_at, self._clock())),
             "urgency": "high" if message.kind in _URGENT else "normal",
             "topic": topic(message.about),
-            **self._signed(endpoint),
+            **signed,
         }
+        return Post(endpoint, body, headers)
+
+    async def _ask(self, post: Post) -> Outcome:
         try:
-            answer = await self._client.post(endpoint, body, headers)
+            answer = await self._client.post(post.url, post.body, post.headers)
         except Failure as failure:
             return Failed(failure.reason) if failure.unasked else Unknown()
         faultpoints.reach("mid_send")
@@ -93,14 +101,25 @@ class WebPushChannel:
             return Throttled(reason, pause(wait) if wait else USUAL_PAUSE, asked=wait is not None)
         return Unknown(reason) if status >= 500 else Refused(reason)
 
-    def _signed(self, endpoint: str) -> dict[str, str]:
-        place = urlsplit(endpoint)
-        claims = {
-            "aud": f"{place.scheme}://{place.netloc}",
-            "exp": int(self._clock().timestamp()) + _TOKEN_FOR_S,
-            "sub": self._subject,
-        }
-        return {name.lower(): value for name, value in self._vapid.sign(claims).items()}
+
+def signature(vapid: Vapid02, subject: str, endpoint: str, now: datetime) -> dict[str, str]:
+    """The headers that say who sends (RFC 8292). Raises VapidException where it takes one of them for none."""
+    place = urlsplit(endpoint)
+    claims = {
+        "aud": f"{place.scheme}://{place.netloc}",
+        "exp": int(now.timestamp()) + _TOKEN_FOR_S,
+        "sub": subject,
+    }
+    return {name.lower(): value for name, value in vapid.sign(claims).items()}
+
+
+def own_subject(text: str) -> str:
+    """How push services reach us, as what signs takes it. Raises ValueError."""
+    try:
+        signature(Vapid02(ec.generate_private_key(ec.SECP256R1())), text, "https://push.example", _ANY_TIME)
+    except VapidException:
+        raise ValueError("must be such as mailto:quan-tri@example.vn, or https://example.vn without a path") from None
+    return text
 
 
 def shown(message: Message, receipt_url: str) -> bytes:

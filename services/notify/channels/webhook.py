@@ -16,6 +16,7 @@ from uuid import UUID
 from services.chassis import faultpoints, standard_webhooks
 from services.chassis.outbound import Answer, Failure, OutboundClient
 from services.notify.channels import Batch
+from services.notify.channels.side_by_side import finish
 from services.notify.clock import Clock
 from services.notify.domain.contacts import WEBHOOK
 from services.notify.domain.delivery import Accepted, Failed, Outcome, Refused, Throttled
@@ -54,9 +55,7 @@ class WebhookChannel:
                 if batch.begin(push.message_id):
                     batch.report(push.message_id, await self._send_one(push))
 
-        async with asyncio.TaskGroup() as group:
-            for push in messages:
-                group.create_task(one(push))
+        await finish(map(one, messages))
 
     async def _send_one(self, push: Push) -> Outcome:
         now = self._clock()

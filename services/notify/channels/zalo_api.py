@@ -18,10 +18,12 @@ import msgspec
 
 from services.chassis import faultpoints
 from services.notify.channels import Batch
-from services.notify.channels.side_by_side import finish
+from services.notify.channels.pace import Rest
+from services.notify.channels.side_by_side import NOT_COMPOSED, composed, finish
 from services.notify.clock import Clock
 from services.notify.domain.delivery import Failed, Outcome, Refused, Sent, Throttled, Unknown
 from services.notify.domain.messages import Message
+from services.notify.foreign import NO_JSON
 from services.notify.tokens import NoToken, Unauthorised
 
 AT_ONCE = 10
@@ -91,6 +93,9 @@ A daily quota that is used up is one of them: what a household must know today c
 """
 
 
+_OF_ONE_MESSAGE = frozenset(f"zalo_{name}" for way, name in CODES.values() if way is Way.AGAIN)
+
+
 class _Answer(msgspec.Struct):
     error: int
     data: Any = None
@@ -117,6 +122,7 @@ class ZaloApi:
         self, url: str, access: Access, pace: Callable[[], Awaitable[None]], clock: Clock, timeout_s: float
     ) -> None:
         self._access, self._pace, self._clock, self._timeout_s = access, pace, clock, timeout_s
+        self._rest = Rest(lambda: clock().timestamp())
         self._client = httpx.AsyncClient(
             base_url=url,
             trust_env=False,
@@ -134,9 +140,12 @@ class ZaloApi:
     async def send(
         self, messages: Sequence[Message], batch: Batch, compose: Callable[[Message], Request | Refused]
     ) -> None:
-        """Side by side, at most `AT_ONCE`; what stops one message for all of them stops those not begun yet too."""
+        """Side by side, at most `AT_ONCE`; what stops one message for all of them stops those not begun yet too.
+
+        Where it went too fast for Zalo, the next batches wait as well. The night is not for all templates alike.
+        """
         room = asyncio.Semaphore(AT_ONCE)
-        stopped: Outcome | None = None
+        stopped: Outcome | None = self._rest.standing()
 
         async def one(message: Message) -> None:
             nonlocal stopped
@@ -144,6 +153,8 @@ class ZaloApi:
                 outcome: Outcome | None = await self._send_one(message, batch, compose, lambda: stopped)
                 if outcome is not None:
                     batch.report(message.message_id, outcome)
+                    if not is_night(outcome):
+                        self._rest.follow(outcome)
                     stopped = stopped or (outcome if stops_all(outcome) else None)
 
         await finish(map(one, messages))
@@ -156,7 +167,7 @@ class ZaloApi:
         stopped: Callable[[], Outcome | None],
     ) -> Outcome | None:
         """None where it must be left alone."""
-        if isinstance(request := compose(message), Refused):
+        if isinstance(request := composed(message, compose), Refused):
             return request
         if stopped() is None and batch.may_begin():
             await self._pace()
@@ -179,12 +190,16 @@ class ZaloApi:
         except Unauthorised:
             return _NOT_AUTHORISED
         except NoToken as error:
-            return Failed(error.reason, ours=True)
+            return Failed(error.reason)
 
     async def _ask(self, request: Request, token: str) -> Outcome:
         try:
+            asked = self._client.build_request("POST", request.path, json=request.body, headers={"access_token": token})
+        except (httpx.InvalidURL, TypeError, ValueError):
+            return NOT_COMPOSED
+        try:
             async with asyncio.timeout(self._timeout_s):
-                response = await self._client.post(request.path, json=request.body, headers={"access_token": token})
+                response = await self._client.send(asked)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
             return Failed("connection_failed")
         except (httpx.HTTPError, OSError):
@@ -200,9 +215,14 @@ _NOT_AUTHORISED = Refused("zalo_not_authorised", ours=True)
 
 def stops_all(outcome: Outcome) -> bool:
     """Whether what came of one message would come of the next one too."""
-    if isinstance(outcome, Failed):
-        return outcome.ours or outcome.reason == "connection_failed"
+    if isinstance(outcome, Failed):  # there is no way to Zalo, or no token
+        return outcome.reason not in _OF_ONE_MESSAGE
     return isinstance(outcome, Throttled) or outcome in (_NOT_AUTHORISED, _TOKEN_REFUSED)
+
+
+def is_night(outcome: Outcome) -> bool:
+    """Whether Zalo keeps this message's kind until the morning."""
+    return isinstance(outcome, Throttled) and outcome.reason == "zalo_night"
 
 
 def judge(status: int, headers: httpx.Headers, content: bytes, now: datetime) -> Outcome:
@@ -215,7 +235,7 @@ def judge(status: int, headers: httpx.Headers, content: bytes, now: datetime) ->
         return Unknown(f"http_{status}")
     try:
         answer = msgspec.json.decode(content, type=_Answer)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NO_JSON:
         return Unknown("answer_not_understood")
     if answer.error:
         return judge_code(answer.error, headers, now)

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from services.notify.foreign import NO_JSON
 from services.notify.tokens import NoToken, Pair, Unauthorised
 
 _TIMEOUT_S = 10
@@ -48,7 +49,7 @@ class ZaloOauth:
         try:
             answer = msgspec.json.decode(response.content, type=_Answer)
             lasts_s = int(answer.expires_in or 0)
-        except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
+        except (*NO_JSON, ValueError):
             raise NoToken("token_endpoint_not_understood") from None
         if answer.error:
             code = answer.error if isinstance(answer.error, int) else 0

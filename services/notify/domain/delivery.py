@@ -26,7 +26,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Certainly not delivered; another attempt may help. `ours`: the receiver was not even asked."""
+    """Certainly not delivered; another attempt may help. `ours`: as with what is refused."""
 
     reason: str
     ours: bool = False
@@ -80,6 +80,14 @@ class Postponed:
 
     begin_at: datetime
     step_by_at: datetime
+
+
+MOST_KEPT = 200
+
+
+def kept(said: str) -> str:
+    """What a stranger's program said, as a row may hold it: its beginning, with ? for all but printable ASCII."""
+    return "".join(letter if " " <= letter <= "~" else "?" for letter in said[:MOST_KEPT])
 
 
 Outcome = Accepted | Sent | Failed | Throttled | Refused | Unknown | NotBegun | Overtaken | Postponed

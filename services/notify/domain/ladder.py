@@ -21,6 +21,7 @@ from services.notify.domain.delivery import (
     Sent,
     Throttled,
     Unknown,
+    kept,
 )
 
 QUEUED, SENDING, SENT, UNKNOWN = "queued", "sending", "sent", "unknown"
@@ -224,9 +225,9 @@ def judge(
     """
     match outcome:
         case Accepted(at, receipt):
-            return Verdict(TOLD, attempts, now, step_by_at, receipt=receipt, told_at=at)
+            return Verdict(TOLD, attempts, now, step_by_at, receipt=kept(receipt), told_at=at)
         case Sent(provider_id):
-            return Verdict(SENT, attempts, now, max(step_by_at, now + SHORTEST_STEP), provider_id=provider_id)
+            return Verdict(SENT, attempts, now, max(step_by_at, now + SHORTEST_STEP), provider_id=kept(provider_id))
         case Refused(reason):
             return Verdict(REFUSED, attempts, now, step_by_at, reason)
         case Overtaken():

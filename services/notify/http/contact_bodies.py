@@ -17,6 +17,8 @@ from services.notify.domain.contacts import PURPOSES, WEBHOOK, Address, ChannelN
 
 MOST_RANK = 1000
 MOST_SOURCE = 200
+FIRST_YEAR = 2000
+"""Nobody has agreed to anything before."""
 
 Purpose = Literal["work", "money", "alerts", "summary"]
 Language = Literal["vi", "en", "mww", "blt", "twh"]
@@ -222,8 +224,11 @@ def read(
 
 def given_faults(consent: ConsentBody, before: str, now: datetime) -> list[tuple[str, str]]:
     """What is wrong with a consent besides its form; `before` leads to its fields."""
-    future = consent.given_at is not None and consent.given_at > now
-    return [(f"{before}given_at", "must not be in the future")] if future else []
+    if consent.given_at is None:
+        return []
+    if consent.given_at.year < FIRST_YEAR:
+        return [(f"{before}given_at", f"must not lie before the year {FIRST_YEAR}")]
+    return [(f"{before}given_at", "must not be in the future")] if consent.given_at > now else []
 
 
 def given_of(channel: str, consent: ConsentBody, now: datetime) -> Given:

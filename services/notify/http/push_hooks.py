@@ -105,7 +105,7 @@ async def _json(request: Request) -> Any:
         raise problems.too_large(MOST_BYTES)
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Problem(400, "malformed", "Malformed", "The body is no JSON.") from None
 
 

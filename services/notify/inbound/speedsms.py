@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-import msgspec
-
 from services.notify.domain.contacts import SMS
 from services.notify.domain.hooks import Hooks
 from services.notify.domain.messages import Receipt, Said
 from services.notify.domain.sms import e164
-from services.notify.inbound import Forged, Malformed, tidy
+from services.notify.foreign import object_of
+from services.notify.inbound import Forged, Malformed, is_id, tidy
 
 SPEEDSMS: Final = "speedsms"
 REPORTS: Final = "reports"
@@ -35,17 +34,16 @@ class SpeedSmsReader:
         """What the report says; nothing while a message is under way. Raises Forged and Malformed."""
         if not self.hooks.is_good(mac, SPEEDSMS, REPORTS):
             raise Forged
-        try:
-            report = msgspec.json.decode(body, type=dict[str, Any])
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise Malformed("body") from None
+        report = object_of(body)
+        if report is None:
+            raise Malformed("body")
         return _receipt(report, now) if report.get("type") == "report" else _said(report, now)
 
 
 def _receipt(report: dict[str, Any], now: datetime) -> list[Receipt | Said]:
     status, given = _number(report, "status"), report.get("tranId")
     provider_id = str(given) if isinstance(given, int | str) else ""
-    if not 1 <= len(provider_id) <= 100:
+    if not is_id(provider_id):
         raise Malformed("tranId")
     if 0 < status < FINAL:
         return []

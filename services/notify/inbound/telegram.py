@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import msgspec
-
 from services.notify.domain.contacts import TELEGRAM
 from services.notify.domain.messages import Receipt, Said
+from services.notify.foreign import object_of
 from services.notify.inbound import Forged, Malformed, tidy
 
 SECRET_TOKEN: Final = "x-telegram-bot-api-secret-token"  # noqa: S105 - the name of a header
@@ -34,10 +33,9 @@ class TelegramReader:
         """What somebody wrote; nothing for updates that are not for us. Raises Forged and Malformed."""
         if not hmac.compare_digest(self.secret_token.encode(), secret_token.encode()):
             raise Forged
-        try:
-            update = msgspec.json.decode(body, type=dict[str, Any])
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise Malformed("body") from None
+        update = object_of(body)
+        if update is None:
+            raise Malformed("body")
         update_id = update.get("update_id")
         if not isinstance(update_id, int):
             raise Malformed("update_id")

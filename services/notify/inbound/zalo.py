@@ -16,16 +16,12 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-import msgspec
-
 from services.notify.domain.contacts import ZALO, ZALO_OA
 from services.notify.domain.messages import Receipt, Said
-from services.notify.inbound import Forged, Malformed
+from services.notify.foreign import object_of
+from services.notify.inbound import Forged, Malformed, is_id, tidy
 
 SIGNATURE, SERVER = "x-zevent-signature", "x-zevent-server"
-
-MOST_TEXT = 4000
-"""Of what somebody wrote; the rest is cut off. Zalo itself lets nobody write more than half of this at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +38,11 @@ class ZaloReader:
         """
         if signature is None:
             return []
-        event = _decoded(body)
-        self._verify(body, str(event.get("timestamp", "")), signature)
+        event = object_of(body)
+        timestamp = event.get("timestamp", "") if event is not None else None
+        if event is None or isinstance(timestamp, list | dict):
+            raise Forged  # only an object with its timestamp can be verified at all
+        self._verify(body, str(timestamp), signature)
         match event.get("event_name"):
             case "user_received_message":
                 return [_received(event, server)]
@@ -62,14 +61,6 @@ class ZaloReader:
             raise Forged
 
 
-def _decoded(body: bytes) -> dict[str, Any]:
-    """Only an object with its timestamp can be verified at all."""
-    try:
-        return msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise Forged from None
-
-
 def _received(event: dict[str, Any], server: str | None) -> Receipt:
     message = _object(event, "message")
     is_template = (server or "").upper() == "ZNS" or "tracking_id" in message or "delivery_time" in message
@@ -84,7 +75,7 @@ def _seen(event: dict[str, Any]) -> list[Receipt | Said]:
     """Who opened the conversation has the messages in it, whether or not that was reported before."""
     message, at = _object(event, "message"), _moment(event, "timestamp")
     ids = message.get("msg_ids", [message.get("msg_id")])
-    if not isinstance(ids, list) or not all(isinstance(one, str) and one for one in ids):
+    if not isinstance(ids, list) or not all(isinstance(one, str) and is_id(one) for one in ids):
         raise Malformed("message.msg_ids")
     return [Receipt(ZALO_OA, at, arrived=True, provider_id=one) for one in ids]
 
@@ -95,7 +86,7 @@ def _said(event: dict[str, Any]) -> Said:
     if not isinstance(text, str):
         raise Malformed("message.text")
     sender = _text(_object(event, "sender"), "id")
-    return Said(ZALO_OA, sender, text[:MOST_TEXT], _text(message, "msg_id"), _moment(event, "timestamp"))
+    return Said(ZALO_OA, sender, tidy(text), _text(message, "msg_id"), _moment(event, "timestamp"))
 
 
 def _object(owner: dict[str, Any], name: str) -> dict[str, Any]:
@@ -107,7 +98,7 @@ def _object(owner: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _text(owner: dict[str, Any], name: str) -> str:
     found = owner.get(name)
-    if not isinstance(found, str) or not 1 <= len(found) <= 100:
+    if not isinstance(found, str) or not is_id(found):
         raise Malformed(name)
     return found
 

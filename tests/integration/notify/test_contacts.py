@@ -304,6 +304,8 @@ async def test_faulty_consent_is_refused(book: Book) -> None:
     url = (await book.write(MOTHER))["url"]
     faulty = {"channel": "email", "purposes": ["work"], "source": "x", "given_at": "2999-01-01T00:00:00Z"}
     assert fields(await book.ask("POST", url + "/consents", faulty)) == ["given_at", "channel"]
+    faulty["given_at"] = "0001-01-01T00:00:00+14:00"
+    assert fields(await book.ask("POST", url + "/consents", faulty)) == ["given_at", "channel"]
     assert fields(await book.ask("POST", url + "/consents", {})) == ["purposes", "source", "channel"]
     assert fields(await book.ask("POST", url + "/consents/withdraw", {"channel": "fax"})) == ["channel", "source"]
 

@@ -67,6 +67,17 @@ async def test_one_refused_recipient_does_not_keep_the_others_from_being_told(wo
     assert [state for state, _, _ in await world.states()] == ["undeliverable", "told"]
 
 
+async def test_a_mail_server_may_say_what_no_row_can_hold(world: World, mail: Mailbox) -> None:
+    await world.reach()
+    await world.reach(world.neighbour, "ba.pa@example.vn")
+    mail.on_data = lambda address: "250 OK \0\x7f" if address != "ba.pa@example.vn" else "250 OK"
+    await world.apply(world.basket(), world.basket(world.neighbour))
+    await world.run("send_email")
+    assert await world.states() == [("told", 1, None), ("told", 1, None)]
+    kept = await world.service.runtime.pool.fetch("select receipt from delivery")
+    assert {row["receipt"] for row in kept} == {"250 OK ??", "250 OK"}
+
+
 async def test_one_notice_that_cannot_be_worded_does_not_keep_the_others_from_being_told(
     world: World, mail: Mailbox
 ) -> None:

@@ -63,6 +63,8 @@ async def test_letters_wait_while_the_password_is_wrong(stack: Stack, guarded: M
     async with world_with(stack, guarded, "sai") as world:
         await world.run("send_email")
         assert await world.states() == [("queued", 1, "smtp_535")]
+        text = (await world.service.client.get("/metrics")).text
+    assert 'notify_misconfigured_total{channel="email",reason="smtp_535"} 1.0' in text
 
 
 async def test_no_password_is_shown_to_a_server_that_cannot_prove_its_name(stack: Stack, guarded: Mailbox) -> None:

@@ -92,6 +92,22 @@ def test_the_call_list_says_why_the_last_way_failed() -> None:
     assert climb(WAYS[:2], tried, POLICY, CALM, ZONE, NOW).next == Call("undeliverable", "esms_100")
 
 
+@given(st.text(st.characters(), max_size=300))
+def test_what_a_provider_says_is_kept_as_a_row_can_hold_it(said: str) -> None:
+    for outcome in (Accepted(NOW, said), Sent(said)):
+        verdict = judge(outcome, 1, NOW + MINUTE, False, False, NOW)
+        held = verdict.receipt if isinstance(outcome, Accepted) else verdict.provider_id
+        assert held is not None
+        assert held.isascii()
+        assert held.isprintable()
+        assert len(held) == min(len(said), 200)
+
+
+def test_what_a_provider_says_in_plain_ascii_is_kept_to_the_letter() -> None:
+    said = "250 2.0.0 OK: queued as ~4F/1 <x>"
+    assert judge(Accepted(NOW, said), 1, NOW, False, False, NOW).receipt == said
+
+
 def test_ways_share_the_time_before_the_alarm() -> None:
     found = go(climb(WAYS[:3], (), POLICY, Times(NOW, NOW + 30 * MINUTE), ZONE, NOW).next)
     assert found.step_by_at == NOW + 10 * MINUTE

@@ -2,13 +2,15 @@
 
 import asyncio
 import heapq
+from datetime import timedelta
 from itertools import count
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notify.channels.pace import Pace
+from services.notify.channels.pace import Pace, Rest
+from services.notify.domain.delivery import Failed, Throttled
 
 
 class Hands:
@@ -109,3 +111,26 @@ def test_no_window_holds_more_than_the_rate_and_the_burst(gaps: list[int], per_s
 def test_a_pace_that_lets_nothing_pass_is_refused(per_second: float, burst: int) -> None:
     with pytest.raises(ValueError, match="at least one"):
         Pace(per_second, burst)
+
+
+def too_fast(seconds: float, asked: bool = True) -> Throttled:
+    return Throttled("http_429", timedelta(seconds=seconds), asked)
+
+
+def test_a_provider_is_left_alone_for_as_long_as_it_asked() -> None:
+    hands = Hands()
+    rest = Rest(hands.clock)
+    assert rest.standing() is None
+    rest.follow(too_fast(40))
+    rest.follow(too_fast(10))
+    hands.now = 25.0
+    assert rest.standing() == too_fast(15)
+    hands.now = 40.0
+    assert rest.standing() is None
+
+
+def test_what_a_provider_did_not_ask_for_is_no_rest() -> None:
+    rest = Rest(Hands().clock)
+    rest.follow(too_fast(40, asked=False))
+    rest.follow(Failed("connection_failed"))
+    assert rest.standing() is None

@@ -1,5 +1,7 @@
 """Signatures and addresses of what providers report, and numbers as they write them."""
 
+import json
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -8,7 +10,9 @@ from hypothesis import strategies as st
 
 from services.notify.domain.hooks import Hooks
 from services.notify.domain.sms import e164, vietnamese
-from services.notify.inbound import esms, twilio
+from services.notify.inbound import Malformed, esms, twilio
+from services.notify.inbound.speedsms import REPORTS, SPEEDSMS, SpeedSmsReader
+from services.notify.inbound.telegram import TelegramReader
 
 
 @pytest.mark.parametrize(
@@ -84,3 +88,26 @@ def test_a_number_comes_back_as_it_went_out(number: str) -> None:
 def test_numbers_of_other_countries_are_not_vietnamese() -> None:
     assert vietnamese("+8562055512345") is None
     assert vietnamese("0912345678") is None
+
+
+HOOKS = Hooks("https://cho.example", ("a" * 32,))
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def read_speedsms(body: bytes) -> object:
+    return SpeedSmsReader(HOOKS).read(HOOKS.account_url(SPEEDSMS, REPORTS).rpartition("/")[2], body, NOW)
+
+
+@pytest.mark.parametrize("body", [b"[" * 2000, b'{"a":' * 2000, b'{"message":' + b"[" * 100_000])
+def test_a_body_that_is_nested_too_deep_is_malformed(body: bytes) -> None:
+    with pytest.raises(Malformed, match="body"):
+        read_speedsms(body)
+    with pytest.raises(Malformed, match="body"):
+        TelegramReader("secret").read("secret", body)
+
+
+@pytest.mark.parametrize("given", ["", "1\0", "é", "x" * 101, None, []])
+def test_an_id_that_we_would_not_have_kept_is_malformed(given: object) -> None:
+    report = {"type": "report", "tranId": given, "phone": "84912345678", "status": 0}
+    with pytest.raises(Malformed, match="tranId"):
+        read_speedsms(json.dumps(report).encode())

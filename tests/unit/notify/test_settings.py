@@ -35,6 +35,10 @@ def test_mail_goes_out_over_tls_unless_said_otherwise(environment: pytest.Monkey
         ({"PUBLIC_URL": "https://cho.example/?a=1"}, "NOTIFY_PUBLIC_URL is wrong"),
         ({"WEBHOOK_PRIVATE_NETWORKS": "0.0.0.0/0"}, "NOTIFY_WEBHOOK_PRIVATE_NETWORKS is wrong"),
         ({"WEBHOOK_PRIVATE_NETWORKS": "127.0.0.0/8,shop"}, "NOTIFY_WEBHOOK_PRIVATE_NETWORKS is wrong"),
+        ({"VAPID_SUBJECT": "mailto:admin"}, "NOTIFY_VAPID_SUBJECT is wrong"),
+        ({"VAPID_SUBJECT": "mailto:a@intranet"}, "NOTIFY_VAPID_SUBJECT is wrong"),
+        ({"VAPID_SUBJECT": "https://example.vn/lien-he"}, "NOTIFY_VAPID_SUBJECT is wrong"),
+        ({"VAPID_SUBJECT": "quan-tri@example.vn"}, "NOTIFY_VAPID_SUBJECT is wrong"),
         ({"LINK_SECRETS": "geheim"}, "NOTIFY_LINK_SECRETS is wrong"),
         ({"LINK_SECRETS": "s" * 32 + ","}, "NOTIFY_LINK_SECRETS is wrong"),
     ],
@@ -47,6 +51,32 @@ def test_settings_that_do_not_fit_together_are_named(
     with pytest.raises(WrongSettings, match=named) as refused:
         load(NotifySettings)
     assert "geheim" not in str(refused.value)
+
+
+ESMS = {"SMS_PROVIDER": "esms", "ESMS_API_KEY": "k", "ESMS_SECRET_KEY": "s", "ESMS_BRANDNAME": "CHO"}
+TELEGRAM = {"TELEGRAM_TOKEN": "t", "TELEGRAM_WEBHOOK_SECRET": "s"}
+ZALO = {"ZALO_APP_ID": "1", "ZALO_APP_SECRET": "s", "ZALO_REFRESH_TOKEN": "r", "ZALO_OA_SECRET_KEY": "k"}
+
+
+@pytest.mark.parametrize(
+    ("channel", "provider", "timeout_s", "line"),
+    [
+        ("sms", ESMS, 37, "must be at least 122, since an attempt by sms can take 117 s"),
+        ("telegram", TELEGRAM, 116, "must be at least 121, since an attempt by telegram can take 116 s"),
+        ("zalo", ZALO, 43, "must be at least 121, since an attempt by zalo can take 116 s"),
+    ],
+)
+def test_a_timeout_that_leaves_no_time_to_begin_is_refused(
+    environment: pytest.MonkeyPatch, channel: str, provider: dict[str, str], timeout_s: int, line: str
+) -> None:
+    for name, value in (provider | {"PROVIDER_TIMEOUT_S": str(timeout_s)}).items():
+        environment.setenv(f"NOTIFY_{name}", value)
+    with pytest.raises(WrongSettings) as refused:
+        load(NotifySettings)
+    assert str(refused.value) == f"NOTIFY_UNKNOWN_AFTER_S is wrong: Value error, {line}"
+    environment.setenv("NOTIFY_PROVIDER_TIMEOUT_S", str(timeout_s - 1))
+    settings = load(NotifySettings)
+    assert settings.unknown_after_s - settings.longest_attempts_s[channel] >= 5
 
 
 @pytest.mark.parametrize("name", ["SMTP_HOST", "PUBLIC_URL", "LINK_SECRETS"])
@@ -63,6 +93,12 @@ def test_of_two_secrets_the_first_one_signs_and_none_is_ever_shown(environment: 
     assert settings.link_keys == ("n" * 32, "o" * 32)
     assert settings.public_url == "https://cho.example"
     assert "nnn" not in repr(settings)
+
+
+@pytest.mark.parametrize("subject", ["mailto:quan-tri@example.vn", "https://example.vn"])
+def test_push_services_are_told_how_to_reach_us(environment: pytest.MonkeyPatch, subject: str) -> None:
+    environment.setenv("NOTIFY_VAPID_SUBJECT", subject)
+    assert load(NotifySettings).vapid_subject == subject
 
 
 def test_webhooks_reach_no_private_network_unless_it_is_named(environment: pytest.MonkeyPatch) -> None:

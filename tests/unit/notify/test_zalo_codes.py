@@ -84,7 +84,9 @@ def test_success_without_an_id_leaves_it_open(data: object) -> None:
     assert answer(0, data) == Unknown("answer_not_understood")
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"message": "ok"}', b'{"error": "no"}', b"\xff"])
+@pytest.mark.parametrize(
+    "body", [b"", b"[" * 2000, b'{"data":' * 2000, b"<html>", b"[]", b'{"message": "ok"}', b'{"error": "no"}', b"\xff"]
+)
 def test_an_answer_that_cannot_be_read_leaves_it_open(body: bytes) -> None:
     assert judge(200, httpx.Headers(), body, NOW) == Unknown("answer_not_understood")
 

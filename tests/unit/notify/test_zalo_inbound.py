@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.notify.domain.messages import Receipt, Said
-from services.notify.inbound import Forged, Malformed
-from services.notify.inbound.zalo import MOST_TEXT, ZaloReader
+from services.notify.inbound import MOST_TEXT, Forged, Malformed
+from services.notify.inbound.zalo import ZaloReader
 
 APP, SECRET = "2074138120372622546", "khóa bí mật"
 SAMPLES = Path(__file__).resolve().parents[3].parent / "shared" / "samples"
@@ -92,6 +92,19 @@ def test_every_changed_byte_is_forged(data: st.DataObject) -> None:
         READER.read(body[:place] + bytes([other]) + body[place + 1 :], sign(body))
 
 
+def test_a_text_with_a_nul_is_kept_without_it() -> None:
+    [said] = read(event("user_send_text", {"text": "chỉ có\0 5 cân", "msg_id": "96d3"}))
+    assert isinstance(said, Said)
+    assert said.text == "chỉ có 5 cân"
+
+
+@pytest.mark.parametrize("depth", [100, 500, 1000, 2000, 100_000])
+def test_whatever_is_nested_too_deep_is_forged(depth: int) -> None:
+    for body in (b"[" * depth, b'{"timestamp":' + b"[" * depth + b"]" * depth + b"}"):
+        with pytest.raises(Forged):
+            READER.read(body, "mac=" + "0" * 64)
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b"{", b'{"a": "\xff"}'])
 def test_what_cannot_be_verified_is_forged(body: bytes) -> None:
     with pytest.raises(Forged):
@@ -116,6 +129,8 @@ def test_the_timestamp_may_be_a_number() -> None:
         (event("user_received_message", {}), "msg_id"),
         (event("user_received_message", {"msg_id": 1}), "msg_id"),
         (event("user_received_message", {"msg_id": "x" * 101}), "msg_id"),
+        (event("user_received_message", {"msg_id": "1\0"}), "msg_id"),
+        (event("user_seen_message", {"msg_ids": ["a", "\0"]}), "message.msg_ids"),
         (event("user_received_message", {"msg_id": "1", "delivery_time": "soon"}), "delivery_time"),
         (event("user_received_message", {"msg_id": "1"}, timestamp="9" * 15), "timestamp"),
         (event("user_received_message", {"msg_id": "1"}, timestamp=None), "timestamp"),

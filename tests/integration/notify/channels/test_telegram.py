@@ -68,7 +68,11 @@ async def test_it_says_how_long_to_wait_and_the_rest_waits_too(kit: Kit) -> None
     kit.telegram.fail_next(50, "too fast", status=429)
     outcomes = await sent(kit.channel, *[message(number, CHAT) for number in range(1, 31)])
     assert set(outcomes) == {Throttled("telegram_too_fast", timedelta(seconds=17), asked=True)}
-    assert len(kit.telegram.troubles) >= 20
+    assert (left := len(kit.telegram.troubles)) >= 20
+    (later,) = await sent(kit.channel, message(31, CHAT))
+    assert isinstance(later, Throttled)
+    assert timedelta(seconds=10) < later.pause < timedelta(seconds=17)
+    assert len(kit.telegram.troubles) == left, "the next batch waits too"
     assert not kit.telegram.arrived
 
 

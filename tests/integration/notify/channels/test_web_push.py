@@ -146,6 +146,11 @@ async def test_keys_that_are_none_are_refused(side: Side) -> None:
     assert await side.send(subscription=broken) == Refused("push_bad_subscription")
 
 
+async def test_an_endpoint_that_nobody_can_sign_for_is_refused_before_anything_leaves(side: Side) -> None:
+    literal = side.browser.subscription("https://[2606:4700::1]")
+    assert await side.send(subscription=literal) == Refused("push_not_signed", ours=True)
+
+
 async def test_a_webhook_without_its_secret_is_not_sent() -> None:
     client = OutboundClient((), 2, 5, 1)
     message, batch = notice(json.dumps({"url": "https://shop.example/x"})), Batch(lambda: True)

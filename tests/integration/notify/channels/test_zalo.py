@@ -211,7 +211,7 @@ async def test_tokens_that_zalo_never_likes_are_not_renewed_for_each_message(lin
     ("error", "outcome"),
     [
         (Unauthorised("zalo_14014"), Refused("zalo_not_authorised", ours=True)),
-        (NoToken("token_endpoint_away"), Failed("token_endpoint_away", ours=True)),
+        (NoToken("token_endpoint_away"), Failed("token_endpoint_away")),
     ],
 )
 async def test_without_a_token_nobody_is_asked(line: Line, error: NoToken, outcome: Outcome) -> None:
@@ -235,6 +235,10 @@ async def test_at_night_all_wait_until_six_and_one_asks(line: Line) -> None:
 async def test_what_goes_too_fast_waits_as_long_as_zalo_says(line: Line) -> None:
     line.zalo.troubles.append(Trouble(code=-32, headers={"x-ratelimit-reset": "20"}, path="/message/template"))
     assert await line.send(notice()) == [Throttled("zalo_rate", timedelta(seconds=20), asked=True)]
+    line.clock.now += timedelta(seconds=15)
+    assert await line.send(notice()) == [Throttled("zalo_rate", timedelta(seconds=5), asked=True)]
+    assert len(line.zalo.refused) <= 1, "the next batch waits too"
+    line.clock.now += timedelta(seconds=5)
     line.zalo.per_minute = 0
     assert await line.send(notice()) == [Throttled("zalo_rate", timedelta(minutes=1), asked=True)]
 
