@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Body, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from services.chassis import problems
 from services.chassis.ledger import Connection, Transaction
@@ -27,7 +27,7 @@ READ = "woocommerce"
 """The adapter whose shops are read now and then."""
 
 Credential = Annotated[str, StringConstraints(min_length=1, max_length=4000, pattern=r"^[!-~]+$")]
-
+Moment = Annotated[AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -45,7 +45,7 @@ class PlatformCredentials(_Body):
 
     refresh_token: Credential
     access_token: Credential | None = None
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
     app_secret: Credential | None = None
 
 

@@ -646,6 +646,7 @@ async def test_credentials_are_checked_and_never_shown(thin: Thin) -> None:
         {"refresh_token": ""},
         {"refresh_token": "a b"},
         {"refresh_token": "secret-in-the-body", "expires_at": "2026-11-23T00:00:00"},
+        {"refresh_token": "secret-in-the-body", "access_token": "x", "expires_at": "0001-01-01T00:00:00+14:00"},
         {"refresh_token": "secret-in-the-body", "scope": "x"},
         {"consumer_key": "ck_secret-in-the-body", "consumer_secret": "cs_x"},
     ):
