@@ -18,7 +18,7 @@ from services.notify.contact_book import withdraw
 from services.notify.domain.contacts import Sender
 from services.notify.domain.ladder import REFUSED
 from services.notify.domain.messages import Receipt, Said
-from services.notify.domain.replies import Standing
+from services.notify.domain.replies import Standing, is_spoken_of
 from services.notify.domain.said import understand
 from services.notify.domain.stop_words import said_stop
 from services.notify.metrics import NoticeMetrics
@@ -112,21 +112,27 @@ class Receiver:
         if len(households) != 1:
             return STRANGER if not households else NOT_UNDERSTOOD
         household_id: UUID = next(iter(households))  # type: ignore[assignment]
-        standing = await self._asked(tx, household_id)
+        standing = await self._asked(tx, household_id, said.at)
         if standing is None:
             return NOT_ASKED
         basket = standing.basket
-        reply = understand(said.text, basket.asked, basket.version) if basket.told_at is not None else None
+        tellings = await baskets.list_tellings(tx.conn, household_id, basket.facts.delivery_day)
+        if not is_spoken_of(basket.version, tellings, said.at):
+            return NOT_UNDERSTOOD
+        reply = understand(said.text, basket.asked, basket.version)
         if reply is None:
             return NOT_UNDERSTOOD
         if reply != standing.reply:
+            if standing.replied_at is not None and said.at < standing.replied_at:
+                return NOT_UNDERSTOOD  # they come late, and something else was answered since
             await take_reply(tx, self.metrics, basket, reply, said.channel, self.clock())
         return UNDERSTOOD
 
-    async def _asked(self, tx: Transaction, household_id: UUID) -> Standing | None:
-        """The one basket that waits for an answer; None where there is none, or more than one."""
+    async def _asked(self, tx: Transaction, household_id: UUID, said_at: datetime) -> Standing | None:
+        """The one basket that waited for an answer then and still does; None where there is none, or more than one."""
         now = self.clock()
-        days = await baskets.list_days(tx.conn, household_id, now.date())
+        then = min(said_at, now)
+        days = await baskets.list_days(tx.conn, household_id, then.date())
         standings = [await baskets.lock_basket(tx.conn, household_id, day) for day in days]
-        open_ones = [one for one in standings if one is not None and one.basket.is_open(now)]
-        return open_ones[0] if len(open_ones) == 1 else None
+        meant = [one for one in standings if one is not None and one.basket.is_open(then)]
+        return meant[0] if len(meant) == 1 and meant[0].basket.is_open(now) else None
