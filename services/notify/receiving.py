@@ -15,7 +15,7 @@ from services.chassis.ledger import Ledger, Transaction
 from services.notify.climbing import Ladder
 from services.notify.clock import Clock
 from services.notify.contact_book import withdraw
-from services.notify.domain.contacts import Sender
+from services.notify.domain.contacts import ZALO, ZALO_OA, Sender
 from services.notify.domain.ladder import REFUSED
 from services.notify.domain.messages import Receipt, Said
 from services.notify.domain.replies import Standing, is_spoken_of
@@ -104,9 +104,7 @@ class Receiver:
     async def _understand(self, tx: Transaction, said: Said, senders: Sequence[Sender]) -> str:
         """What the words come to; a person reads whatever is not certain."""
         if said_stop(said.text):
-            at = self.clock()
-            for sender in senders:
-                await withdraw(tx, sender.contact_id, said.channel, None, f"said by {said.channel}", None, at)
+            await self._stop(tx, said.channel, [sender.contact_id for sender in senders])
             return STOPPED if senders else STRANGER
         households = {sender.household_id for sender in senders} - {None}
         if len(households) != 1:
@@ -127,6 +125,14 @@ class Receiver:
                 return NOT_UNDERSTOOD  # they come late, and something else was answered since
             await take_reply(tx, self.metrics, basket, reply, said.channel, self.clock())
         return UNDERSTOOD
+
+    async def _stop(self, tx: Transaction, channel: str, contact_ids: Sequence[UUID]) -> None:
+        """Nobody is told anything more there. In Zalo what comes by number stands in the same conversation."""
+        stopped = [(contact_id, channel) for contact_id in contact_ids]
+        if channel == ZALO_OA:
+            stopped += [(id, ZALO) for id in await contacts.list_of_same_number(tx.conn, ZALO, contact_ids)]
+        for contact_id, by in stopped:
+            await withdraw(tx, contact_id, by, None, f"said by {channel}", None, self.clock())
 
     async def _asked(self, tx: Transaction, household_id: UUID, said_at: datetime) -> Standing | None:
         """The one basket that waited for an answer then and still does; None where there is none, or more than one."""

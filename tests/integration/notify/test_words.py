@@ -113,3 +113,15 @@ async def test_words_to_a_basket_that_has_closed_since_do_not_answer_the_next_on
     await write_late(world, "ok", now - timedelta(minutes=2))
     assert await replies(world) == []
     assert await world.words() == [("ok", "not_asked")]
+
+
+async def test_who_says_stop_in_zalo_is_sent_nothing_more_there_by_number_either(world: Reached) -> None:
+    await world.write_down("zalo_oa", "zalo", "sms")
+    await world.write_down("zalo", name="em Mùa Thị Chư")
+    assert await world.zalo.write(USER, "STOP") == 200
+    assert await world.words() == [("STOP", "stopped")]
+    await ask(world, world.basket())
+    for channel in ("zalo_oa", "zalo", "sms"):
+        await world.run(f"send_{channel}")
+    assert world.zalo.arrived == []
+    assert len(world.esms.arrived) == 1
