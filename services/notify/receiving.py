@@ -30,10 +30,12 @@ log = logging.getLogger(__name__)
 MATCHED_FOR, MATCHED_AT_ONCE = timedelta(hours=1), 200
 """How long a receipt is looked at again that belonged to nothing when it came."""
 
+STRANGERS_KEPT_FOR = timedelta(days=90)
+
 UNDERSTOOD, NOT_UNDERSTOOD, NOT_ASKED, STOPPED, STRANGER = (
     "understood", "not_understood", "not_asked", "stopped", "stranger",
 )  # fmt: skip
-"""What became of words; all but `understood` and `stopped` are for staff to read."""
+"""What became of words; all but `understood` and `stopped` are for staff to read, those of strangers for operators."""
 
 
 async def take_receipts(tx: Transaction, ladder: Ladder, came: Sequence[Receipt], now: datetime) -> None:
@@ -88,8 +90,9 @@ class Receiver:
         return len(came) == MATCHED_AT_ONCE
 
     async def forget(self, tx: Transaction, now: datetime) -> bool:
-        """Receipts of messages that are not ours are kept for a day."""
+        """Receipts of messages that are not ours are kept for a day, words of strangers for a quarter of a year."""
         await receipts.forget_strays(tx.conn, now - timedelta(days=1))
+        await words.forget_strange(tx.conn, now - STRANGERS_KEPT_FOR)
         return False
 
     async def _take_words(self, tx: Transaction, said: Said) -> None:

@@ -125,3 +125,80 @@ async def test_who_says_stop_in_zalo_is_sent_nothing_more_there_by_number_either
         await world.run(f"send_{channel}")
     assert world.zalo.arrived == []
     assert len(world.esms.arrived) == 1
+
+
+async def strangers(world: Reached, **wanted: str) -> list[tuple[str, str, str, str]]:
+    """(channel, sender, text, what became of it) of all that operators see, oldest first."""
+    answer = await world.service.client.get("/v1/words", params=wanted, headers=await world.service.key("operator"))
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    found = reversed(answer.json()["words"])
+    return [(one["channel"], one["sender"], one["text"], one["became"]) for one in found]
+
+
+async def test_operators_read_what_strangers_wrote_until_they_have_and_staff_do_not(world: Reached) -> None:
+    await world.write_down("zalo", "sms")
+    assert await world.zalo.write(USER, "STOP") == 200
+    await world.esms.write(PHONE, "của nhà em")
+    told = ("zalo_oa", USER, "STOP", "stranger")
+    assert await strangers(world) == await strangers(world, unread="true") == [told]
+    assert await world.words() == [("của nhà em", "not_asked")]
+    client, operator = world.service.client, await world.service.key("operator")
+    for method, path in (("GET", "/v1/words"), ("POST", "/v1/words/read")):
+        body = {"words_ids": [str(world.household)]} if method == "POST" else None
+        assert (await client.request(method, path, json=body, headers=await world.staff())).status_code == 403
+        assert (await client.request(method, path, json=body)).status_code == 401
+    ids = await world.service.runtime.pool.fetch("select words_id from words")
+    read = {"words_ids": [str(r["words_id"]) for r in ids]}
+    assert (await client.post("/v1/words/read", json=read, headers=operator)).status_code == 204
+    assert await strangers(world, unread="true") == []
+    assert await strangers(world) == [told]
+    assert await world.service.runtime.pool.fetchval("select count(*) from words where read_at is null") == 1
+
+
+async def test_the_pages_of_what_strangers_wrote_follow_each_other(world: Reached) -> None:
+    for number in range(3):
+        assert await world.zalo.write(USER, f"alo {number}") == 200
+    client, operator = world.service.client, await world.service.key("operator")
+    first = (await client.get("/v1/words?limit=2", headers=operator)).json()
+    assert [one["text"] for one in first["words"]] == ["alo 2", "alo 1"]
+    rest = (await client.get(f"/v1/words?limit=2&cursor={first['next']}", headers=operator)).json()
+    assert ([one["text"] for one in rest["words"]], rest["next"]) == (["alo 0"], None)
+
+
+async def test_a_stranger_whom_staff_write_down_is_understood_from_then_on(world: Reached) -> None:
+    contact = await world.write_down("zalo")
+    await ask(world, world.basket())
+    await world.run("send_zalo")
+    assert await world.zalo.write(USER, "ok") == 200
+    [(channel, sender, *_)] = await strangers(world)
+    consent = {"purposes": ["work"], "source": "by phone to chị Hà"}
+    body = {
+        "display_name": contact["display_name"],
+        "language": "vi",
+        "addresses": [
+            {"channel": "zalo", "address": PHONE},
+            {"channel": channel, "address": sender, "consent": consent},
+        ],
+    }
+    changed = await world.service.client.put(contact["url"], json=body, headers=await world.staff())
+    assert changed.status_code == 200, changed.text
+    assert await world.zalo.write(USER, "ok") == 200
+    assert await replies(world) == [("confirm", 1)]
+
+
+async def test_what_strangers_wrote_is_forgotten_after_90_days_and_what_households_wrote_is_not(world: Reached) -> None:
+    await world.write_down("sms")
+    await world.esms.write(PHONE, "của nhà em")
+    assert await world.zalo.write(USER, "alo") == 200
+    await world.run("forget_strays", after=timedelta(days=89))
+    assert len(await strangers(world)) == 1
+    await world.run("forget_strays", after=timedelta(days=91))
+    assert await strangers(world) == []
+    assert await world.words() == [("của nhà em", "not_asked")]
+
+
+async def test_the_address_of_a_sender_who_is_known_is_kept_in_the_contact_book_alone(world: Reached) -> None:
+    await world.write_down("sms")
+    await world.esms.write(PHONE, "của nhà em")
+    assert await world.service.runtime.pool.fetchval("select count(*) from words where sender is not null") == 0
