@@ -166,6 +166,7 @@ service = Service(
         sms_hooks.router,
         telegram_hooks.router,
         words.router,
+        words.strange_router,
         zalo_hooks.router,
     ],
     cli={"webhooks": webhooks_command},

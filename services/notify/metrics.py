@@ -64,7 +64,7 @@ class NoticeMetrics:
         )
         self.oldest_words_s = Gauge(
             "notify_words_oldest_seconds",
-            "Age of the oldest words of a household that nobody has understood or read, of the last week",
+            "Age of the oldest words of a household or a stranger that nobody has understood or read, of the last week",
             registry=registry,
         )
         self.strays = Gauge(

@@ -15,10 +15,10 @@ from services.chassis.ledger import Ledger, Transaction
 from services.notify.climbing import Ladder
 from services.notify.clock import Clock
 from services.notify.contact_book import withdraw
-from services.notify.domain.contacts import Sender
+from services.notify.domain.contacts import ZALO, ZALO_OA, Sender
 from services.notify.domain.ladder import REFUSED
 from services.notify.domain.messages import Receipt, Said
-from services.notify.domain.replies import Standing
+from services.notify.domain.replies import Standing, is_spoken_of
 from services.notify.domain.said import understand
 from services.notify.domain.stop_words import said_stop
 from services.notify.metrics import NoticeMetrics
@@ -30,10 +30,12 @@ log = logging.getLogger(__name__)
 MATCHED_FOR, MATCHED_AT_ONCE = timedelta(hours=1), 200
 """How long a receipt is looked at again that belonged to nothing when it came."""
 
+STRANGERS_KEPT_FOR = timedelta(days=90)
+
 UNDERSTOOD, NOT_UNDERSTOOD, NOT_ASKED, STOPPED, STRANGER = (
     "understood", "not_understood", "not_asked", "stopped", "stranger",
 )  # fmt: skip
-"""What became of words; all but `understood` and `stopped` are for staff to read."""
+"""What became of words; all but `understood` and `stopped` are for staff to read, those of strangers for operators."""
 
 
 async def take_receipts(tx: Transaction, ladder: Ladder, came: Sequence[Receipt], now: datetime) -> None:
@@ -88,8 +90,9 @@ class Receiver:
         return len(came) == MATCHED_AT_ONCE
 
     async def forget(self, tx: Transaction, now: datetime) -> bool:
-        """Receipts of messages that are not ours are kept for a day."""
+        """Receipts of messages that are not ours are kept for a day, words of strangers for a quarter of a year."""
         await receipts.forget_strays(tx.conn, now - timedelta(days=1))
+        await words.forget_strange(tx.conn, now - STRANGERS_KEPT_FOR)
         return False
 
     async def _take_words(self, tx: Transaction, said: Said) -> None:
@@ -104,29 +107,41 @@ class Receiver:
     async def _understand(self, tx: Transaction, said: Said, senders: Sequence[Sender]) -> str:
         """What the words come to; a person reads whatever is not certain."""
         if said_stop(said.text):
-            at = self.clock()
-            for sender in senders:
-                await withdraw(tx, sender.contact_id, said.channel, None, f"said by {said.channel}", None, at)
+            await self._stop(tx, said.channel, [sender.contact_id for sender in senders])
             return STOPPED if senders else STRANGER
         households = {sender.household_id for sender in senders} - {None}
         if len(households) != 1:
             return STRANGER if not households else NOT_UNDERSTOOD
         household_id: UUID = next(iter(households))  # type: ignore[assignment]
-        standing = await self._asked(tx, household_id)
+        standing = await self._asked(tx, household_id, said.at)
         if standing is None:
             return NOT_ASKED
         basket = standing.basket
-        reply = understand(said.text, basket.asked, basket.version) if basket.told_at is not None else None
+        tellings = await baskets.list_tellings(tx.conn, household_id, basket.facts.delivery_day)
+        if not is_spoken_of(basket.version, tellings, said.at):
+            return NOT_UNDERSTOOD
+        reply = understand(said.text, basket.asked, basket.version)
         if reply is None:
             return NOT_UNDERSTOOD
         if reply != standing.reply:
+            if standing.replied_at is not None and said.at < standing.replied_at:
+                return NOT_UNDERSTOOD  # they come late, and something else was answered since
             await take_reply(tx, self.metrics, basket, reply, said.channel, self.clock())
         return UNDERSTOOD
 
-    async def _asked(self, tx: Transaction, household_id: UUID) -> Standing | None:
-        """The one basket that waits for an answer; None where there is none, or more than one."""
+    async def _stop(self, tx: Transaction, channel: str, contact_ids: Sequence[UUID]) -> None:
+        """Nobody is told anything more there. In Zalo what comes by number stands in the same conversation."""
+        stopped = [(contact_id, channel) for contact_id in contact_ids]
+        if channel == ZALO_OA:
+            stopped += [(id, ZALO) for id in await contacts.list_of_same_number(tx.conn, ZALO, contact_ids)]
+        for contact_id, by in stopped:
+            await withdraw(tx, contact_id, by, None, f"said by {channel}", None, self.clock())
+
+    async def _asked(self, tx: Transaction, household_id: UUID, said_at: datetime) -> Standing | None:
+        """The one basket that waited for an answer then and still does; None where there is none, or more than one."""
         now = self.clock()
-        days = await baskets.list_days(tx.conn, household_id, now.date())
+        then = min(said_at, now)
+        days = await baskets.list_days(tx.conn, household_id, then.date())
         standings = [await baskets.lock_basket(tx.conn, household_id, day) for day in days]
-        open_ones = [one for one in standings if one is not None and one.basket.is_open(now)]
-        return open_ones[0] if len(open_ones) == 1 else None
+        meant = [one for one in standings if one is not None and one.basket.is_open(then)]
+        return meant[0] if len(meant) == 1 and meant[0].basket.is_open(now) else None

@@ -135,6 +135,33 @@ class Standing(Struct, frozen=True):
         return self.basket.confirmed_by is not None and self.basket.sequence > (self.seen_sequence or 0)
 
 
+class Telling(Struct, frozen=True):
+    """How far a household was told of one version of a basket; `told_at` is when the receipt of it came.
+
+    `sent_at` is when the first message went out that may have arrived. `is_tried`: some message was begun, whatever
+    came of it, or a person has told it.
+    """
+
+    version: int
+    is_tried: bool = False
+    sent_at: datetime | None = None
+    told_at: datetime | None = None
+
+
+def is_spoken_of(version: int, tellings: Iterable[Telling], said_at: datetime) -> bool:
+    """Whether words that were said then can only answer this version of a basket, since words name none.
+
+    Where an older version may have been read, the receipt of this one must have come before; where there is none that
+    words could mean instead, it is enough that this one was on its way.
+    """
+    known = {one.version: one for one in tellings}
+    this = known.get(version, Telling(version))
+    is_told = this.told_at is not None and this.told_at <= said_at
+    if any(one.is_tried for one in known.values() if one.version < version):
+        return is_told
+    return is_told or (this.sent_at is not None and this.sent_at <= said_at)
+
+
 def read_form(fields: Sequence[tuple[str, str]]) -> Form:
     """The form of these fields; others than its own are passed over. Raises Faulty."""
     names = [name for name, _ in fields]

@@ -4,6 +4,9 @@
 and the account's secret key, one after the other. Some accounts sign with the account's id in the first place, so that
 term is a setting.
 
+What somebody sends without a text - a voice message, a picture - is taken as its kind in brackets, so that somebody
+looks at it.
+
 `user_received_message` names two things: with Zalo's server `ZNS`, or a `tracking_id` or `delivery_time`, it is the
 receipt of a template message; without them that of a message in the conversation.
 https://developers.zalo.me/docs/official-account/webhook/tong-quan
@@ -22,6 +25,9 @@ from services.notify.foreign import object_of
 from services.notify.inbound import Forged, Malformed, is_id, tidy
 
 SIGNATURE, SERVER = "x-zevent-signature", "x-zevent-server"
+
+KINDS = ("audio", "image", "gif", "video", "sticker", "location", "file", "link", "business_card")
+_SENT = {f"user_send_{kind}": kind for kind in KINDS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +49,15 @@ class ZaloReader:
         if event is None or isinstance(timestamp, list | dict):
             raise Forged  # only an object with its timestamp can be verified at all
         self._verify(body, str(timestamp), signature)
-        match event.get("event_name"):
+        match name := event.get("event_name"):
             case "user_received_message":
                 return [_received(event, server)]
             case "user_seen_message":
                 return _seen(event)
             case "user_send_text":
                 return [_said(event)]
+            case str() if name in _SENT:
+                return [_said(event, _SENT[name])]
             case _:
                 return []
 
@@ -80,9 +88,11 @@ def _seen(event: dict[str, Any]) -> list[Receipt | Said]:
     return [Receipt(ZALO_OA, at, arrived=True, provider_id=one) for one in ids]
 
 
-def _said(event: dict[str, Any]) -> Said:
+def _said(event: dict[str, Any], kind: str | None = None) -> Said:
     message = _object(event, "message")
     text = message.get("text")
+    if kind is not None and (not isinstance(text, str) or not text):
+        text = f"[{kind}]"
     if not isinstance(text, str):
         raise Malformed("message.text")
     sender = _text(_object(event, "sender"), "id")

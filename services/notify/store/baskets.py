@@ -9,7 +9,7 @@ import msgspec
 
 from services.chassis.ledger import Connection
 from services.notify.domain.facts import BasketFacts
-from services.notify.domain.replies import CurrentBasket, Reply, ReplyLine, Standing
+from services.notify.domain.replies import CurrentBasket, Reply, ReplyLine, Standing, Telling
 
 _FACTS = msgspec.json.Decoder(BasketFacts)
 _LINES = msgspec.json.Decoder(tuple[ReplyLine, ...])
@@ -35,6 +35,14 @@ left join basket_reply r on (r.household_id, r.delivery_day) = (b.household_id, 
 left join lateral (
     select language from contact where recipient_id = b.household_id order by rank, contact_id limit 1) c on true
 where b.household_id = $1 and b.delivery_day = $2
+"""
+
+_TELLINGS = """
+select n.version, n.told_at, n.told_at is not null or max(d.claimed_at) is not null as is_tried,
+    min(d.claimed_at) filter (where d.state in ('sent', 'told', 'unknown')
+        or d.state = 'lapsed' and d.provider_id is not null) as sent_at
+from notice n left join delivery d using (notice_id)
+where n.recipient_id = $1 and n.delivery_day = $2 and n.kind = 'basket' group by n.notice_id
 """
 
 _SAVE_REPLY = """
@@ -79,6 +87,12 @@ async def list_days(conn: Connection, household_id: UUID, since: date) -> list[d
         since,
     )
     return [r["delivery_day"] for r in rows]
+
+
+async def list_tellings(conn: Connection, household_id: UUID, delivery_day: date) -> list[Telling]:
+    """How far the household was told of each version of its basket of the day."""
+    rows = await conn.fetch(_TELLINGS, household_id, delivery_day)
+    return [Telling(r["version"], r["is_tried"], r["sent_at"], r["told_at"]) for r in rows]
 
 
 async def list_reply_channels(conn: Connection, keys: Collection[tuple[UUID, date]]) -> dict[tuple[UUID, date], str]:

@@ -115,6 +115,17 @@ async def find_senders(conn: Connection, channel: str, address: str) -> list[Sen
     return [Sender(*r) for r in rows]
 
 
+async def list_of_same_number(conn: Connection, channel: str, contact_ids: Collection[UUID]) -> list[UUID]:
+    """Everybody whom the channel reaches at an address of one of these."""
+    rows = await conn.fetch(
+        "select distinct b.contact_id from contact_address a join contact_address b using (channel, address) "
+        "where a.contact_id = any($2) and channel = $1 order by 1",
+        channel,
+        list(contact_ids),
+    )
+    return [r["contact_id"] for r in rows]
+
+
 async def mark_gone(conn: Connection, gone: Iterable[tuple[UUID, str, str]], at: datetime) -> None:
     """Nothing should ever be sent to these (contact, channel, address) again; others written down since stay."""
     rows = sorted(gone)

@@ -26,8 +26,8 @@ select $1, state, count(*), min(queued_at) from partner_message where next_at is
 _PRESSING = f"""
 select (select count(*) from notice n
         where n.state = 'queued' and n.alarm_at <= $1 and not exists ({NEWER})) as notices,
-    (select min(received_at) from words where read_at is null and became in ('not_understood', 'not_asked')
-        and cooperative_id is not null and received_at > $1 - interval '7 days') as oldest_words
+    (select min(received_at) from words where read_at is null and became in ('not_understood', 'not_asked', 'stranger')
+        and (became = 'stranger') = (cooperative_id is null) and received_at > $1 - interval '7 days') as oldest_words
 """  # noqa: S608 - only fixed text
 
 _STRAYS = (

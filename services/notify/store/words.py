@@ -33,6 +33,20 @@ class Words:
     read_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Strange:
+    """One thing that somebody wrote who belongs to no cooperative. `sender` is the address, of whom nobody knows."""
+
+    words_id: UUID
+    contact_id: UUID | None
+    channel: str
+    sender: str | None = field(repr=False)
+    text: str = field(repr=False)
+    said_at: datetime
+    became: str
+    read_at: datetime | None
+
+
 async def is_known(conn: Connection, said: Said) -> bool:
     """Whether this has been taken in before."""
     found = await conn.fetchval(
@@ -45,7 +59,7 @@ async def insert_words(conn: Connection, said: Said, sender: Sender | None, beca
     """Writes them down; returns False where they were written down before."""
     done = await conn.execute(
         "insert into words (words_id, channel, said_id, contact_id, cooperative_id, household_id, text, said_at, "
-        "became, received_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
+        "became, received_at, sender) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
         "on conflict (channel, said_id) do nothing",
         uuid7(),
         said.channel,
@@ -57,6 +71,7 @@ async def insert_words(conn: Connection, said: Said, sender: Sender | None, beca
         said.at,
         became,
         now,
+        None if sender else said.sender,
     )
     return bool(done != "INSERT 0 0")
 
@@ -83,6 +98,28 @@ async def list_words(
         limit,
     )
     return [Words(**dict(r)) for r in rows]
+
+
+async def list_strange(
+    conn: "Connection | asyncpg.Pool[asyncpg.Record]", only_unread: bool, before: UUID | None, limit: int
+) -> list[Strange]:
+    """What no cooperative's staff can see, newest first. `only_unread`: what a person still has to read."""
+    rows = await conn.fetch(
+        "select words_id, contact_id, channel, sender, text, said_at, became, read_at from words "
+        "where cooperative_id is null and (not $1 or (read_at is null and became = 'stranger')) "
+        "and ($2::uuid is null or words_id < $2) order by words_id desc limit $3",
+        only_unread,
+        before,
+        limit,
+    )
+    return [Strange(**dict(r)) for r in rows]
+
+
+async def forget_strange(conn: Connection, before: datetime) -> None:
+    """What people wrote before that time whom nobody knows, and who they are."""
+    await conn.execute(
+        "delete from words where cooperative_id is null and contact_id is null and received_at < $1", before
+    )
 
 
 async def list_of_contact(conn: Connection, contact_id: UUID) -> list[Words]:
@@ -115,10 +152,11 @@ async def tell_staff(conn: Connection, cooperative_ids: Collection[UUID], now: d
     return {r["cooperative_id"]: r["first_at"] for r in rows}
 
 
-async def mark_read(conn: Connection, cooperative_id: UUID, words_ids: Collection[UUID], now: datetime) -> int:
-    """A person has read these; returns how many of them there are."""
+async def mark_read(conn: Connection, cooperative_id: UUID | None, words_ids: Collection[UUID], now: datetime) -> int:
+    """A person has read these, as far as they are the cooperative's, None: no cooperative's; returns how many."""
     done = await conn.execute(
-        "update words set read_at = coalesce(read_at, $3) where cooperative_id = $1 and words_id = any($2)",
+        "update words set read_at = coalesce(read_at, $3) "
+        "where cooperative_id is not distinct from $1 and words_id = any($2)",
         cooperative_id,
         list(words_ids),
         now,

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from infra.local.stack import Stack
 from tests.integration.notify.peers import Mailbox
-from tests.integration.notify.reached import PHONE, STEP, Reached, reached
+from tests.integration.notify.reached import PHONE, STEP, USER, Reached, reached
 
 
 @pytest.fixture
@@ -81,5 +81,15 @@ async def test_a_receipt_of_no_message_of_ours_is_shown_after_ten_minutes_and_wo
     staff, path = await world.staff(), f"/v1/cooperatives/{world.cooperative}/words"
     (words,) = (await world.service.client.get(path, headers=staff)).json()["words"]
     read = await world.service.client.post(f"{path}/read", json={"words_ids": [words["words_id"]]}, headers=staff)
+    assert read.status_code == 204
+    assert (await shown(world, timedelta(hours=3)))["notify_words_oldest_seconds"] == 0
+
+
+async def test_what_a_stranger_wrote_is_shown_until_an_operator_has_read_it(world: Reached) -> None:
+    assert await world.zalo.write(USER, "không có") == 200
+    assert (await shown(world, timedelta(hours=3)))["notify_words_oldest_seconds"] > 3 * 3600 - 60
+    operator = await world.service.key("operator")
+    (words,) = (await world.service.client.get("/v1/words", headers=operator)).json()["words"]
+    read = await world.service.client.post("/v1/words/read", json={"words_ids": [words["words_id"]]}, headers=operator)
     assert read.status_code == 204
     assert (await shown(world, timedelta(hours=3)))["notify_words_oldest_seconds"] == 0

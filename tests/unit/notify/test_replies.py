@@ -19,7 +19,9 @@ from services.notify.domain.replies import (
     Form,
     Outdated,
     Reply,
+    Telling,
     decide,
+    is_spoken_of,
     judge,
     read_form,
 )
@@ -205,3 +207,36 @@ def test_another_answer_while_there_is_time_is_a_new_reply() -> None:
     first = taken(less("5"))
     assert steps(taken(less("6"), first)) == [12, 3]
     assert taken([("version", "2"), ("answer", "confirm")], first).answer == "confirm"
+
+
+SAID = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+BEFORE_IT, AFTER_IT = SAID - timedelta(seconds=1), SAID + timedelta(seconds=1)
+READ = Telling(1, True, BEFORE_IT, BEFORE_IT)
+
+
+@pytest.mark.parametrize(
+    ("tellings", "is_meant"),
+    [
+        ([], False),
+        ([Telling(2)], False),
+        ([Telling(2, is_tried=True)], False),
+        ([Telling(2, True, sent_at=AFTER_IT)], False),
+        ([Telling(2, True, sent_at=SAID)], True),
+        ([Telling(2, True, sent_at=BEFORE_IT, told_at=AFTER_IT)], True),
+        ([Telling(2, True, told_at=SAID)], True),
+        ([Telling(2, True, told_at=AFTER_IT)], False),
+        ([Telling(1), Telling(2, True, sent_at=BEFORE_IT)], True),
+        ([READ], False),
+        ([READ, Telling(2)], False),
+        ([READ, Telling(2, True, sent_at=BEFORE_IT)], False),
+        ([READ, Telling(2, True, sent_at=BEFORE_IT, told_at=AFTER_IT)], False),
+        ([READ, Telling(2, True, sent_at=BEFORE_IT, told_at=SAID)], True),
+        ([Telling(1, is_tried=True), Telling(2, True, sent_at=BEFORE_IT)], False),
+        ([Telling(2, True, BEFORE_IT), READ], False),
+        ([Telling(2, True, BEFORE_IT, BEFORE_IT), Telling(3, True, BEFORE_IT)], True),
+    ],
+)
+def test_words_are_for_a_version_that_was_told_and_no_older_one_may_have_been_meant(
+    tellings: list[Telling], is_meant: bool
+) -> None:
+    assert is_spoken_of(2, tellings, SAID) is is_meant

@@ -63,10 +63,29 @@ def test_what_a_user_writes_is_passed_on_with_its_sender() -> None:
     [said] = read(event("user_send_text", {"text": "x" * 9999, "msg_id": "96d3"}))
     assert isinstance(said, Said)
     assert len(said.text) == MOST_TEXT
+    [said] = read(event("user_send_text", {"text": "không\x00 có", "msg_id": "96d3"}))
+    assert isinstance(said, Said)
+    assert said.text == "không có"
 
 
 @pytest.mark.parametrize(
-    "name", ["user_feedback", "follow", "unfollow", "user_submit_info", "user_send_image", "oa_send_text", "", "new"]
+    "kind", ["audio", "image", "gif", "video", "sticker", "location", "file", "link", "business_card"]
+)
+def test_what_has_no_text_is_passed_on_as_its_kind_so_that_somebody_looks_at_it(kind: str) -> None:
+    attached = {"attachments": [{"type": kind, "payload": {"url": "https://zalo.example/1"}}], "msg_id": "96d3"}
+    for text in ({}, {"text": ""}, {"text": None}):
+        assert read(event(f"user_send_{kind}", attached | text)) == [Said("zalo_oa", "11", f"[{kind}]", "96d3", AT)]
+    assert read(event(f"user_send_{kind}", attached | {"text": "hỏng hết"})) == [
+        Said("zalo_oa", "11", "hỏng hết", "96d3", AT)
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("user_feedback", "follow", "unfollow", "user_submit_info", "oa_send_text", "oa_send_image", "", "new"),
+        *("user_send_", "user_send_group_text", "user_send_group_audio"),
+    ],
 )
 def test_other_events_are_for_nobody_here(name: str) -> None:
     assert read(event(name, None)) == []
@@ -139,6 +158,8 @@ def test_the_timestamp_may_be_a_number() -> None:
         (event("user_seen_message", {}), "message.msg_ids"),
         (event("user_send_text", {"msg_id": "1"}), "message.text"),
         (event("user_send_text", {"text": "có", "msg_id": "1"}, sender="11"), "sender"),
+        (event("user_send_audio", None), "message"),
+        (event("user_send_audio", {"attachments": []}), "msg_id"),
     ],
 )
 def test_what_zalo_does_not_document_is_named(body: bytes, field: str) -> None:
