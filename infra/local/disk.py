@@ -38,7 +38,7 @@ def mount(directory: Path, size_mib: int, account: Account | None) -> None:
 def unmount(directory: Path) -> None:
     """Unmount the disk, with what is on it, if one is mounted there. Nobody may use it any more."""
     if directory.is_mount():
-        _run(["umount", str(directory)])
+        _run(["umount", "--lazy", str(directory)])  # what was killed may hold it for a moment yet
 
 
 def fill(directory: Path) -> None:
