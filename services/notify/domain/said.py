@@ -3,19 +3,19 @@
 Only what is certain is understood; for all else a person reads the text. A text is certain if each of its words has a
 place in one of the three answers, and it makes sense as only one of them: a word that is not known, a question mark, a
 number that belongs to nothing, or two answers in one leave nothing understood. Words are compared without diacritics,
-since many write without; so one that means two things that way ("đúng" right and "đừng" do not) is not known here.
+since many write without; so one that means two things that way ("đúng" right and "đừng" do not) is not known here. One
+that has diacritics must be known with these.
 Where the basket has several products, an answer with quantities names each of them.
 """
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from services.notify.domain.gsm7 import without_diacritics
 from services.notify.domain.quantities import exact, milliunits
 from services.notify.domain.replies import CANNOT, CONFIRM, LESS, Asked, Faulty, Form, Reply, judge
+from services.notify.domain.spelling import is_known, may_mean_another, name_of, plain, separated, split
 
 LONGEST = 300
 """Characters; a longer text is a letter, and a person reads it."""
@@ -68,8 +68,6 @@ _NO_NAMES = _BESIDE_QUANTITY | _GRAMS.keys()
 """Alone they are no part of a name: "có" is not the bean "đậu cô ve"."""
 
 _MARKS = frozenset('.,!;:-()"_')
-_SEPARATE = re.compile(r"(?<=\d)(?=[a-z])|(?<=[a-z])(?=\d)")
-_SPLIT = re.compile(r"[0-9]+(?:[.,][0-9]+)*|[a-z]+|[^a-z0-9\s]")
 _THANKS = re.compile(r"\bcam on\b")
 """Anywhere; the first word alone is also an orange."""
 _NUMBER = re.compile("[0-9]{1,6}(?:[.,][0-9]{1,2})?")
@@ -92,7 +90,10 @@ def understand(text: str, asked: Sequence[Asked], version: int) -> Reply | None:
     words = _words(text)
     if not words:
         return None
-    names = [_name(item.goods.name) for item in asked]
+    names = [name_of(item.goods.name) for item in asked]
+    goods = [text for item in asked for text in (item.goods.name, item.goods.unit)]
+    if not is_known(text, goods, _NO_NAMES) or may_mean_another(words, text, names):
+        return None
     found = [form for form in (_yes(words, names), *_no(words, names), _less(words, names, asked)) if form is not None]
     replies = [_judged(version, form, asked) for form in found]
     return replies[0] if len(replies) == 1 else None
@@ -111,25 +112,16 @@ def _judged(version: int, found: _Found, asked: Sequence[Asked]) -> Reply | None
 
 def _words(text: str) -> list[str] | None:
     """Its words and numbers in plain letters; None where there is more in it than words."""
-    plain = _plain(text)
+    said = plain(text)
     for gesture, word in _GESTURES.items():
-        plain = plain.replace(gesture, f" {word} ")
-    plain = _SEPARATE.sub(" ", plain.replace("'", ""))
-    if _NOT_THEN_A_MARK.search(plain.rstrip("".join(_MARKS) + " ")):
+        said = said.replace(gesture, f" {word} ")
+    said = separated(said.replace("'", ""))
+    if _NOT_THEN_A_MARK.search(said.rstrip("".join(_MARKS) + " ")):
         return None
-    parts = _SPLIT.findall(plain)
-    if any(not part[0].isalnum() and part not in _MARKS for part in parts):
+    found = split(said)
+    if any(not part[0].isalnum() and part not in _MARKS for part in found):
         return None
-    return _THANKS.sub("", " ".join(part for part in parts if part[0].isalnum())).split()
-
-
-def _plain(text: str) -> str:
-    return without_diacritics(unicodedata.normalize("NFKC", text)).casefold()
-
-
-def _name(text: str) -> tuple[str, ...]:
-    """The words of a product's name or unit, whatever else is in it."""
-    return tuple(part for part in _SPLIT.findall(_SEPARATE.sub(" ", _plain(text))) if part[0].isalnum())
+    return _THANKS.sub("", " ".join(part for part in found if part[0].isalnum())).split()
 
 
 def _polite(phrases: Sequence[str]) -> re.Pattern[str]:
@@ -162,7 +154,7 @@ def _names_goods(words: Sequence[str], names: Sequence[tuple[str, ...]]) -> bool
 def _less(words: Sequence[str], names: Sequence[tuple[str, ...]], asked: Sequence[Asked]) -> _Found | None:
     """Quantities of everything that is asked, and nothing else in the text."""
     agrees, rest = _agreement(words)
-    quantities = _quantities(rest, names, {_name(item.goods.unit) for item in asked} - {()})
+    quantities = _quantities(rest, names, {name_of(item.goods.unit) for item in asked} - {()})
     if quantities is None:
         return None
     steps: dict[int, int] = {}
@@ -271,7 +263,7 @@ def _parts(name: Sequence[str], length: int) -> set[tuple[str, ...]]:
 
 def _in_unit_of(item: Asked, quantity: _Quantity) -> int | None:
     """Thousandths of the product's unit; None where the quantity is in another unit, or finer than that."""
-    own = " ".join(_name(item.goods.unit))
+    own = " ".join(name_of(item.goods.unit))
     if quantity.unit is None or quantity.unit == own:
         return quantity.milliunits
     if quantity.grams is None or own not in _GRAMS:
