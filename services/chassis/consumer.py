@@ -21,7 +21,7 @@ from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
 from msgspec import Struct
 
-from services.chassis import cloudevents, cursors, faultpoints, parking, topology
+from services.chassis import cloudevents, compression, cursors, faultpoints, parking, topology
 from services.chassis.broker import Broker, Link, answered
 from services.chassis.cloudevents import Arrival, Content, Unreadable
 from services.chassis.faults import BROKER_WEATHER, Backoff, Unsettled, describe, is_weather
@@ -47,6 +47,7 @@ class Delivery(Struct, frozen=True):
     """One message as it came, with the broker's word for who sent it."""
 
     body: bytes
+    encoding: str | None
     sender: str | None
     redelivered: bool
 
@@ -69,7 +70,7 @@ def _events(message: Message) -> int:
 
 async def _decode(message: RabbitMessage) -> Delivery:
     raw = message.raw_message
-    return Delivery(message.body, raw.user_id, bool(raw.redelivered))
+    return Delivery(message.body, raw.content_encoding, raw.user_id, bool(raw.redelivered))
 
 
 class Consumer:
@@ -174,12 +175,14 @@ class Consumer:
         async def on_message(delivery: Delivery) -> None:
             if delivery.redelivered:
                 self._metrics.redelivered.inc()
+            body = delivery.body
             try:
-                content = cloudevents.read_from(delivery.sender, senders, delivery.body)
+                body = compression.decompress(body, delivery.encoding)
+                content = cloudevents.read_from(delivery.sender, senders, body)
             except Unreadable as error:
                 reason = str(error)
                 log.error("message rejected", extra={"queue": queue, "reason": reason})
-                await self._patiently(lambda: self._reject(queue, reason, delivery.body))
+                await self._patiently(lambda: self._reject(queue, reason, body))
             else:
                 for failure in await waiting.submit(queue, [Message(content, delivery.redelivered)]):
                     if failure is not None:

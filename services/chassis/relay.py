@@ -17,7 +17,7 @@ import aio_pika
 import asyncpg
 from aio_pika.abc import AbstractExchange
 
-from services.chassis import cloudevents, faultpoints, topology
+from services.chassis import cloudevents, compression, faultpoints, topology
 from services.chassis.broker import Broker, Link, answered
 from services.chassis.faults import BROKER_WEATHER, Backoff, describe, is_weather
 from services.chassis.ids import uuid7
@@ -320,9 +320,11 @@ class Relay:
         exchange = self._exchange
         if exchange is None:
             raise ConnectionError("the broker is away")
+        packed, encoding = compression.compress(body)
         message = aio_pika.Message(
-            body,
+            packed,
             content_type=cloudevents.CONTENT_TYPE,
+            content_encoding=encoding,
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
             message_id=str(uuid7()),
             user_id=self._service,

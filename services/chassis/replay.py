@@ -17,7 +17,7 @@ from uuid import UUID
 from aio_pika import Message
 from aio_pika.abc import AbstractExchange, AbstractIncomingMessage
 
-from services.chassis import cloudevents, topology
+from services.chassis import cloudevents, compression, topology
 from services.chassis.broker import Broker
 from services.chassis.cloudevents import Arrival, Unreadable
 from services.chassis.ids import uuid7
@@ -107,7 +107,8 @@ class Replay:
 
     async def _on_message(self, message: AbstractIncomingMessage) -> None:
         try:
-            content = cloudevents.read_from(message.user_id, self._producers, message.body)
+            body = compression.decompress(message.body, message.content_encoding)
+            content = cloudevents.read_from(message.user_id, self._producers, body)
         except Unreadable as error:
             log.error("message rejected: %s", error)
         else:

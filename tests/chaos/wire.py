@@ -12,7 +12,7 @@ from typing import Any
 import aio_pika
 from aio_pika.abc import AbstractChannel
 
-from services.chassis import cloudevents, topology
+from services.chassis import cloudevents, compression, topology
 from services.chassis.ids import uuid7
 from tests.chaos.arena import Arena
 
@@ -45,7 +45,7 @@ async def take_all(arena: Arena, reader: str, queue: str) -> list[Taken]:
         found = await channel.get_queue(queue, ensure=False)
         while (message := await found.get(fail=False)) is not None:
             assert message.user_id is not None, "every message names its sender"
-            taken.append(Taken(message.user_id, message.body))
+            taken.append(Taken(message.user_id, compression.decompress(message.body, message.content_encoding)))
             await message.ack()
     return taken
 

@@ -191,12 +191,37 @@ async def test_a_message_in_anothers_name_is_kept_aside_and_applied_to_nothing(
         sources = "catalog", "allocation"  # in catalog's name; in its own, but what only catalog may say
         for body in (*(f"[{cloudevents.envelope(source, row)}]".encode() for source in sources), b"rubbish"):
             await exchange.publish(aio_pika.Message(body, user_id="allocation"), "0")
+        damaged = aio_pika.Message(b"rubbish", user_id="allocation", content_encoding="zstd")
+        await exchange.publish(damaged, "0")
 
     async def rejected() -> bool:
-        return len(await reader.fetch("select reason from rejected_message")) == 3
+        return len(await reader.fetch("select reason from rejected_message")) == 4
 
     await until(rejected)
     assert await reader.applied() == []
+
+
+async def test_a_batch_travels_compressed_and_is_applied_as_it_was(
+    stack: Stack, vhost: str, producer: Node, reader: Node
+) -> None:
+    await reader.stop()
+    await producer.append(*events(100, stream := uuid7()))
+
+    async def relayed() -> bool:
+        return bool(await producer.fetch("select from relay_cursor where sequence = 100"))
+
+    await until(relayed)
+    connection = await aio_pika.connect(stack.rabbit.amqp_url("orders", vhost))
+    async with connection:
+        queue = await (await connection.channel()).get_queue(f"orders.{shared_lane(stream, 2)}", ensure=False)
+        message = await queue.get(timeout=10)
+        assert message is not None
+        assert message.content_encoding == "zstd"
+        assert len(message.body) < 100 * 200, "an event alone has 500 bytes"
+        await message.nack(requeue=True)
+    await reader.start()
+    await caught_up(reader, 100)
+    assert await reader.applied() == [(stream, n) for n in range(1, 101)]
 
 
 async def test_only_the_holder_of_the_lease_moves_the_cursor(
