@@ -18,7 +18,7 @@ LEAST_BYTES = 2048
 """A shorter body, such as a single event, travels as it is: little would be saved, and people can read it."""
 
 _LEVEL = 1
-_WINDOW = {zstd.DecompressionParameter.window_log_max: MOST_MESSAGE_BYTES.bit_length()}
+_WINDOW: dict[int, int] = {zstd.DecompressionParameter.window_log_max: MOST_MESSAGE_BYTES.bit_length()}
 """What a sender can make a reader set aside."""
 
 

@@ -1,7 +1,7 @@
 """Finding the customers of orders, right after they were taken in: a push waits for none of it."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from uuid import UUID
 
@@ -22,14 +22,14 @@ async def link_due(tx: Transaction) -> bool:
     """
     if not await store.try_alone(tx.conn):
         return False
-    due = await store.lock_due(tx.conn, ORDERS_PER_RUN)
+    due = await store.take_due(tx.conn, ORDERS_PER_RUN)
     await _link(tx.conn, due)
     return len(due) == ORDERS_PER_RUN
 
 
 async def link_all_of(conn: Connection, cooperative_id: UUID) -> None:
     """Finds the customers of all orders of the cooperative that wait for it. The caller is `alone`."""
-    while due := await store.lock_due_of(conn, cooperative_id, ORDERS_PER_RUN):
+    while due := await store.take_due_of(conn, cooperative_id, ORDERS_PER_RUN):
         await _link(conn, due)
 
 
@@ -46,10 +46,10 @@ async def _link(conn: Connection, due: Sequence[DueOrder]) -> None:
     by_cooperative = sorted(due, key=lambda one: (one.cooperative_id, one.received_at, one.order_id))
     changed: list[tuple[UUID, Customer]] = []
     merged: list[tuple[UUID, UUID]] = []
-    links: list[tuple[UUID, UUID | None]] = []
+    links: dict[UUID, UUID | None] = {}
     for cooperative_id, group in groupby(by_cooperative, key=lambda one: one.cooperative_id):
         register = Register(known.get(cooperative_id, ()), uuid7)
-        links += _register(register, [told[one.order_id] for one in group])
+        links |= _register(register, [told[one.order_id] for one in group])
         changed += [
             (cooperative_id, one)
             for one in register.customers.values()
@@ -60,15 +60,14 @@ async def _link(conn: Connection, due: Sequence[DueOrder]) -> None:
         await store.merge(conn, merged)
     if changed:
         await store.save_customers(conn, changed)
-    await store.save_links(conn, links)
-    await _count(conn, due, dict(links), {into for _, into in merged})
-
-
-async def _count(
-    conn: Connection, due: Sequence[DueOrder], links: Mapping[UUID, UUID | None], merged: Iterable[UUID]
-) -> None:
-    """Counts the links that are new; all orders only of who lost one, or became one of two."""
     moved = [(one, to) for one in due if (to := links[one.order_id]) is not None and to != one.customer_id]
+    if moved:
+        await store.save_links(conn, [(one.order_id, to) for one, to in moved])
+    await _count(conn, moved, {into for _, into in merged})
+
+
+async def _count(conn: Connection, moved: Sequence[tuple[DueOrder, UUID]], merged: Iterable[UUID]) -> None:
+    """Counts the links that are new; all orders only of who lost one, or became one of two."""
     anew = {one.customer_id for one, _ in moved if one.customer_id} | set(merged)
     if added := [(to, one.received_at) for one, to in moved if to not in anew]:
         await store.add_orders(conn, added)
@@ -93,7 +92,7 @@ def _told(one: DueOrder) -> ToldOrder:
     return ToldOrder(one.order_id, one.received_at, signs, name, address, one.customer_id)
 
 
-def _register(register: Register, orders: Sequence[ToldOrder]) -> list[tuple[UUID, UUID | None]]:
-    """(order, its customer or None where nothing tells who it is)."""
+def _register(register: Register, orders: Sequence[ToldOrder]) -> dict[UUID, UUID | None]:
+    """By order its customer, or None where nothing tells who it is."""
     found = [(one.order_id, register.link(one) if one.signs else None) for one in orders]
-    return [(order_id, customer_id and register.stands_for(customer_id)) for order_id, customer_id in found]
+    return {order_id: customer_id and register.stands_for(customer_id) for order_id, customer_id in found}

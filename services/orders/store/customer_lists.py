@@ -18,24 +18,25 @@ left join customer_identity email on email.customer_id = c.customer_id and email
 cross join lateral (
     select count(*) as orders, coalesce(array_agg(distinct p.adapter), '{{}}') as channels,
         coalesce(sum(line.vnd), 0)::bigint as promised_vnd
-    from customer_order o
+    from order_customer own
+    join customer_order o using (order_id)
     join partner p using (partner_id)
     cross join lateral (
         select sum(div(l.promised_steps::numeric * f.price_vnd * product.step_milliunits, 1000)) as vnd
         from order_line l join offer f using (offer_id) join product on product.product_id = l.product_id
         where l.order_id = o.order_id and l.state = 'ordered'
     ) line
-    where o.customer_id = c.customer_id and o.state <> 'cancelled'
+    where own.customer_id = c.customer_id and o.state <> 'cancelled'
 ) bought
 order by c.customer_id desc
 """
 _REPEATED = (
-    "orders > 1 and 2 = (select count(*) from (select from customer_order o "
-    "where o.customer_id = customer.customer_id and o.state <> 'cancelled' limit 2) two)"
+    "orders > 1 and 2 = (select count(*) from (select from order_customer own join customer_order o using (order_id) "
+    "where own.customer_id = customer.customer_id and o.state <> 'cancelled' limit 2) two)"
 )
 _CHANNEL = (
-    "exists (select from customer_order o join partner p using (partner_id) "
-    "where o.customer_id = customer.customer_id and o.state <> 'cancelled' and p.adapter = {})"
+    "exists (select from order_customer own join customer_order o using (order_id) join partner p using (partner_id) "
+    "where own.customer_id = customer.customer_id and o.state <> 'cancelled' and p.adapter = {})"
 )
 
 

@@ -1,7 +1,7 @@
 """Customers as they are found and erased. One transaction at a time does either, in all processes: see `alone`.
 
-Order of locks: `alone`, then orders by their ids. Pushes know nothing of customers and wait for none of this, except
-for a row of theirs that is being linked or erased just now.
+Order of locks: `alone`, then orders by their ids, then what is due. Pushes know nothing of customers and wait for none
+of this, except where they correct the contact of an order that is being linked or erased just now.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,10 +19,10 @@ from services.orders.domain.linking import Customer
 _ALONE = 0x6B6863_68616E67  # any constant of our own
 
 _TOLD = (
-    "select order_id, cooperative_id, partner_id, received_at, customer_id, contact_name, contact_phone, "
-    "contact_address, contact_email, contact_platform_id from customer_order "
+    "select o.order_id, o.cooperative_id, o.partner_id, o.received_at, c.customer_id, o.contact_name, o.contact_phone, "
+    "o.contact_address, o.contact_email, o.contact_platform_id "
+    "from customer_order o left join order_customer c using (order_id) "
 )
-_DUE = _TOLD + "where contact_due "
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +48,34 @@ async def alone(conn: Connection) -> None:
     await conn.execute("select pg_advisory_xact_lock($1)", _ALONE)
 
 
-async def lock_due(conn: Connection, limit: int) -> list[DueOrder]:
-    """The oldest orders whose customer is to be found, locked; those that a push holds just now come later."""
-    query = _DUE + "order by order_id limit $1 for no key update skip locked"
-    return [_due(row) for row in await conn.fetch(query, limit)]
+async def take_due(conn: Connection, limit: int) -> list[DueOrder]:
+    """The oldest orders whose customer is to be found, which are no more due; those that a push corrects come later."""
+    rows = await conn.fetch(
+        "delete from contact_due where order_id = any(array("
+        "  select order_id from contact_due order by order_id limit $1 for update skip locked)) returning order_id",
+        limit,
+    )
+    return await _list_told(conn, [row["order_id"] for row in rows])
 
 
-async def lock_due_of(conn: Connection, cooperative_id: UUID, limit: int) -> list[DueOrder]:
+async def take_due_of(conn: Connection, cooperative_id: UUID, limit: int) -> list[DueOrder]:
     """The same of one cooperative, waiting for pushes that hold some."""
-    query = _DUE + "and cooperative_id = $2 order by order_id limit $1 for no key update"
-    return [_due(row) for row in await conn.fetch(query, limit, cooperative_id)]
+    rows = await conn.fetch(
+        "select o.order_id from contact_due join customer_order o using (order_id) where o.cooperative_id = $2 "
+        "order by o.order_id limit $1 for no key update of o",
+        limit,
+        cooperative_id,
+    )
+    order_ids = [row["order_id"] for row in rows]
+    await conn.execute("delete from contact_due where order_id = any($1)", order_ids)
+    return await _list_told(conn, order_ids)
+
+
+async def _list_told(conn: Connection, order_ids: Sequence[UUID]) -> list[DueOrder]:
+    """What the orders tell now, by a statement of its own, since what was committed while it was waited for counts."""
+    if not order_ids:
+        return []
+    return [_due(row) for row in await conn.fetch(_TOLD + "where o.order_id = any($1) order by o.order_id", order_ids)]
 
 
 def _due(row: asyncpg.Record) -> DueOrder:
@@ -96,7 +114,7 @@ async def list_known(
 
 async def list_kept(conn: Connection, customer_ids: Sequence[UUID], without: Sequence[UUID]) -> list[DueOrder]:
     """The orders of these customers, but for those `without` which they are to be rebuilt."""
-    query = _TOLD + "where customer_id = any($1) and order_id <> all($2)"
+    query = _TOLD + "where c.customer_id = any($1) and o.order_id <> all($2)"
     return [_due(row) for row in await conn.fetch(query, customer_ids, without)]
 
 
@@ -109,8 +127,8 @@ async def merge(conn: Connection, merged: Sequence[tuple[UUID, UUID]]) -> None:
     """(customer that is no more, the one that it became): orders go over, signs are free."""
     gone, became = [one for one, _ in merged], [one for _, one in merged]
     await conn.execute(
-        "update customer_order o set customer_id = x.became from unnest($1::uuid[], $2::uuid[]) as x (gone, became) "
-        "where o.customer_id = x.gone",
+        "update order_customer c set customer_id = x.became from unnest($1::uuid[], $2::uuid[]) as x (gone, became) "
+        "where c.customer_id = x.gone",
         gone,
         became,
     )
@@ -145,11 +163,11 @@ async def save_customers(conn: Connection, customers: Sequence[tuple[UUID, Custo
         )
 
 
-async def save_links(conn: Connection, links: Sequence[tuple[UUID, UUID | None]]) -> None:
-    """(order, its customer): their customers are found; None keeps the one that was found before, if any."""
+async def save_links(conn: Connection, links: Sequence[tuple[UUID, UUID]]) -> None:
+    """(order, its customer)."""
     await conn.execute(
-        "update customer_order o set customer_id = coalesce(x.customer_id, o.customer_id), contact_due = false "
-        "from unnest($1::uuid[], $2::uuid[]) as x (order_id, customer_id) where o.order_id = x.order_id",
+        "insert into order_customer (order_id, customer_id) select * from unnest($1::uuid[], $2::uuid[]) "
+        "on conflict (order_id) do update set customer_id = excluded.customer_id",
         [order_id for order_id, _ in links],
         [customer_id for _, customer_id in links],
     )
@@ -175,14 +193,14 @@ async def count_orders(conn: Connection, customer_ids: Iterable[UUID]) -> None:
     await conn.execute(
         "update customer c set orders = x.orders, first_order_at = x.first_at, last_order_at = x.last_at from ("
         "  select customer_id, count(*) as orders, min(received_at) as first_at, max(received_at) as last_at "
-        "  from customer_order where customer_id = any($1) group by customer_id"
+        "  from order_customer join customer_order using (order_id) where customer_id = any($1) group by customer_id"
         ") x where c.customer_id = x.customer_id and (c.orders, c.first_order_at, c.last_order_at) "
         "is distinct from (x.orders, x.first_at, x.last_at)",
         wanted,
     )
     await conn.execute(
         "delete from customer c where customer_id = any($1) and erased_at is null "
-        "and not exists (select from customer_order o where o.customer_id = c.customer_id)",
+        "and not exists (select from order_customer o where o.customer_id = c.customer_id)",
         wanted,
     )
 
@@ -223,13 +241,13 @@ async def list_signs(conn: Connection, customer_id: UUID) -> list[Identity]:
 
 async def get_customer_of(conn: Connection, order_id: UUID) -> UUID | None:
     """The customer of an order, if it is known."""
-    found: UUID | None = await conn.fetchval("select customer_id from customer_order where order_id = $1", order_id)
+    found: UUID | None = await conn.fetchval("select customer_id from order_customer where order_id = $1", order_id)
     return found
 
 
 async def list_order_ids(conn: Connection, customer_id: UUID) -> list[UUID]:
     """The customer's orders."""
-    rows = await conn.fetch("select order_id from customer_order where customer_id = $1", customer_id)
+    rows = await conn.fetch("select order_id from order_customer where customer_id = $1", customer_id)
     return [row["order_id"] for row in rows]
 
 
@@ -237,12 +255,12 @@ async def erase_contacts(conn: Connection, digests: Sequence[tuple[UUID, str]]) 
     """(order, digest of its push without the contact): from these orders the person is gone for good."""
     await conn.execute(
         "update customer_order o set contact_name = null, contact_phone = null, contact_address = null, "
-        "  contact_email = null, contact_platform_id = null, contact_due = false, contact_erased = true, "
-        "  digest = x.digest "
+        "  contact_email = null, contact_platform_id = null, contact_erased = true, digest = x.digest "
         "from unnest($1::uuid[], $2::text[]) as x (order_id, digest) where o.order_id = x.order_id",
         [order_id for order_id, _ in digests],
         [digest for _, digest in digests],
     )
+    await conn.execute("delete from contact_due where order_id = any($1)", [order_id for order_id, _ in digests])
 
 
 async def erase_customer(conn: Connection, customer_id: UUID, now: datetime) -> None:

@@ -12,12 +12,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from services.orders.domain.command import CommandLine, Contact, Kind, OrderCommand, Revision
-from services.orders.domain.customers import may_identify
 from services.orders.domain.order import Line, LineState, Order, Product, minimum_steps
 
 COMMAND_COLUMNS = (
     "revised_at", "status_rank", "digest", "kind", "delivery_day", "wanted", "contact_name", "contact_phone",
-    "contact_address", "contact_email", "contact_platform_id", "contact_due",
+    "contact_address", "contact_email", "contact_platform_id",
 )  # fmt: skip
 ORDER_COLUMNS = (
     "order_id", "cooperative_id", "partner_id", "partner_ref", *COMMAND_COLUMNS, "state", "announced", "received_at",
@@ -65,13 +64,17 @@ def order_values(one: Filed) -> tuple[Any, ...]:
 
 def command_values(said: OrderCommand) -> tuple[Any, ...]:
     """In the order of COMMAND_COLUMNS."""
-    revision, contact = said.revision, said.contact or _NOBODY
-    due = may_identify(said.contact)
+    revision = said.revision
     return (
         revision.updated_at, revision.status_rank, revision.digest, said.kind, said.delivery_day,
-        wanted_json(said.lines), contact.name, contact.phone, contact.address, contact.email, contact.platform_id,
-        due,
+        wanted_json(said.lines), *contact_values(said),
     )  # fmt: skip
+
+
+def contact_values(said: OrderCommand) -> tuple[str | None, ...]:
+    """Name, phone, address, e-mail and account, as in COMMAND_COLUMNS."""
+    contact = said.contact or _NOBODY
+    return contact.name, contact.phone, contact.address, contact.email, contact.platform_id
 
 
 def wanted_json(lines: Sequence[CommandLine]) -> str:

@@ -9,6 +9,7 @@ import asyncpg
 from msgspec import Struct
 
 from services.chassis.ledger import Connection, DecideAgain
+from services.orders.domain.customers import may_identify
 from services.orders.domain.order import Order
 from services.orders.store.order_rows import (
     LINE_COLUMNS,
@@ -17,6 +18,7 @@ from services.orders.store.order_rows import (
     Reference,
     command,
     command_values,
+    contact_values,
     filed,
     line_values,
     order_values,
@@ -86,7 +88,7 @@ async def list_orders(
         (before, "order_id < {}"),
         (wanted.state, "state = {}"),
         (wanted.partner_id, "partner_id = {}"),
-        (wanted.customer_id, "customer_id = {}"),
+        (wanted.customer_id, "order_id in (select order_id from order_customer where customer_id = {})"),
         (wanted.delivery_day, "order_id in (select order_id from order_line where delivery_day = {})"),
         (
             wanted.channel,
@@ -147,28 +149,44 @@ async def insert_orders(conn: Connection, new: Sequence[Filed]) -> None:
         raise DecideAgain from None
     lines = [line_values(one.order.order_id, line) for one in in_order for line in one.order.lines]
     await conn.copy_records_to_table("order_line", records=lines, columns=LINE_COLUMNS)
+    if due := [(one.order.order_id,) for one in in_order if may_identify(command(one.order).contact)]:
+        await conn.copy_records_to_table("contact_due", records=due, columns=("order_id",))
 
 
 async def save_orders(conn: Connection, orders: Sequence[Order]) -> None:
     """Stores known orders after another push. Where it tells another contact, its customer is to be found anew."""
+    if told := [order for order in orders if may_identify(command(order).contact)]:
+        await _save_due(conn, told)
     rows = [(order.order_id, *command_values(command(order)), order.state, order.announced) for order in orders]
     await conn.execute(
         "update customer_order o set revised_at = x.revised_at, status_rank = x.status_rank, digest = x.digest, "
         "  kind = x.kind, delivery_day = x.delivery_day, wanted = x.wanted, contact_name = x.contact_name, "
         "  contact_phone = x.contact_phone, contact_address = x.contact_address, contact_email = x.contact_email, "
-        "  contact_platform_id = x.contact_platform_id, contact_due = o.contact_due or (x.contact_due and "
-        "    (x.contact_name, x.contact_phone, x.contact_address, x.contact_email, x.contact_platform_id) is distinct "
-        "    from (o.contact_name, o.contact_phone, o.contact_address, o.contact_email, o.contact_platform_id)), "
-        "  state = x.state, announced = x.announced "
+        "  contact_platform_id = x.contact_platform_id, state = x.state, announced = x.announced "
         "from unnest($1::uuid[], $2::timestamptz[], $3::smallint[], $4::text[], $5::text[], $6::date[], $7::json[], "
-        "  $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::boolean[], $14::text[], $15::boolean[]) "
+        "  $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::boolean[]) "
         "  as x (order_id, revised_at, status_rank, digest, kind, delivery_day, wanted, contact_name, contact_phone, "
-        "  contact_address, contact_email, contact_platform_id, contact_due, state, announced) "
+        "  contact_address, contact_email, contact_platform_id, state, announced) "
         "where o.order_id = x.order_id",
         *zip(*rows, strict=True),
     )
     if lines := [line_values(order.order_id, line) for order in orders for line in order.lines]:
         await _save_lines(conn, lines)
+
+
+async def _save_due(conn: Connection, orders: Sequence[Order]) -> None:
+    """Notes those of the orders whose contact is not as it is stored. Whoever looks for their customers waits."""
+    await conn.execute(
+        "insert into contact_due select o.order_id from customer_order o "
+        "join unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) "
+        "  as x (order_id, contact_name, contact_phone, contact_address, contact_email, contact_platform_id) "
+        "  using (order_id) "
+        "where (x.contact_name, x.contact_phone, x.contact_address, x.contact_email, x.contact_platform_id) "
+        "  is distinct from "
+        "  (o.contact_name, o.contact_phone, o.contact_address, o.contact_email, o.contact_platform_id) "
+        "order by o.order_id on conflict (order_id) do update set order_id = excluded.order_id",
+        *zip(*((order.order_id, *contact_values(command(order))) for order in orders), strict=True),
+    )
 
 
 async def _save_lines(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -15,8 +15,10 @@ from services.orders.desk import Desk
 from services.orders.domain.command import CommandLine, Contact, Kind, OrderCommand
 from services.orders.domain.intake import Decision
 from services.orders.intake import Push
+from services.orders.store import customers as store
 from services.orders.store.partners import get_partner
 from tests.integration.orders.conftest import Orders, Shop, line, order
+from tests.support.node import until
 
 BAN = "Bản Hua Tạt, Vân Hồ"
 CUSTOMERS = "/v1/cooperatives/van-ho/customers"
@@ -69,15 +71,15 @@ async def test_repeat_customers_are_found_by_their_phone(orders: Orders) -> None
     shown = await orders.ask("GET", mai["url"])
     assert [one["partner_ref"] for one in shown["orders"]] == ["A-2", "A-1"]
     assert shown["customer"] == mai
-    (due,) = await orders.fetch("select count(*) from customer_order where contact_due")
-    assert due["count"] == 0
+    assert await orders.fetch("select from contact_due") == []
 
 
 async def test_an_order_without_a_contact_is_never_looked_at(orders: Orders) -> None:
     await orders.push(order("A-1", line("SU-SU", 1)))
     await orders.push(order("A-2", line("SU-SU", 1), **contact("N***", "(+84)91*****57")))
-    rows = await orders.fetch("select contact_due, customer_id from customer_order")
-    assert [tuple(row) for row in rows] == [(False, None)] * 2
+    assert await orders.fetch("select from contact_due") == []
+    assert await customers(orders) == []
+    assert await orders.fetch("select from order_customer") == []
 
 
 async def test_cancelled_orders_make_nobody_a_repeat_customer(orders: Orders) -> None:
@@ -300,7 +302,7 @@ async def test_no_push_of_an_old_order_brings_an_erased_customer_back(orders: Or
     assert "912" not in "".join(
         str(tuple(row))
         for row in await orders.fetch(
-            "select contact_name, contact_phone, contact_address, contact_due from customer_order"
+            "select contact_name, contact_phone, contact_address, order_id in (table contact_due) from customer_order"
         )
     )
     (erased,) = await customers(orders)
@@ -338,13 +340,30 @@ async def test_many_who_link_at_once_make_one_customer_of_one_phone(orders: Orde
     assert {one["name"] for one in found} == {f"Mai {number}" for number in range(55, 60)}
 
 
-async def test_an_order_that_a_push_holds_is_linked_later_and_nobody_waits(orders: Orders) -> None:
-    await orders.push(order("A-1", line("SU-SU", 1), **contact()))
+async def test_an_order_that_a_push_corrects_is_linked_later_and_nobody_waits(orders: Orders) -> None:
+    first = await orders.push(order("A-1", line("SU-SU", 1), **contact()))
     await orders.push(order("A-2", line("SU-SU", 1), **contact("Vàng A Sử", "0987654321")))
     async with orders.running.runtime.pool.acquire() as conn, conn.transaction():
-        await conn.execute("select from customer_order where partner_ref = 'A-1' for no key update")
+        await conn.execute("select from contact_due where order_id = $1 for update", first.json()["order_id"])
         assert [one["name"] for one in await customers(orders)] == ["Vàng A Sử"]
     assert sorted(one["name"] for one in await customers(orders)) == ["Lò Thị Mai", "Vàng A Sử"]
+
+
+async def test_a_contact_that_is_corrected_while_its_order_is_linked_is_looked_at_again(orders: Orders) -> None:
+    await orders.push(order("A-1", line("SU-SU", 1), **contact()))
+    corrected = order("A-1", line("SU-SU", 1), minute=5, **contact("Lò Thị Mai", "0987654321"))
+    waiting = "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+
+    async def waits() -> bool:
+        return bool(await orders.fetch(waiting))
+
+    async with orders.running.runtime.pool.acquire() as conn, conn.transaction():
+        (due,) = await store.take_due(conn, 10)
+        assert due.contact.phone == "0912 345 678"
+        push = asyncio.create_task(orders.push(corrected))
+        await until(waits)
+    assert (await push).status_code == 202
+    assert [one["phone"] for one in await customers(orders)] == ["+84987654321"]
 
 
 async def test_pushes_and_an_erasure_at_the_same_time_leave_nothing_behind(orders: Orders) -> None:
