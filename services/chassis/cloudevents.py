@@ -7,6 +7,8 @@ costs a few microseconds however large its data is. Extensions: `partitionkey` (
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -143,14 +145,16 @@ def read(body: bytes) -> Content:
     try:
         envelopes = _decoder.decode(body)
         arrivals = [_arrival(e) for e in envelopes if e.sequence is not None]
-        heads = [(_sender(e), msgspec.json.decode(e.data, type=dict[UUID, int])) for e in envelopes if e.type == HEADS]
-        resends = [(_sender(e), msgspec.json.decode(e.data, type=Resend)) for e in envelopes if e.type == RESEND]
-        resent = [(_sender(e), msgspec.json.decode(e.data, type=Resent)) for e in envelopes if e.type == RESENT]
-        asked = [(_sender(e), msgspec.json.decode(e.data, type=ReachAsked)) for e in envelopes if e.type == REACH_ASKED]
-        told = [(_sender(e), msgspec.json.decode(e.data, type=ReachTold)) for e in envelopes if e.type == REACH_TOLD]
+        others = [e for e in envelopes if e.sequence is None]
+        heads = [(_sender(e), msgspec.json.decode(e.data, type=dict[UUID, int])) for e in others if e.type == HEADS]
+        resends = [(_sender(e), msgspec.json.decode(e.data, type=Resend)) for e in others if e.type == RESEND]
+        resent = [(_sender(e), msgspec.json.decode(e.data, type=Resent)) for e in others if e.type == RESENT]
+        asked = [(_sender(e), msgspec.json.decode(e.data, type=ReachAsked)) for e in others if e.type == REACH_ASKED]
+        told = [(_sender(e), msgspec.json.decode(e.data, type=ReachTold)) for e in others if e.type == REACH_TOLD]
     except msgspec.MsgspecError as error:
         raise Unreadable(f"not a CloudEvents batch: {error}") from None
-    return Content(frozenset(map(_sender, envelopes)), arrivals, heads, resends, resent, asked, told)
+    senders = frozenset(source.removeprefix("/") for source in {e.source for e in envelopes})
+    return Content(senders, arrivals, heads, resends, resent, asked, told)
 
 
 def read_from(sender: str | None, senders: Collection[str], body: bytes) -> Content:
@@ -163,9 +167,9 @@ def read_from(sender: str | None, senders: Collection[str], body: bytes) -> Cont
         raise Unreadable(f"sent by {sender!r} in the name of {sorted(content.senders)}")
     if content.senders - {*senders}:
         raise Unreadable(f"{sorted(content.senders)} has no business in this queue")
-    for arrival in content.arrivals:
-        if not arrival.type.startswith(f"{arrival.producer}."):  # else any service could issue access keys
-            raise Unreadable(f"{arrival.type!r} is not an event of {arrival.producer}")
+    for producer, kind in {(arrival.producer, arrival.type) for arrival in content.arrivals}:
+        if not kind.startswith(f"{producer}."):  # else any service could issue access keys
+            raise Unreadable(f"{kind!r} is not an event of {producer}")
     return content
 
 
@@ -200,12 +204,6 @@ def _arrival(found: _Envelope) -> Arrival:
         raise Unreadable("partitionkey or sequence is missing or malformed")
     if found.time.tzinfo is None:
         raise Unreadable("time has no zone")
-    after: dict[str, int] = {}
-    for part in filter(None, found.after.split(";")):
-        producer, _, sequence = part.partition("=")
-        if not sequence.isdecimal():
-            raise Unreadable("after is malformed")
-        after[producer] = int(sequence)
     return Arrival(
         _sender(found),
         found.partitionkey,
@@ -213,7 +211,19 @@ def _arrival(found: _Envelope) -> Arrival:
         found.id,
         found.type,
         found.time,
-        after,
+        _causes(found.after),
         found.traceparent,
         bytes(found.data),
     )
+
+
+@lru_cache(maxsize=1024)
+def _causes(text: str) -> Mapping[str, int]:
+    """What must be applied before; the same for all that one transaction appends to a stream."""
+    after: dict[str, int] = {}
+    for part in filter(None, text.split(";")):
+        producer, _, sequence = part.partition("=")
+        if not sequence.isdecimal():
+            raise Unreadable("after is malformed")
+        after[producer] = int(sequence)
+    return MappingProxyType(after)

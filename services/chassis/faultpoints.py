@@ -40,9 +40,9 @@ def arm(text: str | None) -> None:
     _armed = _Armed(text) if text else None
 
 
-def reach(name: str, detail: str | None = None) -> None:
+def reach(name: str, detail: object = None) -> None:
     """Called at the step; kills the process if a test wants that here and now."""
-    if _armed is None or _armed.name != name or _armed.detail not in (None, detail):
+    if _armed is None or _armed.name != name or _armed.detail not in (None, str(detail)):
         return
     _armed.left -= 1
     if not _armed.left:

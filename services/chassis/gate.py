@@ -5,8 +5,9 @@ An event passes when it is the next of its stream and everything it came *after*
 their causes, although each producer's stream travels by itself.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 from uuid import UUID
 
 from msgspec import Struct
@@ -15,6 +16,8 @@ from services.chassis.cloudevents import Arrival
 
 Place = tuple[UUID, str]
 """One stream of one producer."""
+
+K = TypeVar("K")
 
 _Key = tuple[str, int]
 """Producer and sequence number, within a stream."""
@@ -86,7 +89,10 @@ def decide(
         else:
             found.waiting[key] = item.arrival
     for event in arrivals:
-        found, key = streams[event.stream], (event.producer, event.sequence)
+        found = streams[event.stream]
+        if not found.waiting and not found.stored and _passes(event, found.at, verdict, at_most):  # as nearly always
+            continue
+        key = (event.producer, event.sequence)
         touched[id(found)] = found
         if event.sequence <= found.at[event.producer] or key in found.waiting or key in found.stored:
             verdict.duplicates += 1
@@ -96,6 +102,26 @@ def decide(
         _pass_stream(found, verdict, at_most)
         _note_heads(found, verdict)
     return verdict
+
+
+def runs(ready: Sequence[Arrival], kind_of: Callable[[Arrival], K]) -> Iterator[tuple[K, list[Arrival]]]:
+    """The events in runs of one kind each, in an order that keeps that of each stream.
+
+    Streams do not know each other: what comes next in any of them goes along with a run, so that batches stay batches
+    although a message brings many streams with events of several kinds.
+    """
+    left = ready
+    while left:
+        kind = kind_of(left[0])
+        run, later, held = list[Arrival](), list[Arrival](), set[UUID]()
+        for event in left:
+            if event.stream not in held and kind_of(event) == kind:
+                run.append(event)
+            else:
+                held.add(event.stream)
+                later.append(event)
+        yield kind, run
+        left = later
 
 
 def _pass_stream(found: _Stream, verdict: Verdict, at_most: int | None) -> None:
@@ -120,9 +146,23 @@ def _pass_stream(found: _Stream, verdict: Verdict, at_most: int | None) -> None:
     verdict.early += [event for key, event in waiting.items() if key not in found.stored]
 
 
+def _passes(event: Arrival, at: dict[str, int], verdict: Verdict, at_most: int | None) -> bool:
+    """Lets an event through for which nothing of its stream waits, if it may pass."""
+    if event.sequence != at[event.producer] + 1 or not _causes_applied(event, at):
+        return False
+    if at_most is not None and len(verdict.ready) >= at_most:
+        return False
+    verdict.ready.append(event)
+    at[event.producer] = verdict.cursors[event.stream, event.producer] = event.sequence
+    return True
+
+
 def _causes_applied(event: Arrival, at: Mapping[str, int]) -> bool:
     """Causes from producers that this service does not read do not hold the event."""
-    return all(at.get(cause, needed) >= needed for cause, needed in event.after.items())
+    for cause, needed in event.after.items():  # noqa: SIM110 - a generator takes three times as long
+        if at.get(cause, needed) < needed:
+            return False
+    return True
 
 
 def _note_heads(found: _Stream, verdict: Verdict) -> None:

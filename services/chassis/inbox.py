@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -237,12 +236,12 @@ class Inbox:
             await self._apply(streams, [], retried)
 
     async def _run_handlers(self, tx: Transaction, ready: Sequence[Arrival]) -> None:
-        """Calls each handler with the longest run of its own events, so that batches stay batches."""
+        """Calls each handler with as many of its events at once as the order of each stream allows."""
         known = [arrival for arrival in ready if arrival.type in self._handlers]
-        for handler, run in groupby(known, key=lambda arrival: self._handlers[arrival.type][1]):
+        for handler, run in gate.runs(known, lambda arrival: self._handlers[arrival.type][1]):
             events = [self._received(arrival) for arrival in run]
             for received in events:
-                faultpoints.reach("handling", str(received.id))
+                faultpoints.reach("handling", received.id)
             token = trace.current.set(trace.continue_from(events[0].traceparent))
             try:
                 await handler(tx, events)

@@ -1,6 +1,7 @@
 """The gate against a brute-force reader that applies whatever is next, one at a time."""
 
 from datetime import UTC, datetime
+from itertools import groupby
 from uuid import UUID
 
 from hypothesis import given
@@ -130,3 +131,19 @@ def test_at_most_limits_what_is_ready_and_keeps_the_rest() -> None:
     events = [event(STREAMS[0], "orders", n) for n in (1, 2, 3)]
     verdict = gate.decide(events, [], nothing_applied(), at_most=1)
     assert ([e.sequence for e in verdict.ready], [e.sequence for e in verdict.early]) == ([1], [2, 3])
+
+
+@given(st.lists(st.tuples(st.sampled_from(STREAMS), st.sampled_from("abc")), max_size=12))
+def test_runs_keep_the_order_of_each_stream_and_several_streams_share_them(
+    said: list[tuple[UUID, str]],
+) -> None:
+    events = [event(stream, "orders", number) for number, (stream, _) in enumerate(said, 1)]
+    kinds = {one.id: kind for one, (_, kind) in zip(events, said, strict=True)}
+    runs = list(gate.runs(events, lambda one: kinds[one.id]))
+    assert all({kinds[one.id] for one in run} == {kind} for kind, run in runs)
+    for stream in STREAMS:
+        own = [one for one in events if one.stream == stream]
+        assert [one for _, run in runs for one in run if one.stream == stream] == own
+    assert sum(len(run) for _, run in runs) == len(events)
+    changes = [sum(1 for _ in groupby(kind for one, kind in said if one == stream)) for stream in STREAMS]
+    assert max(changes) <= len(runs) <= sum(changes)
