@@ -6,10 +6,17 @@ import asyncpg
 
 from services.chassis import cloudevents
 
+MOST_EVENTS = 500
+"""Of one read."""
 MOST_PER_STREAM = 100
 """Events of one stream in a batch, so that the flood of one cooperative does not stand before the others."""
 MOST_BYTES = 524_288
 """Of a message body."""
+
+
+def most_per_stream(streams: int) -> int:
+    """The same where it is known that no more than so many streams have something new: few may fill the batch."""
+    return max(MOST_PER_STREAM, MOST_EVENTS // streams)
 
 
 class Bodies:
@@ -34,9 +41,10 @@ class Bodies:
 
 
 class Batch:
-    """What one read of the log sends, and how far each stream gets."""
+    """What one read of the log sends, and how far each stream gets. `each`: the most that was read of one stream."""
 
-    def __init__(self) -> None:
+    def __init__(self, each: int = MOST_PER_STREAM) -> None:
+        self._each = each
         self.begun: dict[UUID, int] = {}
         self.reached: dict[UUID, int] = {}
         self.cut: set[UUID] = set()
@@ -52,7 +60,7 @@ class Batch:
             self.cut.add(stream)
             return
         self.reached[stream] = sequence
-        if sequence - relayed >= MOST_PER_STREAM:
+        if sequence - relayed >= self._each:
             self.cut.add(stream)
         self.bodies.add(cloudevents.envelope(service, row))
         self.events += 1

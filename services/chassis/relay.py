@@ -23,11 +23,10 @@ from services.chassis.faults import BROKER_WEATHER, Backoff, describe, is_weathe
 from services.chassis.ids import uuid7
 from services.chassis.ledger import Connection
 from services.chassis.metrics import Metrics
-from services.chassis.packing import MOST_PER_STREAM, Batch, Bodies
+from services.chassis.packing import MOST_EVENTS, MOST_PER_STREAM, Batch, Bodies, most_per_stream
 
 log = logging.getLogger(__name__)
 
-MOST_EVENTS = 500
 HEADS_PER_MESSAGE = 1000
 POLL_S = 1.0
 CONFIRM_S = 10
@@ -42,11 +41,12 @@ select h.stream, coalesce(c.sequence, 0) as relayed,
 from stream_head h left join relay_cursor c using (stream)
 cross join lateral (
     select * from event_log e where e.stream = h.stream and e.sequence > coalesce(c.sequence, 0)
-    order by e.sequence limit $3
+    order by e.sequence limit $2
 ) e
-where h.lane = $1 and h.last_sequence > coalesce(c.sequence, 0) and ($2::uuid[] is null or h.stream = any($2))
-limit $4
+where h.lane = $1 and h.last_sequence > coalesce(c.sequence, 0)
 """
+_READ_ALL = f"{_READ} limit $3"
+_READ_SOME = f"{_READ} and h.stream = any($4) limit $3"
 
 _ADVANCE = """
 insert into relay_cursor as c (stream, sequence)
@@ -282,9 +282,12 @@ class Relay:
         everywhere, lane.look_everywhere = lane.look_everywhere, False
         if not hints and not everywhere:
             return False
-        streams = None if everywhere else sorted(hints)
-        rows = await self._pool.fetch(_READ, lane.number, streams, MOST_PER_STREAM, MOST_EVENTS)
-        batch = Batch()
+        each = MOST_PER_STREAM if everywhere else most_per_stream(len(hints))
+        most = (lane.number, each, MOST_EVENTS)
+        rows = await (
+            self._pool.fetch(_READ_ALL, *most) if everywhere else self._pool.fetch(_READ_SOME, *most, sorted(hints))
+        )
+        batch = Batch(each)
         for row in rows:
             batch.add(row, self._service)
         if rows:

@@ -1,6 +1,11 @@
 """What `orders` counts: pushes, pulls, the AMQP door, and the time from a push to its promise."""
 
+import collections
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from services.orders.desk import Taken
 
 
 class OrderMetrics:
@@ -34,6 +39,12 @@ class OrderMetrics:
             registry=registry,
             buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
         )
+
+    def count_pushes(self, adapter: str, results: Iterable[Taken | Exception]) -> None:
+        """What became of pushes of one partner."""
+        outcomes = collections.Counter("failed" if isinstance(it, Exception) else it.outcome for it in results)
+        for outcome, pushes in outcomes.items():
+            self.pushes.labels(adapter, outcome).inc(pushes)
 
 
 class PullMetrics:

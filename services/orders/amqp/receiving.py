@@ -115,9 +115,7 @@ class Receiver:
         results: list[Taken | Exception] = []
         for some in _in_shares(orders):
             results += await self._take(partner_id, some)
-        for result in results:
-            outcome = "failed" if isinstance(result, Exception) else result.outcome
-            self._metrics.pushes.labels(ADAPTER, outcome).inc()
+        self._metrics.count_pushes(ADAPTER, results)
         return results
 
     async def _has_account(self, partner_id: UUID) -> bool:

@@ -138,9 +138,7 @@ async def push(partner_id: str, request: Request) -> Response:
             results = await desk.take(partner, pushes)
         except PartnerChanged:
             continue
-        for result in results:
-            outcome = "failed" if isinstance(result, Exception) else result.outcome
-            metrics.pushes.labels(partner.adapter, outcome).inc()
+        metrics.count_pushes(partner.adapter, results)
         if isinstance(read, Batch):
             return await _answer_batch(request, partner, asked.raw, read, results)
         if isinstance(results[0], EventTooLarge) and _declaration(partner).on_malformed == 200:
