@@ -48,10 +48,10 @@ class Commands:
             for stream, event in events:
                 tx.append(stream, event)
             (traceparent,) = {traceparent for _, _, traceparent in tx.appended}
-            places = await self._ledger.append_now(tx)
+            logged = await self._ledger.append_now(tx)
             received = [
-                Received(place.stream, place.sequence, place.id, place.time, traceparent, event)
-                for place, (_, event) in zip(places, events, strict=True)
+                Received(row["stream"], row["sequence"], row["id"], row["occurred_at"], traceparent, event)
+                for row, (_, event) in zip(logged, events, strict=True)
             ]
             await self._apply(tx, received, before)
             return received

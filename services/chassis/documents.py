@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from services.chassis import cloudevents, topology
+from services.chassis import cloudevents, compression, topology
 from services.contracts.base import Event
 
 _pages = Environment(
@@ -81,7 +81,8 @@ def asyncapi(service: str, title: str, publishes: Sequence[type[Event]]) -> dict
         "info": {
             "title": title,
             "version": "1",
-            "description": "CloudEvents 1.0 in JSON batches, one queue per lane.",
+            "description": "CloudEvents 1.0 in JSON batches, one queue per lane. "
+            f"A long message is compressed: its content encoding is then `{compression.ENCODING}`.",
         },
         "defaultContentType": cloudevents.CONTENT_TYPE,
         "channels": {

@@ -5,10 +5,8 @@ the row lock of the stream's head. So sequence order is commit order, and a roll
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -16,6 +14,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from services.chassis import faultpoints, trace
 from services.chassis.faults import Backoff
+from services.chassis.fresh import Row
 from services.chassis.ids import uuid7
 from services.contracts.base import Event
 
@@ -39,10 +38,9 @@ with taken as (
     select stream, string_agg(producer || '=' || sequence, ';' order by producer) as after
     from consumer_cursor where stream = any($1) and sequence > 0 group by stream
 )
-select stream, lane, last_sequence, after from taken left join causes using (stream)
+select stream, lane, last_sequence, after, now() as occurred_at from taken left join causes using (stream)
 """
-_EVENT = ("stream", "sequence", "id", "type", "after", "traceparent", "data")
-Record: TypeAlias = tuple[UUID, int, UUID, str, str | None, str | None, str]
+_EVENT = ("stream", "sequence", "id", "type", "occurred_at", "after", "traceparent", "data")
 
 
 class EventTooLarge(ValueError):
@@ -53,24 +51,14 @@ class DecideAgain(Exception):
     """Another transaction was first, so that what was decided in this one is out of date."""
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
-    """Where in its stream an event stands, and since when."""
-
-    stream: UUID
-    sequence: int
-    id: UUID
-    time: datetime
-
-
 class Transaction:
     """One database transaction: `conn` for statements, `append` for events, `after_commit` for what follows."""
 
     def __init__(self, conn: Connection) -> None:
         self.conn = conn
         self.appended: list[tuple[UUID, Event, str | None]] = []
-        self.touched: list[tuple[UUID, int]] = []
-        """(stream, lane) of what is in the log already."""
+        self.logged: list[Row] = []
+        """What is in the log already."""
         self.followers: list[Callable[[], None]] = []
 
     def append(self, stream: UUID, event: Event, traceparent: str | None = None) -> None:
@@ -89,13 +77,13 @@ class Transaction:
 
 
 class Ledger:
-    """Runs transactions on the pool and tells `wake` which lanes have something new to relay."""
+    """Runs transactions on the pool and hands what they have logged to `wake`, to be relayed."""
 
     def __init__(
         self,
         pool: "asyncpg.Pool[asyncpg.Record]",
         lane_of: Callable[[UUID], int],
-        wake: Callable[[Iterable[tuple[UUID, int]]], None],
+        wake: Callable[[Sequence[Row]], None],
     ) -> None:
         self.pool = pool
         self._lane_of = lane_of
@@ -126,8 +114,8 @@ class Ledger:
                     await self._append(tx)
                 faultpoints.reach("before_commit")
             faultpoints.reach("after_commit")
-            if tx.touched:
-                self._wake(tx.touched)
+            if tx.logged:
+                self._wake(tx.logged)
             for call in tx.followers:
                 try:
                     call()
@@ -135,34 +123,37 @@ class Ledger:
                     log.exception("what should follow a commit failed")
             return result
 
-    async def append_now(self, tx: Transaction) -> list[Appended]:
-        """Writes what is queued to the log before the transaction ends, and says which numbers it got.
+    async def append_now(self, tx: Transaction) -> list[Row]:
+        """Writes what is queued to the log before the transaction ends, and returns it as it stands there.
 
         Whatever is queued afterwards follows it. The streams' heads are locked from here on.
         """
-        records = await self._append(tx)
-        now = await tx.conn.fetchval("select now()")
-        return [Appended(stream, sequence, id, now) for stream, sequence, id, *_ in records]
+        return await self._append(tx)
 
-    async def _append(self, tx: Transaction) -> list[Record]:
+    async def _append(self, tx: Transaction) -> list[Row]:
         counts: dict[UUID, int] = {}
         for stream, _, _ in tx.appended:
             counts[stream] = counts.get(stream, 0) + 1
         streams = sorted(counts)  # one order everywhere, so that two transactions cannot lock crosswise
         bodies = [_body(event) for _, event, _ in tx.appended]
-        taken = await tx.conn.fetch(
+        rows = await tx.conn.fetch(
             _TAKE, streams, [self._lane_of(stream) for stream in streams], [counts[stream] for stream in streams]
         )
-        last = {row["stream"]: row["last_sequence"] - counts[row["stream"]] for row in taken}
-        after = {row["stream"]: row["after"] for row in taken}
-        records: list[Record] = []
+        taken = {row["stream"]: row for row in rows}
+        last = {stream: row["last_sequence"] - counts[stream] for stream, row in taken.items()}
+        records: list[tuple[Any, ...]] = []
         for (stream, event, traceparent), body in zip(tx.appended, bodies, strict=True):
             last[stream] += 1
-            records.append((stream, last[stream], uuid7(), event.type, after[stream], traceparent, body))
+            head = taken[stream]
+            at = head["occurred_at"]
+            records.append((stream, last[stream], uuid7(), event.type, at, head["after"], traceparent, body))
         await tx.conn.copy_records_to_table("event_log", records=records, columns=_EVENT)
         tx.appended.clear()
-        tx.touched += [(row["stream"], row["lane"]) for row in taken]
-        return records
+        logged: list[Row] = [
+            dict(zip(_EVENT, record, strict=True), lane=taken[record[0]]["lane"]) for record in records
+        ]
+        tx.logged += logged
+        return logged
 
 
 def _body(event: Event) -> str:

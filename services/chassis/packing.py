@@ -2,9 +2,8 @@
 
 from uuid import UUID
 
-import asyncpg
-
 from services.chassis import cloudevents
+from services.chassis.fresh import Row
 
 MOST_EVENTS = 500
 """Of one read."""
@@ -52,9 +51,12 @@ class Batch:
         self.events = 0
         self.bodies = Bodies()
 
-    def add(self, row: asyncpg.Record, service: str) -> None:
-        """Takes a row of the log; one that does not follow its stream's last is left for the next read."""
-        stream, sequence, relayed = row["stream"], row["sequence"], row["relayed"]
+    def add(self, row: Row, relayed: int, service: str) -> None:
+        """Takes a row of the log, of whose stream so much was `relayed` before the batch.
+
+        One that does not follow its stream's last is left for the next read.
+        """
+        stream, sequence = row["stream"], row["sequence"]
         self.begun.setdefault(stream, relayed)
         if sequence != self.reached.get(stream, relayed) + 1:
             self.cut.add(stream)

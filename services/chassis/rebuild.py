@@ -22,9 +22,10 @@ from services.chassis.broker import Broker
 from services.chassis.cloudevents import Arrival
 from services.chassis.database import open_pool
 from services.chassis.faults import describe, is_weather
+from services.chassis.fresh import Row
 from services.chassis.inbox import Inbox, Patience
 from services.chassis.lanes import shared_lane
-from services.chassis.ledger import Ledger, Record, Transaction
+from services.chassis.ledger import Ledger, Transaction
 from services.chassis.metrics import Metrics
 from services.chassis.rebuilt_tables import SCHEMA, Live
 from services.chassis.replay import Replay, Tape
@@ -67,7 +68,7 @@ class Stuck(Exception):
 class _Silent(Ledger):
     """Runs transactions, and lets their events go: they were published when it was the first time."""
 
-    async def _append(self, tx: Transaction) -> list[Record]:
+    async def _append(self, tx: Transaction) -> list[Row]:
         return []
 
 
@@ -182,7 +183,7 @@ class _Again(Generic[S]):
     """Applies the producers' streams to the schema of its own."""
 
     def __init__(self, service: Service[S], settings: S, pool: "asyncpg.Pool[asyncpg.Record]", replay: Replay) -> None:
-        ledger = _Silent(pool, lambda stream: shared_lane(stream, settings.shared_lanes), lambda touched: None)
+        ledger = _Silent(pool, lambda stream: shared_lane(stream, settings.shared_lanes), lambda logged: None)
         metrics = Metrics()
         parts = service.wire(Runtime(settings, pool, ledger, metrics))
         once, self._commands = Patience(1, 1, 1), parts.commands

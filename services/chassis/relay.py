@@ -20,6 +20,7 @@ from aio_pika.abc import AbstractExchange
 from services.chassis import cloudevents, compression, faultpoints, topology
 from services.chassis.broker import Broker, Link, answered
 from services.chassis.faults import BROKER_WEATHER, Backoff, describe, is_weather
+from services.chassis.fresh import Fresh, Row
 from services.chassis.ids import uuid7
 from services.chassis.ledger import Connection
 from services.chassis.metrics import Metrics
@@ -95,6 +96,9 @@ class _Lane:
     """The next slow poll; it comes however busy the lane is, since hints can get lost."""
     fence: int | None = None
     """Of the held lease, or None while another process holds it."""
+    fresh: Fresh = field(default_factory=Fresh)
+    relayed: dict[UUID, int] = field(default_factory=dict)
+    """Up to where this relay has moved the cursors of streams under this lease; what others moved is not known."""
     told: set[UUID] = field(default_factory=set)
     """Streams relayed since the last heads message."""
     heads_from: UUID | None = None
@@ -130,12 +134,13 @@ class Relay:
         """Whether the relay's own connection to the broker stands."""
         return self._connected.is_set()
 
-    def wake(self, touched: Iterable[tuple[UUID, int]]) -> None:
-        """Says that these (stream, lane) have something new; lanes of other processes are passed over."""
-        for stream, number in touched:
-            lane = self._lanes.get(number)
+    def wake(self, logged: Iterable[Row]) -> None:
+        """Hands over what was appended and committed; lanes of other processes are passed over."""
+        for row in logged:
+            lane = self._lanes.get(row["lane"])
             if lane is not None:
-                lane.hints.add(stream)
+                lane.hints.add(row["stream"])
+                lane.fresh.add(row)
                 lane.woken.set()
 
     def look_at(self, lanes: Iterable[int]) -> None:
@@ -223,7 +228,8 @@ class Relay:
                 rows = await self._pool.fetch(_LEASE, list(self._lanes), self._holder, float(self._lease_s))
                 held = {row["lane"]: row["fence"] for row in rows}
                 for lane in self._lanes.values():
-                    if lane.fence is None and lane.number in held:
+                    if lane.number in held and lane.fence != held[lane.number]:
+                        lane.relayed.clear()
                         lane.look_everywhere = True
                         lane.woken.set()
                     lane.fence = held.get(lane.number)
@@ -283,13 +289,10 @@ class Relay:
         if not hints and not everywhere:
             return False
         each = MOST_PER_STREAM if everywhere else most_per_stream(len(hints))
-        most = (lane.number, each, MOST_EVENTS)
-        rows = await (
-            self._pool.fetch(_READ_ALL, *most) if everywhere else self._pool.fetch(_READ_SOME, *most, sorted(hints))
-        )
+        rows = await self._next(lane, None if everywhere else hints, each)
         batch = Batch(each)
-        for row in rows:
-            batch.add(row, self._service)
+        for row, relayed in rows:
+            batch.add(row, relayed, self._service)
         if rows:
             key = str(lane.number)
             await asyncio.gather(*(self._publish(body, key) for body in batch.bodies.messages()))
@@ -305,6 +308,26 @@ class Relay:
             lane.hints |= batch.cut
         return bool(lane.hints) or lane.look_everywhere
 
+    async def _next(self, lane: _Lane, hints: Iterable[UUID] | None, each: int) -> list[tuple[Row, int]]:
+        """What follows in these streams, or in all of the lane, each with what was relayed of its stream before."""
+        if hints is None:
+            rows = await self._pool.fetch(_READ_ALL, lane.number, each, MOST_EVENTS)
+            return [(row, row["relayed"]) for row in rows]
+        found: list[tuple[Row, int]] = []
+        unknown = []
+        for stream in sorted(hints):
+            relayed = lane.relayed.get(stream)
+            fresh = lane.fresh.take(stream, relayed, min(each, MOST_EVENTS - len(found)))
+            if fresh is None or relayed is None:
+                unknown.append(stream)
+            else:
+                found += [(row, relayed) for row in fresh]
+        room = MOST_EVENTS - len(found)
+        if unknown and room:
+            rows = await self._pool.fetch(_READ_SOME, lane.number, each, room, unknown)
+            found += [(row, row["relayed"]) for row in rows]
+        return found
+
     async def _advance(self, lane: _Lane, batch: Batch) -> bool:
         """Moves the cursors to what was sent; False where none moved."""
         streams = sorted(batch.reached)
@@ -317,7 +340,12 @@ class Relay:
             self._holder,
             lane.fence,
         )
-        return bool(done != "INSERT 0 0")
+        moved = int(done.rpartition(" ")[2])
+        if moved == len(streams):
+            lane.relayed |= batch.reached
+        else:
+            lane.relayed.clear()  # somebody else has moved some
+        return bool(moved)
 
     async def _publish(self, body: bytes, key: str) -> None:
         exchange = self._exchange

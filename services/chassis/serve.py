@@ -9,9 +9,8 @@ import contextlib
 import gc
 import logging
 import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Generic
-from uuid import UUID
 
 import uvicorn
 
@@ -21,6 +20,7 @@ from services.chassis.consumer import Consumer
 from services.chassis.database import open_all, open_pool
 from services.chassis.doorbell import Doorbell
 from services.chassis.faults import Backoff, Unsettled, describe, is_weather
+from services.chassis.fresh import Row
 from services.chassis.ids import uuid7
 from services.chassis.inbox import Inbox, Patience
 from services.chassis.incarnation import Incarnation
@@ -86,8 +86,8 @@ class Process(Generic[S]):
         try:
             doorbell = Doorbell(pool, settings.database_url)
 
-            def wake(touched: Iterable[tuple[UUID, int]]) -> None:
-                self._wake(doorbell, list(touched))
+            def wake(logged: Sequence[Row]) -> None:
+                self._wake(doorbell, logged)
 
             ledger = Ledger(pool, lambda stream: shared_lane(stream, settings.shared_lanes), wake)
             runtime = Runtime(settings, pool, ledger, Metrics(READS[service.name], service.name), stopped)
@@ -119,11 +119,12 @@ class Process(Generic[S]):
                 await asyncio.wait_for(pool.close(), 10)
         log.info("stopped")
 
-    def _wake(self, doorbell: Doorbell, touched: list[tuple[UUID, int]]) -> None:
+    def _wake(self, doorbell: Doorbell, logged: Sequence[Row]) -> None:
         relay = self._relay
         if relay is not None:
-            relay.wake(touched)
-        doorbell.ring({lane for _, lane in touched if relay is None or not relay.serves(lane)})
+            relay.wake(logged)
+        lanes: set[int] = {row["lane"] for row in logged}
+        doorbell.ring({lane for lane in lanes if relay is None or not relay.serves(lane)})
 
     def _server(self, runtime: Runtime[S], parts: Parts) -> uvicorn.Server:
         settings = self._settings

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -48,9 +48,6 @@ async def opened(stack: Stack, service: str) -> AsyncIterator[Books]:
         relay = Relay(service, broker, pool, range(LANES), secrets.token_hex(4), 10, 2, Metrics((), service))
         relaying = asyncio.create_task(relay.run())
 
-        def wake(touched: Iterable[tuple[UUID, int]]) -> None:
-            relay.wake(touched)
-
-        yield Books(Ledger(pool, lambda stream: shared_lane(stream, LANES), wake))
+        yield Books(Ledger(pool, lambda stream: shared_lane(stream, LANES), relay.wake))
         relay.stop()
         await relaying
