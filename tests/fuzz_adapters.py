@@ -17,7 +17,8 @@ from typing import Any
 from services.orders.adapters import ADAPTERS
 from services.orders.adapters.base import BadSignature, Malformed, Pull, Request
 from services.orders.domain.command import OrderCommand
-from tests.support.platforms import NOW, PLATFORMS, Platform, commands, pulls
+from tests.support.platforms import PLATFORMS
+from tests.support.platforms.base import NOW, Platform, commands, pulls
 
 STRANGE: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1, 2**31, 2**63, 2**64, 10**15, 10**30, -(10**30)),

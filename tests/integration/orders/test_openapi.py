@@ -1,17 +1,22 @@
 """Whatever fits the OpenAPI document of orders, or just does not, gets an answer of which the document tells."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 
 import pytest
 
+from infra.local.stack import Stack
 from services.chassis import standard_webhooks
 from services.chassis.ids import uuid7
+from tests.integration.orders.campaigns import Campaign, campaign_market
 from tests.integration.orders.conftest import TOMORROW, line, order
-from tests.integration.orders.test_campaigns import Campaign, campaign
 from tests.support.openapi import Asker
 
-__all__ = ["campaign"]
+
+@pytest.fixture
+async def campaign(stack: Stack) -> AsyncIterator[Campaign]:
+    async with campaign_market(stack) as found:
+        yield found
 
 
 @pytest.fixture

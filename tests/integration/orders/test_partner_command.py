@@ -21,7 +21,8 @@ from services.orders.store.partners import get_partner
 from services.orders.trial import Failed, Trial
 from tests.integration.orders.conftest import Orders, Shop, line, order
 from tests.integration.orders.thin import Thin, thin_market
-from tests.support.platforms import PLATFORMS, SECRET, THIN, URL
+from tests.support.platforms import PLATFORMS, THIN
+from tests.support.platforms.base import SECRET, URL
 
 
 async def said(

@@ -9,20 +9,11 @@ import pytest
 
 from services.orders.adapters import ADAPTERS
 from tests.integration.orders.conftest import Orders, Shop, fields
-from tests.support.platforms import (
-    KIOTVIET,
-    PLATFORMS,
-    SECRET,
-    SHOPIFY,
-    THIN,
-    Platform,
-    Told,
-    commands,
-    kiot_order,
-    kiot_push,
-    meta_message,
-    meta_push,
-)
+from tests.support.platforms import PLATFORMS, THIN
+from tests.support.platforms.base import SECRET, Platform, Told, commands
+from tests.support.platforms.kiotviet import KIOTVIET, kiot_order, kiot_push
+from tests.support.platforms.meta import meta_message, meta_push
+from tests.support.platforms.shopify_family import SHOPIFY
 
 
 async def register(orders: Orders, platform: Platform, **other: Any) -> Shop:

@@ -9,15 +9,26 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import pytest
+from starlette.responses import JSONResponse, Response
 
 from infra.local.stack import Stack
 from tests.integration.orders.conftest import CANONICAL_SKUS, Orders, Shop, market
 from tests.support import platform_apis as fakes
-from tests.support.platform_apis import Order, Platform, Platforms, mac
+from tests.support.platform_apis import Item, Order, Platform, Platforms, mac
 
 ADAPTERS = ("tiktok", "shopee", "lazada")
 AT = 1_795_000_000
 """Seconds since 1970, in November 2026."""
+
+each_platform = pytest.mark.parametrize("adapter", ADAPTERS)
+
+REFUSALS: dict[str, Response] = {
+    "tiktok": JSONResponse({"code": 105005, "data": None}, 403),
+    "shopee": JSONResponse({"error": "error_param", "message": "ordersn is invalid"}, 200),
+    "lazada": JSONResponse({"code": "InvalidParameter", "type": "ISV", "message": "order_ids"}, 200),
+}
+"""What each platform says to a request for an order that it refuses."""
 
 _PARTNERS: dict[str, dict[str, Any]] = {
     "tiktok": {
@@ -30,6 +41,11 @@ _PARTNERS: dict[str, dict[str, Any]] = {
     },
     "lazada": {"secret": fakes.APP_SECRET, "settings": {"app_key": fakes.APP_KEY}},
 }
+
+
+def an_order(ref: str = "5764", quantity: int = 3, minute: int = 0, cancelled: bool = False) -> Order:
+    """An order of su su that was updated so many minutes after `AT`."""
+    return Order(ref, AT + 60 * minute, [Item("SU-SU", quantity)], cancelled=cancelled)
 
 
 def push_of(adapter: str, order: Order, key: str = "") -> bytes:

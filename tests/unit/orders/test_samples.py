@@ -11,7 +11,8 @@ from services.orders.adapters import ADAPTERS
 from services.orders.adapters.base import BadSignature, Batch, Credentials, Read, Request
 from services.orders.domain.command import Kind, OrderCommand
 from services.orders.samples import EVENTS, SAMPLES, Make, NoSample, SampleOrder, Shop, sample_of
-from tests.support.platforms import PLATFORMS, THIN, URL, commands, pulls
+from tests.support.platforms import PLATFORMS, THIN
+from tests.support.platforms.base import URL, commands, pulls
 
 NOW = datetime(2026, 11, 23, 6, 0, 0, 123456, tzinfo=UTC)
 SECRET = standard_webhooks.new_secret()

@@ -9,7 +9,7 @@ import pytest
 from services.orders.adapters import ADAPTERS
 from services.orders.adapters.base import BadSignature, Batch, Malformed, Read
 from services.orders.domain.command import OrderCommand
-from tests.support.platforms import NOW, Platform, asked
+from tests.support.platforms.base import NOW, Platform, asked
 
 
 def read(platform: Platform, body: Any, headers: Mapping[str, str] | None = None) -> Read:

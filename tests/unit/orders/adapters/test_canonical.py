@@ -11,7 +11,7 @@ from standardwebhooks import Webhook
 from services.orders.adapters import canonical
 from services.orders.adapters.base import BadSignature, Credentials, Malformed
 from services.orders.domain.command import CommandLine, Contact, Kind, OrderCommand
-from tests.support.platforms import asked
+from tests.support.platforms.base import asked
 
 PUBLISHED_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PUBLISHED_BODY = b'{"test": 2432232314}'

@@ -8,7 +8,8 @@ import pytest
 from services.orders.adapters import canonical
 from services.orders.adapters.base import Malformed, Read
 from services.orders.domain.command import Kind, OrderCommand
-from tests.support.platforms import CANONICAL, asked
+from tests.support.platforms.base import asked
+from tests.support.platforms.canonical import CANONICAL
 
 ORDER = {
     "ref": "A-1001",

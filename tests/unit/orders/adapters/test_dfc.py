@@ -9,7 +9,8 @@ import pytest
 from services.orders.adapters import dfc
 from services.orders.adapters.base import Ignored, Malformed
 from services.orders.domain.command import UNTIMED, CommandLine, Kind, OrderCommand
-from tests.support.platforms import DFC, NOW, SECRET, URL, dfc_order
+from tests.support.platforms.base import NOW, SECRET, URL
+from tests.support.platforms.dfc import DFC, dfc_order
 from tests.unit.orders.adapters import contract
 
 DATE = {"date": "Mon, 23 Nov 2026 01:00:00 GMT"}

@@ -13,7 +13,8 @@ from services.orders.adapters.base import BadSignature
 from services.orders.domain.command import Kind, OrderCommand
 from services.orders.domain.intake import Books, Offers, decide
 from services.orders.domain.order import Order, Product, SkuMapping
-from tests.support.platforms import NOW, PLATFORMS, THIN, Platform, commands, pulls, who
+from tests.support.platforms import PLATFORMS, THIN
+from tests.support.platforms.base import NOW, Platform, commands, pulls, who
 from tests.unit.orders.books import CAI_MEO, CAI_MEO_TOMORROW, ORDER_ID, TOMORROW, live, offer
 
 OTHER_SECRET = "whsec_" + "A" * 32

@@ -9,7 +9,8 @@ import pytest
 from services.orders.adapters import haravan
 from services.orders.adapters.base import BadSignature, Challenge, Ignored, Malformed
 from services.orders.domain.command import CommandLine, Kind, OrderCommand
-from tests.support.platforms import HARAVAN, NOW, SECRET, SHOPIFY_TIMES, Platform, family_order, in_base64, tried, who
+from tests.support.platforms.base import NOW, SECRET, Platform, in_base64, tried, who
+from tests.support.platforms.shopify_family import HARAVAN, SHOPIFY_TIMES, family_order
 from tests.unit.orders.adapters import contract
 
 CHALLENGE = {"hub.mode": "subscribe", "hub.verify_token": "mã của chúng tôi", "hub.challenge": "1158201444"}

@@ -9,7 +9,8 @@ import pytest
 from services.orders.adapters import kiotviet
 from services.orders.adapters.base import Batch, Ignored, Malformed
 from services.orders.domain.command import CommandLine, Contact, Kind
-from tests.support.platforms import KIOTVIET, NOW, Platform, hmac_sha256, kiot_order, kiot_push, who
+from tests.support.platforms.base import NOW, Platform, hmac_sha256, who
+from tests.support.platforms.kiotviet import KIOTVIET, kiot_order, kiot_push
 from tests.unit.orders.adapters import contract
 
 WRITTEN = base64.b64encode("bí mật của chợ".encode()).decode()

@@ -8,7 +8,8 @@ import pytest
 from services.orders.adapters import meta
 from services.orders.adapters.base import BadSignature, Batch, Challenge, Ignored, Malformed
 from services.orders.domain.command import CommandLine, Contact, Kind
-from tests.support.platforms import META, NOW, Platform, in_hex, meta_message, meta_push, tried, who
+from tests.support.platforms.base import NOW, Platform, in_hex, tried, who
+from tests.support.platforms.meta import META, meta_message, meta_push
 from tests.unit.orders.adapters import contract
 
 # printf '%s' '{"object":"page","entry":[]}' | openssl dgst -sha256 -hmac 'app-secret-of-ours' -hex

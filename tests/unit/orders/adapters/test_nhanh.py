@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from services.orders.adapters import nhanh
 from services.orders.adapters.base import Batch, Ignored, Ping
 from services.orders.domain.command import UNTIMED, CommandLine, Contact, Kind, OrderCommand
-from tests.support.platforms import NHANH, NOW, SECRET, Told, nhanh_order, nhanh_push
+from tests.support.platforms.base import NOW, SECRET, Told
+from tests.support.platforms.nhanh import NHANH, nhanh_order, nhanh_push
 from tests.unit.orders.adapters import contract
 
 

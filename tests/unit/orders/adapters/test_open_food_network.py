@@ -8,7 +8,8 @@ import pytest
 
 from services.orders.adapters.base import Ignored
 from services.orders.domain.command import CommandLine, Kind, OrderCommand
-from tests.support.platforms import OPEN_FOOD_NETWORK, SECRET, ofn_push
+from tests.support.platforms.base import SECRET
+from tests.support.platforms.open_food_network import OPEN_FOOD_NETWORK, ofn_push
 from tests.unit.orders.adapters import contract
 
 

@@ -12,7 +12,7 @@ import pytest
 from services.orders.adapters import ADAPTERS
 from services.orders.adapters.base import Batch, Credentials, Ignored, Malformed, Request
 from services.orders.domain.command import Kind, OrderCommand
-from tests.support.platforms import URL, asked, who
+from tests.support.platforms.base import URL, asked, who
 
 SAMPLES = Path(__file__).resolve().parents[5] / "shared" / "samples"
 pytestmark = pytest.mark.skipif(not SAMPLES.is_dir(), reason="the samples are no part of the repository")

@@ -7,7 +7,8 @@ import pytest
 
 from services.orders.adapters.base import Ignored
 from services.orders.domain.command import UNTIMED, CommandLine, Kind, OrderCommand
-from tests.support.platforms import PARTIAL_REFUND, SAPO, SAPO_TIMES, family_order, in_base64
+from tests.support.platforms.base import in_base64
+from tests.support.platforms.shopify_family import PARTIAL_REFUND, SAPO, SAPO_TIMES, family_order
 from tests.unit.orders.adapters import contract
 
 

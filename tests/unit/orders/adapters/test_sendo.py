@@ -9,7 +9,8 @@ import pytest
 
 from services.orders.adapters.base import Ignored
 from services.orders.domain.command import CommandLine, Contact, Kind, OrderCommand
-from tests.support.platforms import SECRET, SENDO, SENDO_CANCEL, sendo_order, sendo_push
+from tests.support.platforms.base import SECRET
+from tests.support.platforms.sendo import SENDO, SENDO_CANCEL, sendo_order, sendo_push
 from tests.unit.orders.adapters import contract
 
 

@@ -9,16 +9,8 @@ import pytest
 from services.orders.adapters import shopify
 from services.orders.adapters.base import Ignored, Malformed
 from services.orders.domain.command import UNTIMED, CommandLine, Contact, Kind, OrderCommand
-from tests.support.platforms import (
-    PARTIAL_REFUND,
-    SECRET,
-    SHOPIFY,
-    SHOPIFY_TIMES,
-    Platform,
-    family_order,
-    in_base64,
-    who,
-)
+from tests.support.platforms.base import SECRET, Platform, in_base64, who
+from tests.support.platforms.shopify_family import PARTIAL_REFUND, SHOPIFY, SHOPIFY_TIMES, family_order
 from tests.unit.orders.adapters import contract
 
 # printf '%s' '{"id":1}' | openssl dgst -sha256 -hmac 'hush' -binary | base64

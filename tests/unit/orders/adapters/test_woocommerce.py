@@ -10,7 +10,7 @@ import pytest
 from services.orders.adapters import woocommerce
 from services.orders.adapters.base import BadSignature, Credentials, Ignored, Malformed, Ping
 from services.orders.domain.command import UNTIMED, CommandLine, Contact, Kind, OrderCommand
-from tests.support.platforms import asked
+from tests.support.platforms.base import asked
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 NOBODY = Credentials((), {})

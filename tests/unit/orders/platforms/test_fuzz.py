@@ -13,7 +13,7 @@ from services.orders.domain.command import OrderCommand
 from services.orders.platforms import lazada, shopee, tiktok
 from services.orders.platforms.calls import decode
 from tests import fuzz_adapters
-from tests.support.platforms import asked, who
+from tests.support.platforms.base import asked, who
 from tests.unit.orders.platforms.test_details import (
     lazada_item,
     lazada_items,
