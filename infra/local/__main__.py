@@ -17,6 +17,8 @@ from infra.rabbitmq.definitions import ADMIN, PARTNERS_VHOST, SERVICES
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _ROOT = _CHECKOUT / ".local" / "up"
 _BACKUPS = _CHECKOUT / ".local" / "backups"
+_SETTLE_S = 300
+"""The longest that services may need to ask their readers after a restore."""
 _HTTP_PORTS = {"catalog": 8001, "orders": 8002, "allocation": 8003, "notify": 8004}
 
 
@@ -70,13 +72,16 @@ def back_up() -> None:
 
 
 def restore(services: Sequence[str], directory: Path | None) -> None:
-    """Bring databases back from a backup, the newest unless another is named, and wait for their services."""
+    """Bring databases back from a backup, the newest unless another is named, and wait for the services that ran."""
     stack, source = _running(), directory or backup.newest_directory(_BACKUPS)
     _say(f"restoring {', '.join(services)} from {source}")
     backup.restore(stack, source, services)
     _say("asking the readers how far they know what was published")
     for process in ServiceProcesses(stack, services):
-        process.wait_until_ready()
+        if process.pid:
+            process.wait_until_ready(_SETTLE_S)
+        else:
+            _say(f"{process.name} does not run, and asks its readers when it is started")
     _say("ready; what is lost for good stands in lost_events, see infra/runbook.md")
 
 

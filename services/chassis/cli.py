@@ -59,7 +59,7 @@ def _run(service: Service[S], words: list[str]) -> int:
     if options.command == "quarantine":
         return asyncio.run(quarantine.run(url, options))
     if options.command == "rebuild":
-        return asyncio.run(rebuild.run(service, settings, options.check))
+        return asyncio.run(rebuild.run(service, settings, options.check, options.without_lost))
     if options.command == "settle":
         count = asyncio.run(incarnation.settle_without(url, options.without, settings.shared_lanes))
         print(f"{service.name}: {f'goes on without {options.without} for {count} lanes' if count else 'is settled'}")

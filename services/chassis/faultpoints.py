@@ -14,7 +14,7 @@ POINTS = (
     "mid_batch",  # some of a message's events are applied, in a transaction that is still open
     "handling",  # an event is about to be applied; the detail is its id
     "after_confirm",  # the broker has taken a batch, and the relay's cursor has not moved
-    "before_ack",  # a message is applied and committed, and not acknowledged
+    "before_ack",  # a message is applied and committed, and not acknowledged; partners' own have the detail intake
     "mid_answer",  # the head of an HTTP answer is sent, its body is not; the detail is the request's method
     "mid_send",  # a notice is taken in hand and not sent; or it has arrived, and nobody has noted that
 )

@@ -13,6 +13,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from services.chassis.faults import Unsettled
+from services.chassis.lanes import shared_lane
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # twice the series for nothing that anybody reads
 
@@ -39,10 +40,10 @@ TABLES: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 """Every metric that is read from the tables: what it says, and its labels."""
 
-# The lane of a stream is always that of the service's own stream_head. A reader that has never appended to a stream
-# has none: -1. While a cooperative moves, its services change lanes one after the other. So produced = applied +
-# parked + in flight holds per lane only between moves and for streams that both sides know; summed over the lanes it
-# always holds.
+# The lane of a stream is always that of the service's own stream_head. A reader that does not know the cooperative yet
+# has none, and the stream is where its hash puts it: those streams come one by one. While a cooperative moves, its
+# services change lanes one after the other; so produced = applied + parked + in flight holds per lane between moves,
+# and summed over the lanes always.
 _LOG = """
 select h.lane, sum(h.last_sequence)::float8 as produced,
     sum(greatest(h.last_sequence - coalesce(c.sequence, 0), 0))::float8 as unrelayed
@@ -55,16 +56,16 @@ join event_log e on e.stream = h.stream and e.sequence = coalesce(c.sequence, 0)
 where h.last_sequence > coalesce(c.sequence, 0)
 """
 _CURSORS = """
-select c.producer, coalesce(h.lane, -1) as lane, sum(c.sequence)::float8 as applied,
+select c.producer, h.lane, case when h.lane is null then c.stream end as stream, sum(c.sequence)::float8 as applied,
     sum(greatest(c.head - c.sequence, 0))::float8 as behind,
     coalesce(extract(epoch from now() - min(c.behind_since)), 0)::float8 as behind_s,
     count(c.ahead_since)::float8 as ahead
-from consumer_cursor c left join stream_head h using (stream) where c.producer <> $1 group by 1, 2
+from consumer_cursor c left join stream_head h using (stream) where c.producer <> $1 group by 1, 2, 3
 """
 _PARKED = """
-select p.producer, coalesce(h.lane, -1) as lane, p.status, count(*)::float8 as events,
+select p.producer, h.lane, case when h.lane is null then p.stream end as stream, p.status, count(*)::float8 as events,
     extract(epoch from now() - min(p.parked_at))::float8 as oldest_s
-from parked_event p left join stream_head h using (stream) group by 1, 2, 3
+from parked_event p left join stream_head h using (stream) group by 1, 2, 3, 4
 """
 _LEASES = "select lane, holder, extract(epoch from until - now())::float8 as left_s from relay_lease"
 # Of rejected messages only the last are kept, so they are counted by their numbers.
@@ -90,10 +91,13 @@ class _Tables(Collector):
 
 
 class Metrics:
-    """One registry per process of the service `own`. `reads`: the producers whose events it takes in."""
+    """One registry per process of the service `own`. `reads`: the producers whose events it takes in.
 
-    def __init__(self, reads: Sequence[str] = (), own: str = "") -> None:
-        self._reads, self._own = reads, own
+    Streams whose lane the service was not told are where their hash puts them among `shared_lanes`.
+    """
+
+    def __init__(self, reads: Sequence[str] = (), own: str = "", shared_lanes: int = 8) -> None:
+        self._reads, self._own, self._shared_lanes = reads, own, shared_lanes
         self.registry = CollectorRegistry()
         r = self.registry
         self.applied = Counter("consumer_applied_events", "Events applied", ["producer"], registry=r)
@@ -135,7 +139,7 @@ class Metrics:
         except Unsettled:
             self._tables.families = [_family("incarnation_settled", {(): 0.0})]
             raise
-        values = dict(_values(self._reads, oldest_s, *rows))
+        values = dict(_values(self._reads, oldest_s, self._shared_lanes, *rows))
         self._tables.families = [_family(name, values.get(name, {})) for name in TABLES]
 
 
@@ -151,8 +155,25 @@ def _family(name: str, series: Series) -> GaugeMetricFamily:
     return family
 
 
+def _by_lane(rows: Rows, value: str, shared_lanes: int, *others: str) -> Series:
+    """The sums of the value by producer, lane and the other labels."""
+    found: Series = {}
+    for row in rows:
+        lane = shared_lane(row["stream"], shared_lanes) if row["lane"] is None else row["lane"]
+        key = (row["producer"], str(lane), *(row[name] for name in others))
+        found[key] = found.get(key, 0.0) + row[value]
+    return found
+
+
 def _values(
-    reads: Sequence[str], oldest_s: float, log: Rows, cursors: Rows, parked: Rows, leases: Rows, rest: Rows
+    reads: Sequence[str],
+    oldest_s: float,
+    shared_lanes: int,
+    log: Rows,
+    cursors: Rows,
+    parked: Rows,
+    leases: Rows,
+    rest: Rows,
 ) -> Iterator[tuple[str, Series]]:
     """The series of every metric, by the values of its labels."""
     yield "event_log_produced_events", {(str(r["lane"]),): r["produced"] for r in log} or {("-1",): 0.0}
@@ -161,15 +182,15 @@ def _values(
     yield "relay_lease_seconds_left", {(str(r["lane"]), r["holder"]): r["left_s"] for r in leases}
     # A producer of which nothing came yet counts with 0, so that what it has produced is seen to be missing here.
     absent = {producer for producer in reads if producer not in {r["producer"] for r in cursors}}
-    applied = {(p, "-1"): 0.0 for p in absent} | {(r["producer"], str(r["lane"])): r["applied"] for r in cursors}
+    applied = {(p, "-1"): 0.0 for p in absent} | _by_lane(cursors, "applied", shared_lanes)
     yield "consumer_cursor_events", applied
     by_producer = {p: [r for r in cursors if r["producer"] == p] for p, _ in applied}
     yield "consumer_lag_events", {(p,): sum(r["behind"] for r in its) for p, its in by_producer.items()}
     yield "consumer_lag_seconds", {(p,): max((r["behind_s"] for r in its), default=0) for p, its in by_producer.items()}
     yield "consumer_ahead_streams", {(p,): sum(r["ahead"] for r in its) for p, its in by_producer.items()}
     # Zeroes, so that an alert on them is seen to end.
-    none = {(producer, lane, status): 0.0 for producer, lane in applied for status in STATUSES}
-    yield "parked_events", none | {(r["producer"], str(r["lane"]), r["status"]): r["events"] for r in parked}
+    none: Series = {(*place, status): 0.0 for place in applied for status in STATUSES}
+    yield "parked_events", none | _by_lane(parked, "events", shared_lanes, "status")
     yield "parked_oldest_seconds", {(): _oldest(parked)}
     yield "quarantined_oldest_seconds", {(): _oldest(r for r in parked if r["status"] == "quarantined")}
     yield "rejected_messages", {(): rest[0]["rejected"]}

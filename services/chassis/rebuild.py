@@ -1,10 +1,14 @@
-"""`rebuild [--check]`: makes the tables that are derived from other services' events anew, from the first event on.
+"""`rebuild`: makes the tables that are derived from other services' events anew, from the first event on.
 
 It works beside the running service: a schema of its own gets the service's migrations, the producers send their
 streams again to a queue of its own, and the service's handlers apply them in the order in which they were applied
 before (turns.py), without publishing anything; the service's own commands come from its log. `--check` compares the
 result with what was there; without it the result takes the place of what was there, while the service's own
 consumption waits for a moment.
+
+Where a producer was restored, its log says `event_lost` for what it had published after its backup. The service may
+have applied the real event, and its tables are right; made again, they would lack it. So such a stream is refused,
+unless `--without-lost` says that it is to be done all the same.
 """
 
 import argparse
@@ -24,6 +28,7 @@ from services.chassis.database import open_pool
 from services.chassis.faults import describe, is_weather
 from services.chassis.fresh import Row
 from services.chassis.inbox import Inbox, Patience
+from services.chassis.incarnation import lost_type
 from services.chassis.lanes import shared_lane
 from services.chassis.ledger import Ledger, Transaction
 from services.chassis.metrics import Metrics
@@ -44,7 +49,6 @@ Reached = Mapping[UUID, Mapping[str, int]]
 Event = tuple[UUID, str, int]
 """Stream, producer, sequence number."""
 
-
 AT_ONCE = 200
 """Events in one transaction."""
 LONGEST_PAUSE_S = 15
@@ -63,6 +67,34 @@ select producer, stream, sequence, 'retry', 'the tables that it lacked were rebu
 
 class Stuck(Exception):
     """An event that was applied before cannot be applied now; the message says which and why."""
+
+
+class _Lost:
+    """The events that their producers have lost, as they come by."""
+
+    def __init__(self, accepted: bool) -> None:
+        self._accepted = accepted
+        self._found: dict[tuple[str, UUID], list[int]] = {}
+
+    def note(self, event: Arrival) -> None:
+        """Raises Stuck where a lost event is not accepted."""
+        if event.type != lost_type(event.producer):
+            return
+        if not self._accepted:
+            raise Stuck(
+                f"{event.producer} {event.stream} {event.sequence} is lost since {event.producer} was restored. "
+                "What was made of it here could not be made again, and nothing was changed. "
+                "`rebuild --check` shows what would be different, `rebuild --without-lost` goes on without it"
+            )
+        self._found.setdefault((event.producer, event.stream), []).append(event.sequence)
+
+    def in_words(self) -> list[str]:
+        """A line for each stream."""
+        return [
+            f"{producer} {stream}: {len(numbers)} events from {numbers[0]} to {numbers[-1]} are lost, "
+            "and what was made of them before is not made again"
+            for (producer, stream), numbers in sorted(self._found.items())
+        ]
 
 
 class _Silent(Ledger):
@@ -103,10 +135,14 @@ def runs(turns: Sequence[Turn], reached: Mapping[str, int], own: str = "") -> li
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The words after `rebuild`."""
-    parser.add_argument("--check", action="store_true", help="only compare with what is there; changes nothing")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--check", action="store_true", help="only compare with what is there; changes nothing")
+    how.add_argument(
+        "--without-lost", action="store_true", help="also where a producer has lost events that were applied here"
+    )
 
 
-async def run(service: Service[S], settings: S, check: bool) -> int:
+async def run(service: Service[S], settings: S, check: bool, without_lost: bool = False) -> int:
     """Rebuilds and prints what came of it: 0 done or equal, 1 different or not possible."""
     if not service.derived:
         print(f"{service.name}: no table is derived from events alone")
@@ -118,13 +154,14 @@ async def run(service: Service[S], settings: S, check: bool) -> int:
         await live.close()
         print(f"{service.name}: another rebuild is under way")
         return 1
+    lost = _Lost(accepted=check or without_lost)
     try:
         await rebuilt_tables.make_schema(live)
         await migrate.migrate(url, service.migrations(), SCHEMA)
         pool = await open_pool(settings.database_url, 4, f"{service.name} rebuild", 300, schema=SCHEMA)
         broker = Broker(settings.amqp_url, settings.amqp_heartbeat_s)
         async with pool, Replay(service.name, broker, READS[service.name], settings.gap_patience_s) as replay:
-            again = _Again(service, settings, pool, replay)
+            again = _Again(service, settings, pool, replay, lost)
             return await (_check(service, live, again) if check else _replace(service, live, again))
     except Stuck as error:
         print(f"{service.name}: {error}")
@@ -133,6 +170,8 @@ async def run(service: Service[S], settings: S, check: bool) -> int:
         print(f"{service.name}: a producer was silent while the consumers waited; nothing was changed, try again")
         return 1
     finally:
+        for line in lost.in_words():
+            print(f"{service.name}: {line}")
         await rebuilt_tables.drop_schema(live)
         await live.close()
 
@@ -182,14 +221,16 @@ async def _skipped(live: Live) -> set[Event]:
 class _Again(Generic[S]):
     """Applies the producers' streams to the schema of its own."""
 
-    def __init__(self, service: Service[S], settings: S, pool: "asyncpg.Pool[asyncpg.Record]", replay: Replay) -> None:
+    def __init__(
+        self, service: Service[S], settings: S, pool: "asyncpg.Pool[asyncpg.Record]", replay: Replay, lost: _Lost
+    ) -> None:
         ledger = _Silent(pool, lambda stream: shared_lane(stream, settings.shared_lanes), lambda logged: None)
         metrics = Metrics()
         parts = service.wire(Runtime(settings, pool, ledger, metrics))
         once, self._commands = Patience(1, 1, 1), parts.commands
         self._own = self._commands.own if self._commands else ""
         self._inbox = Inbox(ledger, READS[service.name], parts.handlers, once, metrics, own=self._own)
-        self._pool, self._replay = pool, replay
+        self._pool, self._replay, self._lost = pool, replay, lost
 
     async def apply(self, reached: Reached, turns: Mapping[UUID, Sequence[Turn]], skipped: set[Event]) -> int:
         """Brings each stream to `reached`; returns how many events that took. Raises Stuck."""
@@ -210,6 +251,7 @@ class _Again(Generic[S]):
                 continue
             async for event in tapes[run.producer].up_to(run.last):
                 events += 1
+                self._lost.note(event)
                 is_skipped = (stream, event.producer, event.sequence) in skipped
                 if is_skipped or len(together) >= AT_ONCE:
                     together = await self._take_in(together)

@@ -90,7 +90,8 @@ class Process(Generic[S]):
                 self._wake(doorbell, logged)
 
             ledger = Ledger(pool, lambda stream: shared_lane(stream, settings.shared_lanes), wake)
-            runtime = Runtime(settings, pool, ledger, Metrics(READS[service.name], service.name), stopped)
+            metrics = Metrics(READS[service.name], service.name, settings.shared_lanes)
+            runtime = Runtime(settings, pool, ledger, metrics, stopped)
             parts = service.wire(runtime)
             for close in parts.close:
                 closing.push_async_callback(close)

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from infra.local import binaries
 from services.chassis.metrics import Metrics
+from services.contracts.flow import READS
 from services.notify.metrics import NoticeMetrics
 from services.notify.tokens import TokenMetrics
 from services.orders.metrics import OrderMetrics, PullMetrics
@@ -115,6 +116,14 @@ def test_every_metric_in_a_rule_is_one_that_the_services_have(rule: dict[str, An
     named = metrics_in(rule["expr"])
     assert named
     assert named <= known, named - known
+
+
+def test_the_rules_know_who_reads_whom() -> None:
+    (rule,) = [it for it in RECORDED if it["record"] == "lane:expected_events"]
+    told = re.findall(r'producer=~"([^"]+)"\}, "consumer", "(\w+)"', rule["expr"])
+    assert {consumer: set(producers.split("|")) for producers, consumer in told} == {
+        consumer: set(producers) for consumer, producers in READS.items()
+    }
 
 
 def test_every_alert_has_its_section_in_the_runbook_and_every_section_its_alert() -> None:

@@ -9,31 +9,25 @@ import re
 import signal
 import string
 import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from uuid import UUID
 
-import asyncpg
 import pytest
 
-from infra.demo.seed import Seed, seed_running_stack
-from infra.local import binaries
-from infra.local.processes import ServiceProcesses
-from infra.local.stack import Stack
-from infra.rabbitmq.definitions import ADMIN, SERVICES
-from services.chassis.ids import uuid7
-from services.chassis.lanes import shared_lane
-from services.chassis.ledger import Ledger, Transaction
-from services.contracts.orders import OrderLine, OrderPlaced
+from infra.rabbitmq.definitions import SERVICES
+from tests.e2e.runbook_bench import ROOT, Bench, set_up
+from tests.e2e.runbook_requests import REQUESTS
 from tests.support.node import until
 
-ROOT = Path(__file__).parents[2]
-SERVICE, PRODUCER = "allocation", "orders"
-IMPATIENCE = {"ALLOCATION_MAX_ATTEMPTS": "1"}
-"""Also for the workers that the commands start, or these would try the event eight times."""
+NOT_MADE = {
+    "docker compose exec allocation …",
+    "docker compose up -d allocation",
+    "python -m services.allocation …",
+    "make up",
+    "make backup",
+    "make restore",
+}
+"""Commands named in the text that are not for the stack of these tests."""
 BLOCK = re.compile(r"^```sh\n(?P<command>.*?)^```\n(?:```text\n(?P<output>.*?)^```\n)?", re.M | re.S)
 
 
@@ -58,90 +52,10 @@ def blocks() -> list[Block]:
 BLOCKS = blocks()
 
 
-@dataclass(frozen=True)
-class Bench:
-    """The stack with all that the commands may use."""
-
-    stack: Stack
-    variables: dict[str, str]
-
-    async def quarantined(self) -> bool:
-        """Whether the poisoned event is in quarantine now."""
-        async with connected(self.stack, SERVICE) as conn:
-            return bool(await conn.fetchval("select exists (select from parked_event where status = 'quarantined')"))
-
-
-@asynccontextmanager
-async def connected(stack: Stack, service: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    conn = await asyncpg.connect(stack.postgres.dsn(service))
-    try:
-        yield conn
-    finally:
-        await conn.close()
-
-
-async def poison(stack: Stack, seeded: Seed) -> int:
-    """Appends an order of one cooperative that names an offer of another; returns its number in the stream."""
-    mine, other = seeded.cooperatives[0], seeded.cooperatives[1]
-    async with connected(stack, SERVICE) as conn:
-        offer = await conn.fetchrow(
-            "select offer_id, product_id from offer where cooperative_id = $1 limit 1", other.cooperative_id
-        )
-    assert offer is not None
-    line = OrderLine(
-        line_no=1, offer_id=offer["offer_id"], product_id=offer["product_id"], sku="VH-01", quantity_steps=1
-    )
-    partner_id, stream = UUID(mine.partners[0].partner_id), UUID(mine.cooperative_id)
-    order = OrderPlaced(order_id=uuid7(), partner_id=partner_id, partner_ref="DH-0666", lines=(line,))
-
-    async def work(tx: Transaction) -> None:
-        tx.append(stream, order)
-
-    async with asyncpg.create_pool(stack.postgres.dsn(PRODUCER), min_size=1, max_size=1) as pool:
-        await Ledger(pool, lambda it: shared_lane(it, 8), lambda _: None).transact(work)
-        number: int = await pool.fetchval("select last_sequence from stream_head where stream = $1", stream)
-        return number
-
-
-def variables(stack: Stack, seeded: Seed, sequence: int, temporary: Path) -> dict[str, str]:
-    """As 'Before you type' has them, and the environment of every service."""
-    postgres = binaries.find_postgres()
-    assert postgres is not None
-    cooperative = seeded.cooperatives[0]
-    own = {key: value for service in SERVICES for key, value in stack.environment(service).items()}
-    own |= {f"{service.upper()}_URL": stack.base_url(service) for service in SERVICES}
-    for word, service in (("SERVICE", SERVICE), ("PRODUCER", PRODUCER)):
-        own |= {
-            word: service,
-            f"{word}_URL": stack.base_url(service),
-            f"{word}_DATABASE_URL": stack.postgres.dsn(service),
-        }
-    return own | {
-        **IMPATIENCE,
-        "STREAM": cooperative.cooperative_id,
-        "SEQUENCE": str(sequence),
-        "LANE": "0",
-        "RABBIT_URL": stack.rabbit.management.url,
-        "RABBIT_AUTH": f"{ADMIN}:{stack.credentials.rabbit_admin}",
-        "OPERATOR_KEY": seeded.operator_key,
-        "COOPERATIVE": cooperative.slug,
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), str(postgres.directory), os.environ["PATH"]]),
-        "TMPDIR": str(temporary),
-        "NO_PROXY": "127.0.0.1",
-    }
-
-
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    stack = Stack(ROOT / ".local" / f"test-{os.getpid()}-runbook", fresh=True, durable=False)
-    stack.start()
-    try:
-        with ServiceProcesses(stack, extra_environment={SERVICE: IMPATIENCE}):
-            seeded = seed_running_stack(stack)
-            sequence = asyncio.run(poison(stack, seeded))
-            yield Bench(stack, variables(stack, seeded, sequence, tmp_path_factory.mktemp("runbook")))
-    finally:
-        stack.stop(remove=True)
+    with set_up(tmp_path_factory.mktemp("runbook")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +88,29 @@ def test_a_command_of_the_runbook_works_and_prints_what_it_is_said_to(
     for line in block.promised:
         wanted = string.Template(line).substitute(bench.variables)
         assert wanted in printed, f"{wanted!r} is not in:\n{printed}"
+
+
+async def test_a_partner_that_is_enabled_again_gets_what_is_resent(bench: Bench) -> None:
+    """After the commands of its section."""
+
+    async def has_come() -> bool:
+        return bench.variables["MESSAGE"] in bench.endpoint.taken
+
+    await until(has_come, timeout_s=60)
+
+
+@pytest.mark.parametrize("request_", REQUESTS)
+async def test_what_the_text_tells_to_ask_for_has_its_effect(request_: str, bench: Bench) -> None:
+    async with bench.client() as client:
+        await REQUESTS[request_](bench, client.speaking_as(bench.seeded.cooperatives[1].staff_key))
+
+
+def test_every_command_in_the_text_is_one_that_is_made_here() -> None:
+    prose = re.sub(r"^```.*?^```\n", "", (ROOT / "infra/runbook.md").read_text(), flags=re.M | re.S)
+    named = re.findall(r"`((?:GET|PUT|POST|PATCH|DELETE) /[^`]+|python -m [^`]+ set [^`]+)`", prose)
+    assert set(named) == REQUESTS.keys()
+    others = re.findall(r"`((?:make|python|psql|curl|docker) [^`]+)`", prose)
+    assert set(others) - REQUESTS.keys() == NOT_MADE
 
 
 def test_every_variable_in_a_command_is_explained_or_set_by_the_command_itself() -> None:

@@ -16,6 +16,7 @@ from uuid import UUID
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp import commands as spec
 
+from services.chassis import faultpoints
 from services.chassis.broker import answered
 from services.chassis.faults import BROKER_WEATHER, is_weather
 from services.orders.amqp import topology
@@ -124,6 +125,7 @@ class Intake:
                 count = together(source.waiting)
                 some, source.waiting = source.waiting[:count], source.waiting[count:]
                 await self._take(owner, some)
+                faultpoints.reach("before_ack", "intake")
                 self._acks.finish(delivery.tag for delivery in some)
                 self._finished.set()
         except Exception as error:

@@ -16,6 +16,7 @@ from services.chassis.database import open_pool
 from services.chassis.faults import Unsettled
 from services.chassis.ids import uuid7
 from services.chassis.inbox import Received
+from services.chassis.lanes import shared_lane
 from services.chassis.ledger import Transaction
 from services.chassis.metrics import STATUSES, TABLES, Metrics
 from services.contracts.catalog import OfferWithdrawn
@@ -73,19 +74,43 @@ async def test_a_producer_of_which_nothing_came_counts_with_zero(pool: "asyncpg.
 
 
 async def test_produced_and_applied_are_told_by_lane(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
-    here, there, unknown = uuid7(), uuid7(), uuid7()
+    here, there = uuid7(), uuid7()
     await pool.execute("insert into stream_head values ($1, 0, 7), ($2, 9, 5)", here, there)
     await pool.executemany(
         "insert into consumer_cursor (producer, stream, sequence) values ('catalog', $1, $2)",
-        [(here, 3), (there, 4), (unknown, 2)],
+        [(here, 3), (there, 4)],
     )
     text = await scrape(Metrics(), pool)
     assert series(text, "event_log_produced_events") == {labels(lane="0"): 7, labels(lane="9"): 5}
     assert series(text, "consumer_cursor_events") == {
         labels(producer="catalog", lane="0"): 3,
         labels(producer="catalog", lane="9"): 4,
-        labels(producer="catalog", lane="-1"): 2,
     }
+
+
+async def test_a_stream_whose_lane_is_not_known_here_is_where_its_hash_puts_it(
+    pool: "asyncpg.Pool[asyncpg.Record]",
+) -> None:
+    lanes = 3
+    known, first, second = (next(it for it in iter(uuid7, None) if shared_lane(it, lanes) == n) for n in (1, 1, 2))
+    await pool.execute("insert into stream_head values ($1, 1, 7)", known)
+    await pool.executemany(
+        "insert into consumer_cursor (producer, stream, sequence) values ('catalog', $1, $2)",
+        [(known, 3), (first, 4), (second, 5)],
+    )
+    await pool.executemany(
+        "insert into parked_event (producer, stream, sequence, status, event) "
+        "values ('catalog', $1, 9, 'waiting', '{}')",
+        [(known,), (first,), (second,)],
+    )
+    text = await scrape(Metrics(shared_lanes=lanes), pool)
+    assert series(text, "consumer_cursor_events") == {
+        labels(producer="catalog", lane="1"): 7,
+        labels(producer="catalog", lane="2"): 5,
+    }
+    parked = series(text, "parked_events")
+    assert parked[labels(producer="catalog", lane="1", status="waiting")] == 2
+    assert parked[labels(producer="catalog", lane="2", status="waiting")] == 1
 
 
 async def test_a_lane_that_a_cooperative_has_left_leaves_no_series_behind(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
@@ -210,9 +235,9 @@ async def test_while_the_database_is_away_nothing_is_said_about_it(pool: "asyncp
     assert not [name for name in TABLES if series(text, name)], "old numbers would look like new ones"
 
 
-async def test_produced_is_applied_plus_parked(stack: Stack, vhost: str, producer: Node) -> None:
-    """The reader knows neither stream's lane, so the sums over the lanes are compared."""
-    good, bad = uuid7(), uuid7()
+async def test_produced_is_applied_plus_parked_on_every_lane(stack: Stack, vhost: str, producer: Node) -> None:
+    """Also where nobody has told the reader on which lane the streams live."""
+    good, bad = (next(it for it in iter(uuid7, None) if shared_lane(it, 2) == lane) for lane in (0, 1))
     event = OfferWithdrawn(offer_id=uuid7())
 
     async def fail_on_bad(tx: Transaction, events: Sequence[Received[Any]]) -> None:
@@ -229,9 +254,9 @@ async def test_produced_is_applied_plus_parked(stack: Stack, vhost: str, produce
 
         await until(balanced)
         text = (await reader.get("/metrics")).text
-        parked = {status: labels(producer="catalog", lane="-1", status=status) for status in STATUSES}
-        assert series(text, "consumer_cursor_events")[labels(producer="catalog", lane="-1")] == 9
+        parked = {status: labels(producer="catalog", lane="1", status=status) for status in STATUSES}
+        assert series(text, "consumer_cursor_events")[labels(producer="catalog", lane="0")] == 9
         assert series(text, "parked_events")[parked["quarantined"]] == 1
         assert series(text, "parked_events")[parked["waiting"]] == 1
         written = (await producer.get("/metrics")).text
-        assert sum(series(written, "event_log_produced_events").values()) == 11
+        assert series(written, "event_log_produced_events") == {labels(lane="0"): 9, labels(lane="1"): 2}

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -16,10 +17,10 @@ from services.chassis.cloudevents import Arrival
 from services.chassis.database import open_pool
 from services.chassis.ids import uuid7
 from services.chassis.inbox import MOST_AT_ONCE, Handler, Inbox, Patience, Received
-from services.chassis.ledger import Ledger, Transaction
+from services.chassis.ledger import Connection, Ledger, Transaction
 from services.chassis.metrics import Metrics
 from services.contracts.catalog import OfferWithdrawn
-from tests.support.node import RECORD, record
+from tests.support.node import RECORD, Node, node, record, until
 from tests.support.servers import fresh_database
 
 T = TypeVar("T")
@@ -130,3 +131,53 @@ async def test_only_the_next_events_are_read_of_what_is_parked(pool: "asyncpg.Po
         assert await parking.list_parked(conn, [stream], (), 1) == []
         near = await parking.list_parked(conn, [stream], (), 4)
     assert [item.arrival.sequence for item in near] == [3, 4]
+
+
+async def test_beyond_its_limit_nothing_more_of_a_stream_is_parked_and_it_is_known_to_be_missing(
+    pool: "asyncpg.Pool[asyncpg.Record]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parking, "MOST_PARKED", 5)
+    stream, other = uuid7(), uuid7()
+    reader = inbox(Ledger(pool, lambda _: 0, lambda _: None), record)
+    await reader.take_in([*withdrawals(stream, 2, 20), *withdrawals(other, 2, 4)])
+    await reader.take_in(withdrawals(stream, 21, 22))
+    query = "select sequence from parked_event where stream = $1 order by sequence"
+    assert [row["sequence"] for row in await pool.fetch(query, stream)] == [2, 3, 4, 5, 6], "the nearest are kept"
+    assert len(await pool.fetch(query, other)) == 3, "each stream has its own limit"
+    await reader.take_in(withdrawals(stream, 1, 1))
+    (cursor,) = await pool.fetch("select sequence, head, behind_since from consumer_cursor where stream = $1", stream)
+    assert (cursor["sequence"], cursor["head"]) == (6, 22)
+    assert cursor["behind_since"] is not None, "what was let go is asked for"
+    await reader.take_in(withdrawals(stream, 7, 22))
+    applied = await pool.fetch("select sequence from applied where stream = $1 order by n", stream)
+    assert [row["sequence"] for row in applied] == list(range(1, 23))
+
+
+async def test_what_was_not_parked_comes_by_a_resend(
+    stack: Stack, vhost: str, producer: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parking, "MOST_PARKED", 3)
+    came, kept = list[int](), list[int]()
+    really_park = parking.park
+
+    async def park(conn: Connection, early: Sequence[Arrival]) -> int:
+        came.append(len(early))
+        kept.append(await really_park(conn, early))
+        return kept[-1]
+
+    monkeypatch.setattr(parking, "park", park)
+    async with node(stack, "orders", vhost, {OfferWithdrawn: record}) as reader:
+        stream = uuid7()
+        await producer.append(*[(stream, OfferWithdrawn(offer_id=uuid7()))] * 2)
+        await until(partial(_has_applied, reader, 2))
+        await reader.fetch("truncate applied, applied_turn, consumer_cursor")  # as if nothing had come yet
+        await producer.append(*[(stream, OfferWithdrawn(offer_id=uuid7()))] * 10)
+        await until(partial(_has_applied, reader, 12))
+        assert await reader.applied() == [(stream, number) for number in range(1, 13)]
+        assert (came[0], kept[0]) == (10, 3)
+        assert await reader.fetch("select from parked_event") == []
+        assert "consumer_resends_requested_total{" in (await reader.get("/metrics")).text
+
+
+async def _has_applied(reader: Node, count: int) -> bool:
+    return len(await reader.applied()) == count
