@@ -143,7 +143,7 @@ async def oversized_message(arena: Arena) -> None:
         await arena.until(f"{reader} sets the message aside", partial(arena.sql, reader, _REJECTED_BYTES))
         kept = await arena.books.value(reader, _REJECTED_BYTES)
         assert kept == MOST_REJECTED_BYTES, f"{reader} kept {kept} bytes"
-    assert not arena.deaths, f"processes died over it: {arena.deaths}"
+    assert not arena.deaths.all, f"processes died over it: {arena.deaths.all}"
 
 
 def _nonsense(size: int) -> bytes:

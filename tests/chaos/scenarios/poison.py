@@ -80,14 +80,15 @@ async def crashing(arena: Arena) -> None:
     await _until_quarantined(arena, event)
     error = await arena.books.value(READER, _QUARANTINED, event.stream, event.sequence)
     assert "died over it" in error, error
-    assert 1 <= arena.deaths[READER] <= MOST_DEATHS, f"{READER} died {arena.deaths[READER]} times"
+    deaths = arena.deaths.at_points[READER]
+    assert 1 <= deaths <= MOST_DEATHS, f"{READER} died {deaths} times"
     await _others_go_on(arena, event.stream)
-    deaths = arena.deaths[READER]
+    deaths = arena.deaths.all[READER]
     del arena.environment[READER]["ALLOCATION_FAULT_POINT"]
     await arena.restart(READER)
     await must(arena, READER, "quarantine", "retry", *event.words, "--reason", "mended", "--actor", ACTOR)
     await _must_be_recorded(arena, event, "retry", "mended")
-    assert arena.deaths[READER] == deaths, "it died again although the event was set aside"
+    assert arena.deaths.all[READER] == deaths, "it died again although the event was set aside"
 
 
 def _of_another(arena: Arena, other: Member) -> IntakeClosed:
