@@ -62,7 +62,10 @@ class ServiceProcess:
     @property
     def exit_code(self) -> int | None:
         """How the one that was started last has ended, as -9 for SIGKILL; None while it runs."""
-        return self._last.exit_code if self._last else None
+        if self._last is None or self._last.alive:
+            return None
+        self._last.wait(10)  # the last of its threads may still be on their way out
+        return self._last.exit_code
 
     def start(self) -> None:
         """Start it without waiting; see wait_until_ready."""
