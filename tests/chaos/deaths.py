@@ -51,7 +51,7 @@ class Deaths:
 
     def _points_in_log(self, process: Process) -> Iterator[str]:
         with process.log_path.open("rb") as log:
-            log.seek(self._log_sizes[process.name])
+            log.seek(self._log_sizes.get(process.name, 0))
             for line in log:
                 if b'"fault_point"' in line:
                     yield json.loads(line)["fault_point"]

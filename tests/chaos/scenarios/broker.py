@@ -11,6 +11,8 @@ from services.contracts.flow import READS, SERVICES, read_by
 from tests.chaos.arena import Arena
 from tests.chaos.scenario import scenario
 
+SHARES = (0.2, 0.35, 0.5)
+"""Of the load: when the queues and the bindings are deleted."""
 FEW = 5
 """Events that a wiped broker takes with it, at the least."""
 _APPLIED = "select stream, sequence from consumer_cursor where producer = 'orders'"
@@ -101,22 +103,26 @@ async def _kill(arena: Arena) -> None:
 @scenario("queues deleted")
 async def queues_deleted(arena: Arena) -> None:
     """Three lane queues vanish with what is in them, one after the other."""
-    for share in (0.2, 0.35, 0.5):
+    for share in SHARES:
         await arena.load.until(share)
         queue = await _a_lane_queue(arena)
         await arena.management("DELETE", f"/queues/%2F/{queue}")
+        if share == SHARES[-1]:
+            arena.fault_ends()
         await arena.until(f"{queue} is consumed again", partial(_has_consumer, arena, queue))
 
 
 @scenario("bindings deleted")
 async def bindings_deleted(arena: Arena) -> None:
     """All bindings of three lane queues: events reach other readers and not this one."""
-    for share in (0.2, 0.35, 0.5):
+    for share in SHARES:
         await arena.load.until(share)
         queue = await _a_lane_queue(arena)
         for binding in await _bindings(arena, queue):
             place = f"/bindings/%2F/e/{quote(binding['source'])}/q/{queue}/{quote(binding['properties_key'], safe='')}"
             await arena.management("DELETE", place)
+        if share == SHARES[-1]:
+            arena.fault_ends()
         await arena.until(f"{queue} is bound again", partial(_bindings, arena, queue))
 
 

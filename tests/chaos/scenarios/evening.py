@@ -19,6 +19,7 @@ async def answers(arena: Arena) -> None:
     while await _killing(arena, evening.answer(), "notify", "allocation"):
         rounds += 1
         await settled.until_settled(arena)
+    arena.fault_ends()
     assert rounds, "nobody was asked"
     await evening.weigh_in()
     await evening.depart()
@@ -33,6 +34,7 @@ async def departures(arena: Arena) -> None:
         await settled.until_settled(arena)
     await _killing(arena, evening.weigh_in(), "allocation")
     await _killing(arena, evening.depart(), "allocation", "orders")
+    arena.fault_ends()
     await _must_be_settled(arena)
 
 
@@ -47,6 +49,7 @@ async def mid_answer(arena: Arena) -> None:
     members = len(arena.world.members)
     await _dying(arena, evening.weigh_in(), "allocation", most=members)
     await _dying(arena, evening.depart(), "allocation", most=members)
+    arena.fault_ends()
     await _must_be_settled(arena)
 
 
