@@ -46,11 +46,15 @@ async def mails(arena: Arena) -> None:
 # -- Over HTTP -------------------------------------------------------------------------------------------------
 
 
+PATIENT = {"notify": {"NOTIFY_PROVIDER_TIMEOUT_S": "10", "NOTIFY_UNKNOWN_AFTER_S": "60"}}
+"""Zalo may be asked twice, with a new token between, before it is known that nobody knows."""
+
+
 async def _with_providers(arena: Arena) -> None:
     arena.stack.with_providers = True
 
 
-@scenario("killed while it sends SMS", before_servers=_with_providers, heal_s=200)
+@scenario("killed while it sends SMS", before_servers=_with_providers, environment=PATIENT, heal_s=260)
 async def sms(arena: Arena) -> None:
     """The provider has the message, its answer is on its way: it names no number of ours, and a person calls."""
     for one in await _killed_in_requests(arena, "sms"):
@@ -58,7 +62,7 @@ async def sms(arena: Arena) -> None:
         await _must_be_on_the_call_list(arena, one)
 
 
-@scenario("killed while it sends by Zalo", before_servers=_with_providers, heal_s=200)
+@scenario("killed while it sends by Zalo", before_servers=_with_providers, environment=PATIENT, heal_s=260)
 async def zalo(arena: Arena) -> None:
     """The same: what has arrived is told by its report, which bears our id, and a person calls about the others."""
     found = await _killed_in_requests(arena, "zalo")
