@@ -36,6 +36,7 @@ class ServiceProcess:
     arguments: Sequence[str] = ()
     http_port: int = 0
     extra_environment: Mapping[str, str] = field(default_factory=dict)
+    _last: owned.OwnedProcess | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
         self.name = self.name or self.service
@@ -58,11 +59,19 @@ class ServiceProcess:
         process = self._process()
         return process.pid if process else None
 
+    @property
+    def exit_code(self) -> int | None:
+        """How the one that was started last has ended, as -9 for SIGKILL; None while it runs."""
+        if self._last is None or self._last.alive:
+            return None
+        self._last.wait(10)  # the last of its threads may still be on their way out
+        return self._last.exit_code
+
     def start(self) -> None:
         """Start it without waiting; see wait_until_ready."""
         if self._process():
             raise LocalStackError(f"{self.name} runs already")
-        _spawn(self, f"service-{self.name}", [self.command, *self.arguments])
+        self._last = _spawn(self, f"service-{self.name}", [self.command, *self.arguments])
 
     def wait_until_ready(self, timeout_s: float = 60) -> None:
         """Returns when /readyz answers 200; LocalStackError with the end of the log if it never does."""

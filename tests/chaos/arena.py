@@ -28,6 +28,7 @@ from services.contracts.flow import SERVICES
 from tests.chaos import template, world
 from tests.chaos.books import Books
 from tests.chaos.counts import Counts
+from tests.chaos.deaths import Deaths
 from tests.chaos.load import Load
 from tests.chaos.scenario import Scenario
 from tests.chaos.world import World
@@ -80,10 +81,10 @@ class Arena:
         """What each service is told beyond what the stack says; for `before_services` to change."""
         self.services: dict[str, ServiceProcess] = {}
         """Processes by name; that of the first instance is the service's."""
-        self.deaths: Counter[str] = Counter()
-        """How often a process died without being told to."""
-        self.unarmed_deaths: Counter[str] = Counter()
-        """Those of them that no fault point explains: no fault of a server may end a service."""
+        self.deaths = Deaths()
+        """Of processes that were not told to end."""
+        self.over = asyncio.Event()
+        """Set when the fault has ended."""
         self.counts = Counts(self.services.values)
         self.books = Books(self.dsn)
         self.client: Client
@@ -113,6 +114,7 @@ class Arena:
         prefix = process.service.upper()
         extra = {f"{prefix}_{key.upper()}": str(value) for key, value in settings.items()}
         process.extra_environment = self.environment[process.service] | extra
+        self.deaths.starts(process)
         await asyncio.to_thread(process.start)
         self._wanted.add(name)
         if ready:
@@ -146,13 +148,19 @@ class Arena:
                 raise TimeoutError(f"after {self.scenario.heal_s:.0f} s it is still not so that {what}")
             await asyncio.sleep(0.1)
 
-    async def until_died(self, name: str, times: int = 1) -> None:
-        """Returns when the process has died by itself so often in all; TimeoutError if it does not."""
+    async def until_died(self, name: str) -> None:
+        """Returns when the process has died at its fault point; TimeoutError or AssertionError if it does not."""
+        before = self.deaths.at_points[name]
 
         async def died() -> bool:
-            return self.deaths[name] >= times
+            assert not self.deaths.unexplained[name], f"{name} died, and not at its fault point"
+            return self.deaths.at_points[name] > before
 
-        await self.until(f"{name} has died", died)
+        await self.until(f"{name} has died at its fault point", died)
+
+    def fault_ends(self) -> None:
+        """Healing is counted from here; where a scenario does not say so, from its return."""
+        self.over.set()
 
     async def until_ready(self, name: str) -> None:
         """Returns when /readyz says so; TimeoutError if it does not."""
@@ -229,6 +237,7 @@ class Arena:
         few, calm = self.scenario.cooperatives, self.scenario.pushes_per_s
         self.world = await world.make(client, self._operator_key, receiver, self.random, few)
         self.load = Load(client, self.world, self.seed, calm, self.scenario.load_s)
+        await self.counts.begin(client.http)
         self._upkeep.append(asyncio.create_task(self.counts.sample_forever()))
 
     async def end(self) -> None:
@@ -245,11 +254,9 @@ class Arena:
             for name in sorted(self._wanted):
                 process = self.services[name]
                 if process.pid is None and name in self._wanted:
-                    self.deaths[name] += 1
-                    if not any(key.endswith("_FAULT_POINT") for key in process.extra_environment):
-                        self.unarmed_deaths[name] += 1
-                    self.counts.kills += 1
+                    self.counts.kills += self.deaths.note(process)
                     process.extra_environment = self.environment[process.service]
+                    self.deaths.starts(process)
                     with contextlib.suppress(OSError):
                         await asyncio.to_thread(process.start)
             await asyncio.sleep(0.1)
@@ -279,7 +286,8 @@ async def entered(scenario: Scenario, seed: int, root: Path, template_root: Path
         async with httpx.AsyncClient(timeout=timeout, limits=limits, trust_env=False) as http:
             arena.client = Client(arena.stack, http)
             await arena.start()
-            arena.received = Received(arena.stack.mail_directory)
+            providers = arena.stack.providers
+            arena.received = Received(arena.stack.mail_directory, providers.url if providers else None)
             async with WebhookReceiver(arena.received) as receiver:
                 await arena.settle_in(arena.client, receiver)
                 yield arena

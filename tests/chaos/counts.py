@@ -13,12 +13,22 @@ from infra.local.processes import ServiceProcess
 
 
 class Counts:
-    """`kills` counts processes that died by SIGKILL, by whatever hand; `total` sums a counter of the services."""
+    """`kills` counts processes that died by SIGKILL, by whatever hand; `total` sums a counter of the services.
+
+    What was counted before `begin` (a service that starts asks for what it may have missed) is left out.
+    """
 
     def __init__(self, processes: Callable[[], Iterable[ServiceProcess]]) -> None:
         self.kills = 0
         self._processes = processes
         self._last: dict[tuple[str, int], Counter[str]] = {}
+        self._at_first: Counter[str] = Counter()
+
+    async def begin(self, http: httpx.AsyncClient) -> None:
+        """Nothing counts so far."""
+        await self.sample(http)
+        for found in self._last.values():
+            self._at_first += found
 
     async def sample_forever(self) -> None:
         """Until cancelled."""
@@ -50,4 +60,8 @@ class Counts:
 
     def total(self, counter: str) -> int:
         """The sum over all processes that there were."""
-        return sum(found[counter] for found in self._last.values())
+        return sum(found[counter] for found in self._last.values()) - self._at_first[counter]
+
+    def of(self, name: str, counter: str) -> int:
+        """The same of the processes of this name, from their first start."""
+        return sum(found[counter] for (process, _), found in self._last.items() if process == name)

@@ -36,6 +36,10 @@ class Proxy:
         """Connections ended by a fault since the start."""
         self.lost_bytes = 0
         """Bytes that vanished since the start."""
+        self.slowed_bytes = 0
+        """Bytes that came through while there was latency or a trickle, since the start."""
+        self.longest_hold_s = 0.0
+        """The longest that one of those chunks was on its way."""
         self._target_port = target_port
         self._listener: asyncio.Server | None = None
         self._links: set[_Link] = set()
@@ -132,22 +136,26 @@ class _Link:
     async def _carry(self, direction: Direction, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Reading goes on while earlier chunks wait for their time: latency is no limit of throughput."""
         clock = asyncio.get_running_loop().time
-        waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_WAITING_CHUNKS)
+        waiting: asyncio.Queue[tuple[float, float, bytes]] = asyncio.Queue(_WAITING_CHUNKS)
 
         async def arrive() -> None:
             chunk = b"?"
             while chunk:
                 chunk = await reader.read(_CHUNK)
-                await waiting.put((clock() + self._proxy._latency_s, chunk))
+                await waiting.put((now := clock(), now + self._proxy._latency_s, chunk))
 
         async def deliver() -> None:
             while True:
-                due, chunk = await waiting.get()
+                came, due, chunk = await waiting.get()
                 await asyncio.sleep(max(0.0, due - clock()))
+                slow = due > came or self._proxy._bytes_per_second is not None
                 if direction in self._proxy._lost:
                     self._lose(chunk)
                 elif chunk:
                     await self._send(direction, chunk, writer)
+                    if slow:
+                        self._proxy.slowed_bytes += len(chunk)
+                        self._proxy.longest_hold_s = max(self._proxy.longest_hold_s, clock() - came)
                 else:
                     writer.write_eof()
                     return

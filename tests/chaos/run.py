@@ -34,8 +34,9 @@ class Result:
     kills: int = 0
     duplicates: int = 0
     gaps: int = 0
-    """Streams that were asked to be sent again."""
+    """Streams that were asked to be sent again since the load began."""
     heal_s: float | None = None
+    """From the end of the fault."""
     faults: list[str] = field(default_factory=list)
     skipped: str | None = None
     logs: str | None = None
@@ -113,20 +114,23 @@ async def _play(scenario: Scenario, seed: int, root: Path, template_root: Path, 
 async def live_through(arena: Arena, result: Result, note: Callable[[str], None]) -> None:
     """The scenario's day from its first push to its last check; `note` is told when a phase is over."""
     loading = asyncio.create_task(arena.load.run())
+    healing = asyncio.create_task(_heal(arena))
     try:
         await _until_first(arena.scenario.act(arena), loading)
         note("fault")
+        arena.fault_ends()
         arena.load.finish()
-        result.heal_s = await settled.until_healed(arena, await settled.moment(arena))
+        result.heal_s = await healing
         note("heal")
         await loading
         note("load")
         await settled.until_settled(arena)
         note("settle")
     finally:
-        loading.cancel()
+        for task in (loading, healing):
+            task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(loading, return_exceptions=True)
+            await asyncio.gather(loading, healing, return_exceptions=True)
     await arena.load.close_day()
     await settled.until_closed(arena)
     await settled.until_settled(arena)
@@ -134,13 +138,19 @@ async def live_through(arena: Arena, result: Result, note: Callable[[str], None]
     await arena.counts.sample(arena.client.http)
     result.duplicates = arena.counts.total("consumer_duplicate_events")
     result.gaps = arena.counts.total("consumer_resends_requested")
-    result.faults += [f"{name} ended {n} times by itself" for name, n in arena.unarmed_deaths.items()]
+    result.faults += [f"{name} ended {n} times by itself" for name, n in arena.deaths.unexplained.items()]
     result.faults += await check_all(arena)
     if result.faults:
         await _keep_evidence(arena)
     for name in SERVICES:
         result.events += await arena.books.value(name, "select count(*) from event_log")
     note("check")
+
+
+async def _heal(arena: Arena) -> float:
+    """Seconds from the end of the fault until all that there was then is settled."""
+    await arena.over.wait()
+    return await settled.until_healed(arena, await settled.moment(arena))
 
 
 async def _until_first(act: Coroutine[Any, Any, None], loading: "asyncio.Task[None]") -> None:

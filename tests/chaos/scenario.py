@@ -1,7 +1,8 @@
 """The registry of scenarios: `@scenario("name")` over `async def f(arena)`, which injects a fault while the load runs.
 
 How to add one: write a module in tests/chaos/scenarios/ (one subject per file; it is found by itself) with functions
-like this one. The load runs already when the function is called, and its return is the end of the fault.
+like this one. The load runs already when the function is called, and its return is the end of the fault, unless it
+says earlier that the `fault_ends`: from there on it is counted how long everything takes to heal.
 
     @scenario("the broker is killed", short=True)
     async def killed(arena: Arena) -> None:
@@ -16,7 +17,8 @@ Conventions:
   again whatever died without being told to.
 - Nothing of the checks is switched off. What a scenario injects and nobody can apply it names beforehand in
   `arena.expected`; everything else must be as if nothing had happened.
-- A scenario that would pass with the fault left out proves nothing: assert that the fault took hold.
+- A scenario that would pass with the fault left out proves nothing: assert that the fault took hold. A process that
+  was to die at a fault point died there (`until_died`): by SIGKILL, with the step's name in its log.
 - `before_servers` changes the stack before anything runs (a volume, a cluster, a proxy's port), `before_services`
   what the services are told (`arena.environment`), with the servers running.
 """

@@ -1,20 +1,32 @@
 """A broker that stops, dies, forgets everything, loses a queue or a binding, or takes no more."""
 
 import asyncio
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
-from services.contracts.flow import READS, SERVICES
+from services.contracts.flow import READS, SERVICES, read_by
 from tests.chaos.arena import Arena
 from tests.chaos.scenario import scenario
+
+SHARES = (0.2, 0.35, 0.5)
+"""Of the load: when the queues and the bindings are deleted."""
+FEW = 5
+"""Events that a wiped broker takes with it, at the least."""
+_APPLIED = "select stream, sequence from consumer_cursor where producer = 'orders'"
+_RELAYED = "select stream, sequence from relay_cursor"
+_ASKED, _SERVED = "consumer_resends_requested", "relay_resends"
 
 
 @scenario("broker restarted")
 async def restarted(arena: Arena) -> None:
     """As for an upgrade: it shuts down in good order."""
     await arena.load.until(0.3)
-    await asyncio.to_thread(arena.stack.rabbit.restart)
+    restarting = asyncio.create_task(asyncio.to_thread(arena.stack.rabbit.restart))
+    await _all_miss_the_broker(arena)
+    await restarting
 
 
 @scenario("broker killed")
@@ -22,15 +34,65 @@ async def killed(arena: Arena) -> None:
     """kill -9, and it comes back with its data."""
     await arena.load.until(0.3)
     await _kill(arena)
+    await _all_miss_the_broker(arena)
     await asyncio.to_thread(arena.stack.rabbit.start)
+
+
+async def _all_miss_the_broker(arena: Arena) -> None:
+    """Returns when every service has said so, each at any moment."""
+    missing = set(SERVICES)
+
+    async def missed() -> bool:
+        missing.difference_update([name for name in missing if "broker" in await arena.waits_for(name)])
+        return not missing
+
+    await arena.until("every service has lost its connections to the broker", missed)
 
 
 @scenario("broker wiped", short=True)
 async def wiped(arena: Arena) -> None:
-    """kill -9, and its data directory is gone: no queue, no binding, no message."""
-    await arena.load.until(0.3)
+    """kill -9, and its data directory is gone: no queue, no binding, and none of the messages for a stopped reader.
+
+    The relay has had their confirms and does not send them again by itself: the reader has to ask.
+    """
+    reader = arena.random.choice([it for it in read_by("orders") if it != "orders"])
+    await arena.load.until(0.2)
+    await arena.kill(reader)
+    await arena.until("messages wait for the stopped reader", partial(_wait_in_queues, arena, reader))
     await _kill(arena)
+    lost = await _relayed_and_not_applied(arena, reader)
+    assert sum(lost.values()) >= FEW, f"the broker took only {lost} with it"
+    served, asked = arena.counts.of("orders", _SERVED), arena.counts.of(reader, _ASKED)
     await asyncio.to_thread(arena.stack.rabbit.start, fresh=True)
+    await arena.start_service(reader, ready=False)
+    arena.fault_ends()
+    await arena.until(f"{reader} has what was lost", partial(_has, arena, reader, lost))
+    await arena.until(f"{reader} has asked for it", partial(_is_more, arena, reader, _ASKED, asked))
+    await arena.until("orders has sent it again", partial(_is_more, arena, "orders", _SERVED, served))
+
+
+async def _wait_in_queues(arena: Arena, reader: str) -> bool:
+    """Whether there are messages for it, and among them enough events of `orders`."""
+    depths = await arena.queue_depths()
+    waiting = sum(depth for queue, depth in depths.items() if queue.startswith(f"{reader}."))
+    return waiting > 0 and sum((await _relayed_and_not_applied(arena, reader)).values()) >= FEW
+
+
+async def _relayed_and_not_applied(arena: Arena, reader: str) -> dict[UUID, int]:
+    """How many events of each stream of `orders` only the broker has on their way to a reader that does not run."""
+    applied = {row["stream"]: row["sequence"] for row in await arena.sql(reader, _APPLIED)}
+    relayed = {row["stream"]: row["sequence"] for row in await arena.sql("orders", _RELAYED)}
+    return {stream: n for stream, last in relayed.items() if (n := last - applied.get(stream, 0)) > 0}
+
+
+async def _has(arena: Arena, reader: str, lost: Mapping[UUID, int]) -> bool:
+    """Whether the reader has caught up with each of the streams, by what was relayed of them meanwhile."""
+    return not (await _relayed_and_not_applied(arena, reader)).keys() & lost.keys()
+
+
+async def _is_more(arena: Arena, name: str, counter: str, before: int) -> bool:
+    """Counters are sampled every second."""
+    return arena.counts.of(name, counter) > before
 
 
 async def _kill(arena: Arena) -> None:
@@ -41,22 +103,26 @@ async def _kill(arena: Arena) -> None:
 @scenario("queues deleted")
 async def queues_deleted(arena: Arena) -> None:
     """Three lane queues vanish with what is in them, one after the other."""
-    for share in (0.2, 0.35, 0.5):
+    for share in SHARES:
         await arena.load.until(share)
         queue = await _a_lane_queue(arena)
         await arena.management("DELETE", f"/queues/%2F/{queue}")
+        if share == SHARES[-1]:
+            arena.fault_ends()
         await arena.until(f"{queue} is consumed again", partial(_has_consumer, arena, queue))
 
 
 @scenario("bindings deleted")
 async def bindings_deleted(arena: Arena) -> None:
     """All bindings of three lane queues: events reach other readers and not this one."""
-    for share in (0.2, 0.35, 0.5):
+    for share in SHARES:
         await arena.load.until(share)
         queue = await _a_lane_queue(arena)
         for binding in await _bindings(arena, queue):
             place = f"/bindings/%2F/e/{quote(binding['source'])}/q/{queue}/{quote(binding['properties_key'], safe='')}"
             await arena.management("DELETE", place)
+        if share == SHARES[-1]:
+            arena.fault_ends()
         await arena.until(f"{queue} is bound again", partial(_bindings, arena, queue))
 
 

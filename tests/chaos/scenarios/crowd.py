@@ -20,7 +20,9 @@ from tests.chaos.scenario import scenario
 from tests.chaos.world import Member
 
 CALM_S = 10
-FLOOD_S = 12
+FLOOD_S = 8
+FEW = 5
+MOST = 0.5
 TIMES = 100
 LANE = 9
 
@@ -29,10 +31,28 @@ _WAITED = (
     " where cooperative_id <> $1 and received_at >= $2 and received_at < $3 and promised_at is not null"
 )
 
+_OVERTOOK = """
+with behind as (
+    select o.received_at, o.promised_at, o.cooperative_id = $1 as flood, h.lane
+    from customer_order o join stream_head h on h.stream = o.cooperative_id
+    where o.received_at >= $2 and o.received_at < $3 and o.promised_at is not null)
+select avg((f.promised_at > b.promised_at)::int)::float8 as share
+from behind b join behind f on f.flood and f.received_at < b.received_at
+where not b.flood and b.lane <> f.lane group by b.received_at, b.promised_at order by share
+"""
+"""Of each order of the others on other lanes: the share of the flood before it that was promised after it."""
 
-@scenario("a cooperative floods", cooperatives=10, pushes_per_s=5, load_s=CALM_S + FLOOD_S, heal_s=120)
+
+@scenario("a cooperative floods", cooperatives=10, pushes_per_s=5, load_s=CALM_S + 2 * FLOOD_S, heal_s=120)
 async def floods(arena: Arena) -> None:
-    """One pushes a hundred times what each of the others does; how these fare meanwhile is told."""
+    """One pushes a hundred times what each of the others does, and these do not wait behind it.
+
+    How long they wait beside the flood is told, and no more: on a busy machine a limit in seconds says nothing about
+    isolation. What must hold on any machine is the order. Allocation is stopped while one flood comes in, so that all
+    of it waits at once, with what the others have pushed meanwhile; once allocation is back, those of other lanes must
+    be promised before most of the flood that was there before them. In one queue for all, none would. `make bench`
+    measures the others' median and p99 with the flood and without it (`isolation`), on a quiet machine.
+    """
     await arena.load.until(0.1)
     member = arena.world.members[0]
     calm_began = await _now(arena)
@@ -41,7 +61,6 @@ async def floods(arena: Arena) -> None:
     flood = Flood(arena, member, arena.scenario.pushes_per_s / arena.scenario.cooperatives * TIMES)
     await flood.run(FLOOD_S)
     flood_ended = await _now(arena)
-    await arena.load.finished()
     await _until_promised(arena)
     calm = await _waits_s(arena, member, calm_began, flood_began)
     flooded = await _waits_s(arena, member, flood_began, flood_ended)
@@ -51,6 +70,23 @@ async def floods(arena: Arena) -> None:
         f"others wait {_p50(calm):.3f} s before (median of {len(calm)}), {_p50(flooded):.3f} s of {len(flooded)} "
         f"during the flood of {len(flood.pushed)}"
     )
+    await _overtake(arena, member, flood)
+
+
+async def _overtake(arena: Arena, member: Member, flood: "Flood") -> None:
+    """Those who pushed behind the flood are promised before most of it."""
+    await arena.stop("allocation")
+    began = await _now(arena)
+    await flood.run(FLOOD_S)
+    ended = await _now(arena)
+    await arena.start_service("allocation")
+    arena.fault_ends()
+    await arena.load.finished()
+    await _until_promised(arena)
+    shares = [row["share"] for row in await arena.sql("orders", _OVERTOOK, _id(member), began, ended)]
+    assert len(shares) >= FEW, f"only {len(shares)} others pushed behind the flood"
+    arena.said.append(f"others overtake {_p50(shares):.0%} of the flood before them (median of {len(shares)})")
+    assert _p50(shares) > MOST, "others wait behind the flood"
 
 
 @dataclass
@@ -66,11 +102,11 @@ class Flood:
 
     async def run(self, seconds: float) -> None:
         """Returns when all of it is answered."""
-        began = time.monotonic()
+        began, before = time.monotonic(), len(self.pushed)
         async with asyncio.TaskGroup() as tasks:
             for number in range(round(seconds * self.per_s)):
                 await asyncio.sleep(max(0.0, began + number / self.per_s - time.monotonic()))
-                tasks.create_task(self._push(f"DH-F{number}"))
+                tasks.create_task(self._push(f"DH-F{before + number}"))
 
     async def _push(self, ref: str) -> None:
         partner, shop = self.member.seeded.partners[0], self.member.cooperative.shops[0]
@@ -104,8 +140,12 @@ async def _until_promised(arena: Arena) -> None:
 
 
 async def _waits_s(arena: Arena, but: Member, since: datetime, until: datetime) -> list[float]:
-    rows = await arena.sql("orders", _WAITED, UUID(but.seeded.cooperative_id), since, until)
+    rows = await arena.sql("orders", _WAITED, _id(but), since, until)
     return sorted(row["waited_s"] for row in rows)
+
+
+def _id(member: Member) -> UUID:
+    return UUID(member.seeded.cooperative_id)
 
 
 def _p50(ascending: Sequence[float]) -> float:

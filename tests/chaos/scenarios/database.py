@@ -1,6 +1,7 @@
 """A database that restarts, dies, hangs up on everybody, takes no writes, or dies in the middle of a COMMIT."""
 
 import asyncio
+from datetime import datetime
 
 from infra.local.postgres import data_directory
 from services.contracts.flow import SERVICES
@@ -8,6 +9,7 @@ from tests.chaos.arena import Arena
 from tests.chaos.scenario import scenario
 
 _HANG_UP = "select pg_terminate_backend(pid) from pg_stat_activity where usename = any($1::text[])"
+_CONNECTED = "select distinct usename from pg_stat_activity where usename = any($1::text[])"
 _COMMITTING = "select 1 from pg_stat_activity where wait_event = 'SyncRep'"
 
 
@@ -15,15 +17,32 @@ _COMMITTING = "select 1 from pg_stat_activity where wait_event = 'SyncRep'"
 async def restarted(arena: Arena) -> None:
     """A fast shutdown, and back."""
     await arena.load.until(0.3)
+    await _must_be_used(arena)
+    before = await _started_at(arena)
     await asyncio.to_thread(arena.stack.postgres.restart)
+    assert await _started_at(arena) > before
 
 
 @scenario("database killed", short=True)
 async def killed(arena: Arena) -> None:
     """kill -9 of the server and its backends; it recovers from its log."""
     await arena.load.until(0.3)
+    await _must_be_used(arena)
+    before = await _started_at(arena)
     await _kill(arena)
     await asyncio.to_thread(arena.stack.postgres.start)
+    assert await _started_at(arena) > before
+
+
+async def _started_at(arena: Arena) -> datetime:
+    started_at: datetime = (await arena.ask_as_admin("select pg_postmaster_start_time()"))[0][0]
+    return started_at
+
+
+async def _must_be_used(arena: Arena) -> None:
+    """By every service."""
+    connected = {row["usename"] for row in await arena.ask_as_admin(_CONNECTED, list(SERVICES))}
+    assert connected == set(SERVICES), f"only {connected} are connected"
 
 
 async def _kill(arena: Arena) -> None:
@@ -45,8 +64,10 @@ async def hung_up(arena: Arena) -> None:
 async def read_only(arena: Arena) -> None:
     """As after a failover to a standby that nobody has promoted yet: every write fails."""
     await arena.load.until(0.25)
+    before = arena.load.answers["503"]
     await arena.as_admin("alter system set default_transaction_read_only = on", "select pg_reload_conf()")
     await asyncio.sleep(4)
+    assert arena.load.answers["503"] > before + 10, "pushes were stored meanwhile"
     await arena.as_admin(
         "set default_transaction_read_only = off",
         "alter system reset default_transaction_read_only",

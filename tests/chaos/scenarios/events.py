@@ -3,6 +3,7 @@
 Whoever has a service's password can do all of it; the readers must sort it out by number, sender and size alone.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -10,7 +11,9 @@ from typing import Any
 from uuid import UUID
 
 import aio_pika
+from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import AMQPError
+from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed
 
 from infra.local.rabbitmq import MAX_MESSAGE_BYTES
 from services.chassis.parking import MOST_REJECTED_BYTES
@@ -20,6 +23,7 @@ from tests.chaos.arena import Arena
 from tests.chaos.scenario import scenario
 from tests.chaos.wire import Taken
 
+Attempt = Callable[[AbstractChannel], Awaitable[None]]
 MIB = 1_048_576
 _REJECTED_BYTES = "select octet_length(body) from rejected_message"
 STOPPABLE = ("allocation", "notify")
@@ -48,6 +52,7 @@ async def withheld(arena: Arena) -> None:
         await wire.send(arena, queue, kept)
     assert lost, f"nothing was on its way to {reader}"
     await arena.start_service(reader)
+    arena.fault_ends()
     await arena.load.finished()
     place = (UUID(lost["partitionkey"]), lost["source"].removeprefix("/"), int(lost["sequence"]))
     applied = "select 1 from consumer_cursor where (stream, producer) = ($1, $2) and sequence >= $3"
@@ -91,6 +96,7 @@ async def shuffled(arena: Arena) -> None:
         await wire.send(arena, queue, events)
     assert moved > 20, f"only {moved} events were on their way to {reader}"
     await arena.start_service(reader)
+    arena.fault_ends()
     await arena.load.finished()
     await _until_counted(arena, "consumer_parked_events", before + moved // 10)
 
@@ -102,6 +108,7 @@ async def repeated(arena: Arena) -> None:
     event = (await wire.logged(arena, "orders", first=4))[0]
     before = arena.counts.total("consumer_duplicate_events")
     await _send_again(arena, "orders", event, 1000)
+    arena.fault_ends()
     await _until_counted(arena, "consumer_duplicate_events", before + 1000 * len(read_by("orders")))
 
 
@@ -117,6 +124,7 @@ async def months_old(arena: Arena) -> None:
             await _send_again(arena, producer, old, 20)
             sent += 20 * len(read_by(producer))
     assert sent > 200
+    arena.fault_ends()
     await _until_counted(arena, "consumer_duplicate_events", before + sent)
 
 
@@ -136,14 +144,16 @@ async def oversized_message(arena: Arena) -> None:
     """The broker refuses it; of the largest that the broker carries, every reader sets the beginning aside."""
     await arena.load.until(0.3)
     lane = str(arena.random.choice(await wire.lanes_of(arena, "orders")))
-    assert await _refuses(lambda: _publish_as(arena, "orders", lane, _nonsense(17 * MIB))), "the broker takes it"
+    too_large = partial(wire.publish, exchange_of="orders", key=lane, body=_nonsense(17 * MIB))
+    refused = await _refusal(arena, "orders", too_large)
+    assert refused is ChannelPreconditionFailed, f"the broker's answer is {refused}"
     await _publish_as(arena, "orders", lane, _nonsense(MAX_MESSAGE_BYTES - 1000))
     for reader in read_by("orders"):
         arena.expected.rejected[reader] += 1
         await arena.until(f"{reader} sets the message aside", partial(arena.sql, reader, _REJECTED_BYTES))
         kept = await arena.books.value(reader, _REJECTED_BYTES)
         assert kept == MOST_REJECTED_BYTES, f"{reader} kept {kept} bytes"
-    assert not arena.deaths, f"processes died over it: {arena.deaths}"
+    assert not arena.deaths.all, f"processes died over it: {arena.deaths.all}"
 
 
 def _nonsense(size: int) -> bytes:
@@ -164,41 +174,38 @@ async def wrong_user(arena: Arena) -> None:
     await arena.load.until(0.2)
     for service in SERVICES:
         for other in (it for it in SERVICES if it != service):
-            for attempt in _trespasses(arena, service, other):
-                assert await _refuses(attempt), f"{service} could trespass on {other}"
+            for attempt, right in _trespasses(service, other):
+                refused = await _refusal(arena, service, attempt)
+                assert refused is right, f"{attempt.__name__} as {service} at {other}: the broker's answer is {refused}"
 
 
-def _trespasses(arena: Arena, service: str, other: str) -> list[Callable[[], Awaitable[None]]]:
-    async def publishes() -> None:
-        async with wire.speaking_as(arena, service) as channel:
-            await wire.publish(channel, other, "0", b"[]", user_id=service)
+def _trespasses(service: str, other: str) -> list[tuple[Attempt, type[AMQPError]]]:
+    """What the service may not do, and how the broker says so: 403, or 406 for a name that is not the sender's."""
 
-    async def publishes_past_the_exchange() -> None:
-        async with wire.speaking_as(arena, service) as channel:
-            message = aio_pika.Message(b"[]", user_id=service)
-            await channel.default_exchange.publish(message, f"{other}.0", timeout=10)
+    async def publishes(channel: AbstractChannel) -> None:
+        await wire.publish(channel, other, "0", b"[]", user_id=service)
 
-    async def reads() -> None:
-        async with wire.speaking_as(arena, service) as channel:
-            await (await channel.get_queue(f"{other}.0", ensure=False)).get(fail=False, no_ack=True)
+    async def publishes_past_the_exchange(channel: AbstractChannel) -> None:
+        message = aio_pika.Message(b"[]", user_id=service)
+        await channel.default_exchange.publish(message, f"{other}.0", timeout=10)
 
-    async def declares() -> None:
-        async with wire.speaking_as(arena, service) as channel:
-            await channel.declare_queue(f"{other}.spy", durable=True)
+    async def reads(channel: AbstractChannel) -> None:
+        await (await channel.get_queue(f"{other}.0", ensure=False)).get(fail=False, no_ack=True)
 
-    async def empties() -> None:
-        async with wire.speaking_as(arena, service) as channel:
-            await (await channel.get_queue(f"{other}.0", ensure=False)).purge()
+    async def declares(channel: AbstractChannel) -> None:
+        await channel.declare_queue(f"{other}.spy", durable=True)
 
-    async def binds() -> None:
-        async with wire.speaking_as(arena, service) as channel:
-            await (await channel.get_queue(f"{other}.0", ensure=False)).bind(f"{service}.events", "0")
+    async def empties(channel: AbstractChannel) -> None:
+        await (await channel.get_queue(f"{other}.0", ensure=False)).purge()
 
-    async def forges() -> None:
-        async with wire.speaking_as(arena, service) as channel:
-            await wire.publish(channel, service, "0", b"[]", user_id=other)
+    async def binds(channel: AbstractChannel) -> None:
+        await (await channel.get_queue(f"{other}.0", ensure=False)).bind(f"{service}.events", "0")
 
-    return [publishes, publishes_past_the_exchange, reads, declares, empties, binds, forges]
+    async def forges(channel: AbstractChannel) -> None:
+        await wire.publish(channel, service, "0", b"[]", user_id=other)
+
+    forbidden = [publishes, publishes_past_the_exchange, reads, declares, empties, binds]
+    return [*((attempt, ChannelAccessRefused) for attempt in forbidden), (forges, ChannelPreconditionFailed)]
 
 
 @scenario("events in another's name")
@@ -224,13 +231,21 @@ async def in_anothers_name(arena: Arena) -> None:
         await arena.until(f"{reader} has rejected {count} messages", partial(arena.sql, reader, query, count))
 
 
-async def _refuses(attempt: Callable[[], Awaitable[None]]) -> bool:
-    """Whether the broker ends the channel or the connection over it."""
-    try:
-        await attempt()
-    except (AMQPError, RuntimeError):
-        return True
-    return False
+async def _refusal(arena: Arena, service: str, attempt: Attempt) -> object:
+    """With what the broker closes the service's channel over it; None where it lets it pass."""
+    closed: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+
+    def note(_: object, reason: BaseException | None) -> None:
+        if not closed.done():
+            closed.set_result(type(reason))
+
+    async with wire.speaking_as(arena, service) as channel:
+        channel.close_callbacks.add(note)
+        try:
+            await attempt(channel)
+        except (AMQPError, RuntimeError):
+            return await asyncio.wait_for(closed, 10)
+    return None
 
 
 async def _until_counted(arena: Arena, counter: str, number: int) -> None:

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Iterable
 
 from services.contracts.flow import SERVICES
-from tests.chaos import settled
 from tests.chaos.arena import Arena
 from tests.chaos.scenario import scenario
 
@@ -83,21 +82,3 @@ async def mid_answer(arena: Arena) -> None:
     await arena.load.until(0.15)
     await _die(arena, "orders", "mid_answer=POST", 20)
     await _die(arena, "catalog", "mid_answer=PATCH", 3)
-
-
-@scenario("killed while it tells partners")
-async def mid_send_webhooks(arena: Arena) -> None:
-    """Webhooks are in hand: they come again under the same id."""
-    await _in_turn(arena, ["notify"], "mid_send", most=20)
-
-
-@scenario("killed while it tells households")
-async def mid_send_mails(arena: Arena) -> None:
-    """Mails are in hand: none comes twice, and one that nobody knows of counts as not told."""
-    await arena.load.finished()
-    await settled.until_settled(arena)
-    await arena.kill("notify")
-    fault_point = f"mid_send*{arena.random.randint(1, 12)}"
-    await arena.start_service("notify", fault_point=fault_point)
-    await arena.load.close_day()
-    await arena.until_died("notify")

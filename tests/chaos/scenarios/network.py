@@ -14,6 +14,7 @@ from tests.chaos.arena import Arena
 from tests.chaos.proxy import Direction, Proxy
 from tests.chaos.scenario import scenario
 
+LATENCY_S = 2
 LONG_S = 7
 """Longer than the services' patience with their database (5 s) and with a silent broker (two heartbeats of 2 s)."""
 
@@ -40,6 +41,7 @@ async def _behind_proxies(arena: Arena) -> AsyncIterator[tuple[Proxy, Proxy]]:
         yield database, broker
         await database.heal()
         await broker.heal()
+        arena.fault_ends()
         await arena.until_ready(service)
         await settled.until_healed(arena, await settled.moment(arena))
         arena.environment[service] = usual
@@ -96,7 +98,8 @@ async def latency(arena: Arena) -> None:
     """Every chunk comes two seconds late, in each direction."""
     await arena.load.until(0.1)
     async with _behind_proxies(arena) as proxies:
-        await _while_it_lasts(proxies, lambda proxy: proxy.delay(2))
+        await _while_it_lasts(proxies, lambda proxy: proxy.delay(LATENCY_S))
+        _must_have_been_slow(arena, proxies, least_s=LATENCY_S)
 
 
 @scenario("network: a trickle")
@@ -105,3 +108,10 @@ async def trickle(arena: Arena) -> None:
     await arena.load.until(0.1)
     async with _behind_proxies(arena) as proxies:
         await _while_it_lasts(proxies, lambda proxy: proxy.trickle(2000))
+        _must_have_been_slow(arena, proxies, least_s=0.3)
+
+
+def _must_have_been_slow(arena: Arena, proxies: tuple[Proxy, Proxy], least_s: float) -> None:
+    for server, proxy in zip(("database", "broker"), proxies, strict=True):
+        arena.said.append(f"{server}: {proxy.slowed_bytes} bytes were held up, by {proxy.longest_hold_s:.1f} s at most")
+        assert proxy.longest_hold_s >= least_s, f"nothing to or from the {server} was held up by {least_s} s"

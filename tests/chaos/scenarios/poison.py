@@ -54,6 +54,7 @@ async def poison(arena: Arena) -> None:
     shown = await must(arena, READER, "quarantine", "show", *event.words)
     assert "orders.intake_closed.v1" in shown, shown
     await must(arena, READER, "quarantine", "skip", *event.words, "--reason", "not theirs", "--actor", ACTOR)
+    arena.fault_ends()
     await _must_be_recorded(arena, event, "skip", "not theirs")
 
 
@@ -65,6 +66,7 @@ async def much_poison(arena: Arena) -> None:
     for event in await _append(arena, sick, [_of_another(arena, other) for _ in range(5)]):
         await _until_quarantined(arena, event)
         await must(arena, READER, "quarantine", "skip", *event.words, "--reason", "not theirs", "--actor", ACTOR)
+    arena.fault_ends()
     await _others_go_on(arena, event.stream, sick_waits=False)
 
 
@@ -80,14 +82,16 @@ async def crashing(arena: Arena) -> None:
     await _until_quarantined(arena, event)
     error = await arena.books.value(READER, _QUARANTINED, event.stream, event.sequence)
     assert "died over it" in error, error
-    assert 1 <= arena.deaths[READER] <= MOST_DEATHS, f"{READER} died {arena.deaths[READER]} times"
+    deaths = arena.deaths.at_points[READER]
+    assert 1 <= deaths <= MOST_DEATHS, f"{READER} died {deaths} times"
     await _others_go_on(arena, event.stream)
-    deaths = arena.deaths[READER]
+    deaths = arena.deaths.all[READER]
     del arena.environment[READER]["ALLOCATION_FAULT_POINT"]
     await arena.restart(READER)
     await must(arena, READER, "quarantine", "retry", *event.words, "--reason", "mended", "--actor", ACTOR)
+    arena.fault_ends()
     await _must_be_recorded(arena, event, "retry", "mended")
-    assert arena.deaths[READER] == deaths, "it died again although the event was set aside"
+    assert arena.deaths.all[READER] == deaths, "it died again although the event was set aside"
 
 
 def _of_another(arena: Arena, other: Member) -> IntakeClosed:

@@ -18,6 +18,7 @@ async def dropped(arena: Arena) -> None:
     await arena.as_admin(f"drop table {', '.join(allocation.derived)} cascade", database="allocation")
     await arena.until("events fail for want of the tables", partial(arena.sql, "allocation", _FAILED_FOR_IT))
     printed = await must(arena, "allocation", "rebuild")
+    arena.fault_ends()
     assert f"applied anew to {len(allocation.derived)} tables" in printed, printed
     await arena.load.finished()
     await _all_equal(arena)

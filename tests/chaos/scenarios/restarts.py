@@ -1,13 +1,14 @@
 """Services that are stopped gently, replaced one by one, or frozen so long that others take over their work."""
 
 import asyncio
+from collections.abc import Mapping
 from functools import partial
 
 from services.contracts.flow import SERVICES
 from tests.chaos.arena import Arena
 from tests.chaos.scenario import scenario
 
-_FENCES = "select coalesce(sum(fence), 0)::bigint from relay_lease"
+_HELD = "select lane, fence from relay_lease where until > now()"
 
 
 @scenario("terminated under load")
@@ -37,7 +38,8 @@ async def frozen(arena: Arena) -> None:
     await arena.load.until(0.1)
     for service in SERVICES:
         second = await arena.start_second(service)
-        before = await arena.books.value(service, _FENCES)
+        before = await _fences(arena, service)
+        assert before, f"{service} holds no lease"
         arena.pause(service)
         await arena.until("the second holds its leases", partial(_are_taken_over, arena, service, before))
         await asyncio.sleep(0.5)
@@ -45,6 +47,12 @@ async def frozen(arena: Arena) -> None:
         await arena.stop(second)
 
 
-async def _are_taken_over(arena: Arena, service: str, before: int) -> bool:
+async def _fences(arena: Arena, service: str) -> dict[int, int]:
+    """The fence of each lane that is held now; it rises with each new holder."""
+    return {row["lane"]: row["fence"] for row in await arena.sql(service, _HELD)}
+
+
+async def _are_taken_over(arena: Arena, service: str, before: Mapping[int, int]) -> bool:
     """Whether each lane that the frozen process held has another holder."""
-    return bool(await arena.books.value(service, _FENCES) > before)
+    now = await _fences(arena, service)
+    return all(now.get(lane, fence) > fence for lane, fence in before.items())
