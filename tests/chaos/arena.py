@@ -93,6 +93,7 @@ class Arena:
         self.load: Load
         self._operator_key = operator_key
         self._wanted: set[str] = set()
+        self._awaited_deaths: Counter[str] = Counter()
         self._upkeep: list[asyncio.Task[None]] = []
 
     # -- What a scenario does ----------------------------------------------------------------------------------
@@ -149,14 +150,17 @@ class Arena:
             await asyncio.sleep(0.1)
 
     async def until_died(self, name: str) -> None:
-        """Returns when the process has died at its fault point; TimeoutError or AssertionError if it does not."""
-        before = self.deaths.at_points[name]
+        """Returns when the process has died at its fault point once more than was awaited, be it already.
+
+        TimeoutError or AssertionError if it does not.
+        """
 
         async def died() -> bool:
             assert not self.deaths.unexplained[name], f"{name} died, and not at its fault point"
-            return self.deaths.at_points[name] > before
+            return self.deaths.at_points[name] > self._awaited_deaths[name]
 
         await self.until(f"{name} has died at its fault point", died)
+        self._awaited_deaths[name] += 1
 
     def fault_ends(self) -> None:
         """Healing is counted from here; where a scenario does not say so, from its return."""

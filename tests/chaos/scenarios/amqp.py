@@ -37,12 +37,12 @@ async def before_ack(arena: Arena) -> None:
     """Orders from the intake are committed, and come again to the next process, where they have no second effect."""
     async with _publishers(arena) as publishers:
         await arena.load.until(0.2)
-        for round_ in (1, 2):
+        for _ in range(2):
             await arena.kill("orders")
             point = f"before_ack=intake*{arena.random.randint(1, 4)}"
             await arena.start_service("orders", ready=False, fault_point=point)
             sent = await _publish(arena, publishers, 6)
-            await arena.until_died("orders", round_)
+            await arena.until_died("orders")
             await arena.until("all that was confirmed is stored", partial(_all_stored, arena, sent))
 
 
