@@ -25,7 +25,8 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 class ServiceProcess:
     """One `python -m services.<service> serve`; a second one of a service needs its own name and port.
 
-    `module` is run instead, by those who measure a variant of the service, and `command` instead of `serve`.
+    `module` is run instead, by those who measure a variant of the service, and `command` instead of `serve`. Another
+    `checkout` is run with the Python of its own `.venv`, if it has one.
     """
 
     stack: Stack
@@ -36,6 +37,7 @@ class ServiceProcess:
     arguments: Sequence[str] = ()
     http_port: int = 0
     extra_environment: Mapping[str, str] = field(default_factory=dict)
+    checkout: Path = _CHECKOUT
     _last: owned.OwnedProcess | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -121,10 +123,12 @@ class ServiceProcesses:
         stack: Stack,
         services: Iterable[str] = SERVICES,
         extra_environment: Mapping[str, Mapping[str, str]] | None = None,
+        checkout: Path = _CHECKOUT,
     ) -> None:
         extra = extra_environment or {}
         self._processes = {
-            name: ServiceProcess(stack, name, extra_environment=extra.get(name, {})) for name in services
+            name: ServiceProcess(stack, name, extra_environment=extra.get(name, {}), checkout=checkout)
+            for name in services
         }
 
     def __getitem__(self, service: str) -> ServiceProcess:
@@ -180,10 +184,15 @@ def _spawn(service: ServiceProcess, name: str, arguments: Sequence[str]) -> owne
     }
     return owned.spawn(
         name,
-        [sys.executable, "-m", service.module, *arguments],
+        [_python(service.checkout), "-m", service.module, *arguments],
         run_directory=stack.run_directory,
         log_path=service.log_path,
         environment=environment,
-        working_directory=_CHECKOUT,
+        working_directory=service.checkout,
         tied=not stack.detached,
     )
+
+
+def _python(checkout: Path) -> str:
+    own = checkout / ".venv" / "bin" / "python"
+    return str(own) if checkout != _CHECKOUT and own.exists() else sys.executable

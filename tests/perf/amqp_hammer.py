@@ -20,7 +20,7 @@ from typing import Any
 import uvloop
 from pamqp import body, commands, frame, header
 
-from tests.perf.hammer import Outcome, tell
+from tests.perf.hammer import Outcome, go_ahead, tell
 
 WINDOW = 200
 """Messages of one connection that the broker has not confirmed yet."""
@@ -126,15 +126,15 @@ def _payload(sender: Sender, message: bytes) -> bytes:
     return b"".join(frame.marshal(one, _CHANNEL) for one in frames)
 
 
-async def _run(found: dict[str, Any]) -> Outcome:
+async def _run(found: dict[str, Any]) -> Outcome | None:
     connections = []
     for told in found["senders"]:
         sender = Sender(**told | {"messages": [base64.b64decode(text) for text in told["messages"]]})
         connection = _Connection(sender, *await asyncio.open_connection("127.0.0.1", found["port"]))
         await connection.open()
         connections.append(connection)
-    print("ready", flush=True)
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+    if not await go_ahead():
+        return None
     began, began_cpu = time.monotonic(), time.process_time()
     await asyncio.gather(*(connection.publish() for connection in connections))
     statuses: Counter[str] = sum((connection.statuses for connection in connections), Counter())
@@ -143,5 +143,5 @@ async def _run(found: dict[str, Any]) -> Outcome:
 
 
 if __name__ == "__main__":
-    outcome = uvloop.run(_run(json.loads(sys.stdin.readline())))
-    tell(outcome)
+    if outcome := uvloop.run(_run(json.loads(sys.stdin.readline()))):
+        tell(outcome)

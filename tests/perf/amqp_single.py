@@ -1,7 +1,7 @@
 """`amqp_single`: partners publish one order per message, until each is promised, moved and noticed."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from itertools import cycle, islice
@@ -19,14 +19,15 @@ from services.orders.amqp.content import JSON
 from services.orders.store.accounts import list_password_hashes, save_account
 from tests.perf import amqp_hammer
 from tests.perf.amqp_hammer import Sender
-from tests.perf.chain import Run, measure_load
 from tests.perf.figures import Figure
+from tests.perf.generator import Generator
 from tests.perf.market import Market, Pusher, Shop, make_market
+from tests.perf.measuring import Run, measure_load, middle
 from tests.perf.ours import Ours
 from tests.perf.peer_subject import PeerSubject
 from tests.perf.peers import PEERS
 from tests.perf.peers.pipeline import PipelinePeer, intake_message
-from tests.perf.subject import Generator, Servers, Subject, running
+from tests.perf.subject import Servers, Subject, running
 
 SHOPS = 8
 WARES = 10
@@ -53,7 +54,7 @@ class OpenToPartners(Ours):
         await super().prepare()
         login = (ADMIN, self._stack.credentials.rabbit_admin)
         async with (
-            asyncpg.create_pool(self.orders_dsn, min_size=1, max_size=1) as pool,
+            asyncpg.create_pool(self.dsns["orders"], min_size=1, max_size=1) as pool,
             pool.acquire() as connection,
             httpx.AsyncClient(base_url=self._stack.rabbit.management.url, auth=login, trust_env=False) as client,
         ):
@@ -96,7 +97,7 @@ def peer_senders(stack: Stack, peer: PipelinePeer, vhost: str, orders: Orders) -
     ]
 
 
-async def run(servers: Servers, rounds: int) -> Sequence[Figure]:
+async def run(servers: Servers, rounds: int) -> AsyncIterator[Figure]:
     """Ours against the plain pipeline, round by round; what the tuned one reaches stands beside it."""
     market = make_market(SHOPS, WARES, seed=4)
     ours = OpenToPartners(servers.stack, market)
@@ -117,11 +118,12 @@ async def run(servers: Servers, rounds: int) -> Sequence[Figure]:
             )
     rates = {name: median(run.orders_per_s for run in found) for name, found in runs.items()}
     other = {
-        "cpu_us": {name: found[-1].cpu_us for name, found in runs.items()},
+        "cpu_us": {name: middle(found).cpu_us for name, found in runs.items()},
+        "cpu_share": {name: round(middle(found).cpu_share, 2) for name, found in runs.items()},
         "peers": {name: round(rate) for name, rate in rates.items() if name != ours.name},
     }
     own, plain = rates[ours.name], rates[PLAIN]
-    return [Figure("amqp_single", "orders/s", round(own), round(plain), round(own / plain, 2), GOAL, other)]
+    yield Figure("amqp_single", "orders/s", round(own), round(plain), own / plain, GOAL, other)
 
 
 async def _round(
@@ -132,10 +134,10 @@ async def _round(
     orders: int,
     senders: Callable[[Orders], list[Sender]],
 ) -> Run:
-    with running(subject):
+    async with running(servers, subject) as there:
         for name, count in ((f"{run}w", WARM_ORDERS), (run, orders)):
             plan = amqp_hammer.plan(servers.stack.rabbit.ports.amqp, senders(_orders(market, name, count)))
-            found = await measure_load(servers, subject, count, Generator("tests.perf.amqp_hammer", plan))
+            found = await measure_load(there, count, Generator("tests.perf.amqp_hammer", plan))
         wrong = await subject.check()
         assert not wrong, f"{subject.name}: {'; '.join(wrong)}"
     return found

@@ -1,16 +1,19 @@
 """Our services on databases and a virtual host of their own, so that several states stand side by side."""
 
+from pathlib import Path
+
 from infra.local.processes import ServiceProcesses
 from infra.local.stack import Stack
 from infra.rabbitmq.definitions import SERVICES
+from tests.perf.generator import CHECKOUT
 from tests.perf.market import Market
 from tests.perf.ours import Ours, environment
 
 
 class Apart(Ours):
-    """Another one of ours. It has the same ports, so only one runs at a time."""
+    """Another one of ours, maybe from another checkout. It has the same ports, so only one runs at a time."""
 
-    def __init__(self, stack: Stack, market: Market, name: str) -> None:
+    def __init__(self, stack: Stack, market: Market, name: str, checkout: Path = CHECKOUT) -> None:
         super().__init__(stack, market)
         self.name = name
         self._services = ServiceProcesses(
@@ -23,6 +26,7 @@ class Apart(Ours):
                 }
                 for service, found in environment().items()
             },
+            checkout=checkout,
         )
 
     def dsn(self, service: str) -> str:

@@ -17,9 +17,9 @@ def cpu_us(pid: int) -> int:
     return ticks * 1_000_000 // _TICKS_PER_S
 
 
-def used_us(before: Mapping[str, int], after: Mapping[str, int], per: int) -> dict[str, int]:
+def used_us(before: Mapping[str, int], after: Mapping[str, int], per: int) -> dict[str, float]:
     """CPU time of each group between two looks, in µs per `per`."""
-    return {name: round((after[name] - before[name]) / per) for name in after}
+    return {name: (after[name] - before[name]) / per for name in after}
 
 
 class MachineUse:

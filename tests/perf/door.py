@@ -8,18 +8,19 @@ counted until all is relayed.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from itertools import cycle, islice
 from statistics import median
 
-from tests.perf.chain import Run
-from tests.perf.cpu import used_us
+from tests.perf.cpu import MachineUse, used_us
 from tests.perf.figures import Figure
+from tests.perf.generator import Hammering
 from tests.perf.market import Market, Push, Pusher, make_market
+from tests.perf.measuring import Run, middle
 from tests.perf.our_door import OurDoor, Storeless
 from tests.perf.peer_subject import PeerSubject
 from tests.perf.peers import PEERS
-from tests.perf.subject import Hammering, Servers, Subject, running
+from tests.perf.subject import Running, Servers, Subject, running
 
 SHOPS = 8
 WARES = 10
@@ -34,7 +35,7 @@ SINGLE_GOALS = {"storeless": ">= 0.6", "starlette": ">= 5"}
 BATCH_GOAL = ">= 12"
 
 
-async def run_single(servers: Servers, rounds: int) -> Sequence[Figure]:
+async def run_single(servers: Servers, rounds: int) -> AsyncIterator[Figure]:
     """One order a request: ours against both references, for each number of connections."""
     market = make_market(SHOPS, WARES, seed=2)
     subjects: list[Subject] = [OurDoor(servers.stack, market), Storeless(servers.stack, market)]
@@ -47,14 +48,12 @@ async def run_single(servers: Servers, rounds: int) -> Sequence[Figure]:
             for subject in subjects:
                 found = await measure(servers, subject, market, connections, 1, f"{connections}-{number}")
                 runs[subject.name, connections].append(found)
-    return [
-        _figure(f"http_single.{name}_{n}", "requests/s", runs["ours", n], name, runs[name, n], goal)
-        for name, goal in SINGLE_GOALS.items()
-        for n in CONNECTIONS
-    ]
+    for name, goal in SINGLE_GOALS.items():
+        for n in CONNECTIONS:
+            yield _figure(f"http_single.{name}_{n}", "requests/s", runs["ours", n], name, runs[name, n], goal)
 
 
-async def run_batch(servers: Servers, rounds: int) -> Sequence[Figure]:
+async def run_batch(servers: Servers, rounds: int) -> AsyncIterator[Figure]:
     """Ours with many orders a request against single orders of the peer, which takes no others."""
     market = make_market(SHOPS, WARES, seed=3)
     ours, peer = OurDoor(servers.stack, market), PeerSubject(PEERS["starlette"], servers, market)
@@ -64,15 +63,15 @@ async def run_batch(servers: Servers, rounds: int) -> Sequence[Figure]:
     for number in range(rounds):
         own.append(await measure(servers, ours, market, BATCH_CONNECTIONS, BATCH, f"{number}"))
         others.append(await measure(servers, peer, market, BATCH_CONNECTIONS, 1, f"{number}"))
-    return [_figure("http_batch", "orders/s", own, peer.name, others, BATCH_GOAL)]
+    yield _figure("http_batch", "orders/s", own, peer.name, others, BATCH_GOAL)
 
 
 async def measure(servers: Servers, subject: Subject, market: Market, connections: int, size: int, run: str) -> Run:
     """Starts the subject, warms it up, measures it, checks what it has stored, and stops it."""
     orders = PEER_ORDERS if isinstance(subject, PeerSubject) else OUR_ORDERS
-    with running(subject):
-        await _push(servers, subject, make_pushes(market, WARM_UP_ORDERS, f"w{run}", size), connections)
-        found = await _push(servers, subject, make_pushes(market, orders, run, size), connections)
+    async with running(servers, subject) as there:
+        await _push(there, make_pushes(market, WARM_UP_ORDERS, f"w{run}", size), connections)
+        found = await _push(there, make_pushes(market, orders, run, size), connections)
         wrong = await subject.check()
     assert not wrong, f"{subject.name}: {'; '.join(wrong)}"
     return found
@@ -84,32 +83,34 @@ def make_pushes(market: Market, orders: int, run: str, size: int) -> list[Push]:
     return [pusher.single() if size == 1 else pusher.batch(size) for pusher in turns]
 
 
-async def _push(servers: Servers, subject: Subject, pushes: Sequence[Push], connections: int) -> Run:
+async def _push(running: Running, pushes: Sequence[Push], connections: int) -> Run:
+    subject = running.subject
     orders = sum(push.orders for push in pushes)
-    before = (await subject.progress()).stored
+    before = (await running.progress()).stored
     hammering = Hammering(subject.http_port, connections, pushes)
-    cpu = servers.cpu(subject)
+    cpu, use = running.cpu(), MachineUse()
     hammering.go()
     outcome = await asyncio.to_thread(hammering.outcome)
-    await _until_stored(subject, before if isinstance(subject, Storeless) else before + orders)
-    used = used_us(cpu, servers.cpu(subject), orders)
-    return Run(orders / outcome.seconds, used | {"load": round(outcome.cpu_us / orders)})
+    share = use.share()
+    await _until_stored(running, before if isinstance(subject, Storeless) else before + orders)
+    used = used_us(cpu, running.cpu(), orders)
+    return Run(orders / outcome.seconds, used | {"load": outcome.cpu_us / orders}, share)
 
 
-async def _until_stored(subject: Subject, orders: int) -> None:
+async def _until_stored(running: Running, orders: int) -> None:
     """Returns when it has so many orders in all; it must not get more."""
-    deadline = time.monotonic() + PATIENCE_S
-    while (stored := (await subject.progress()).stored) < orders:
-        assert time.monotonic() < deadline, f"{subject.name} has stored {stored} orders instead of {orders}"
+    name, deadline = running.subject.name, time.monotonic() + PATIENCE_S
+    while (stored := (await running.progress()).stored) < orders:
+        assert time.monotonic() < deadline, f"{name} has stored {stored} orders instead of {orders}"
         await asyncio.sleep(0.05)
-    assert stored == orders, f"{subject.name} has stored {stored} orders instead of {orders}"
+    assert stored == orders, f"{name} has stored {stored} orders instead of {orders}"
 
 
 def _figure(name: str, unit: str, ours: list[Run], other: str, others: list[Run], goal: str) -> Figure:
     own, reference = (median([run.orders_per_s for run in runs]) for runs in (ours, others))
-    cpu = {"ours": _middle(ours).cpu_us, other: _middle(others).cpu_us}
-    return Figure(name, unit, round(own), round(reference), round(own / reference, 2), goal, {"cpu_us": cpu})
-
-
-def _middle(runs: list[Run]) -> Run:
-    return sorted(runs, key=lambda run: run.orders_per_s)[len(runs) // 2]
+    middles = {"ours": middle(ours), other: middle(others)}
+    more = {
+        "cpu_us": {name: run.cpu_us for name, run in middles.items()},
+        "cpu_share": {name: round(run.cpu_share, 2) for name, run in middles.items()},
+    }
+    return Figure(name, unit, round(own), round(reference), own / reference, goal, more)

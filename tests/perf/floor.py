@@ -1,55 +1,144 @@
-"""`floor`: the chain against what PostgreSQL and RabbitMQ could do at most, one after the other, on this machine.
+"""`floor`: the chain against what PostgreSQL and RabbitMQ could do at most on this machine.
 
-The floor has no logic at all: the rows and the messages of a run of ours, written and carried again.
+The floor has no logic at all: the rows and the messages of a run of ours, written and carried again, one after the
+other and both at once; the faster of the two counts.
 """
 
-from collections.abc import Sequence
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
 from statistics import median
+from typing import Any
 
+import asyncpg
+
+from tests.perf import floor_messages, floor_writer
 from tests.perf.apart import Apart
-from tests.perf.chain import BATCH, OUR_ORDERS, SHOPS, WARES, measure
+from tests.perf.chain import SHOPS, WARES
+from tests.perf.cpu import MachineUse
 from tests.perf.figures import Figure
-from tests.perf.floor_messages import carry, overheard
-from tests.perf.floor_rows import make_plans, write
+from tests.perf.floor_messages import Message, overheard
+from tests.perf.floor_rows import Plan, make_plans
 from tests.perf.market import make_market
+from tests.perf.measuring import PATIENCE_S, measure, warm_up
 from tests.perf.ours import Ours
 from tests.perf.subject import Servers, running
 
-CONNECTIONS = (1, 2)
-"""To each database; the faster way counts."""
+ORDERS = 20_000
+PROCESSES = 2
+"""Of writers; they alone would fill both cores."""
+WRITERS = (2, 4)
+"""Each with a connection to each database; the faster way counts."""
+START_S = 6
+"""What the processes need to take their parts in hand."""
 GOAL = ">= 0.5"
 
+Job = tuple[Callable[..., tuple[float, float]], tuple[Any, ...]]
+"""What a process does, and with what; the moment to begin comes last. Returns when it began and ended."""
 
-async def run(servers: Servers, rounds: int) -> Sequence[Figure]:
-    """One run of ours is the model; then ours, the database alone and the broker alone in turn."""
+
+@dataclass
+class Way:
+    """Orders per second of one way to do it, and how busy the machine was (1.0 = all cores), round by round."""
+
+    per_s: list[float] = field(default_factory=list)
+    shares: list[float] = field(default_factory=list)
+
+    def add(self, per_s: float, share: float) -> None:
+        """One more round."""
+        self.per_s.append(per_s)
+        self.shares.append(share)
+
+    @property
+    def rate(self) -> float:
+        """The median."""
+        return median(self.per_s)
+
+
+async def run(servers: Servers, rounds: int) -> AsyncIterator[Figure]:
+    """One run of ours is the model; then ours and the ways of the floor in turn."""
     market = make_market(SHOPS, WARES, seed=1)
     ours, floor = Ours(servers.stack, market), Apart(servers.stack, market, "floor")
     await ours.prepare()
-    with running(ours):
+    async with running(servers, ours) as there:
         async with overheard(servers.stack) as messages:
-            await measure(servers, ours, market, OUR_ORDERS, "model")
+            await measure(there, market, ORDERS, "model")
+        await _until_linked(ours)
     cooperatives = [shop.cooperative_id for shop in market.shops]
-    plans = {count: await make_plans(ours, cooperatives, count) for count in CONNECTIONS}
-    chain_per_s, broker_per_s = [], []
-    database_per_s: dict[int, list[float]] = {count: [] for count in CONNECTIONS}
-    for number in range(rounds):
-        with running(ours):
-            await measure(servers, ours, market, 5 * BATCH, f"{number}w")
-            chain_per_s.append((await measure(servers, ours, market, OUR_ORDERS, f"{number}")).orders_per_s)
-        for count in CONNECTIONS:
+    plans = {count: await make_plans(ours, cooperatives, count) for count in WRITERS}
+    ways = {name: Way() for name in ("chain", *(f"database_{count}" for count in WRITERS), "broker", "together")}
+    with ProcessPoolExecutor(PROCESSES + 2, mp_context=get_context("spawn")) as pool:
+        for number in range(rounds):
+            async with running(servers, ours) as there:
+                await warm_up(there, market, f"{number}")
+                found = await measure(there, market, ORDERS, f"{number}")
+            ways["chain"].add(found.orders_per_s, found.cpu_share)
+            broker = _broker_jobs(servers, floor, messages)
+            for count in WRITERS:
+                await _written(pool, floor, _writer_jobs(floor, plans[count]), ways[f"database_{count}"])
+            await floor_messages.declare(floor_messages.url(servers.stack, floor.name))
+            ways["broker"].add(*await _at_once(pool, broker))
             await floor.prepare()
-            database_per_s[count].append(await write(floor, plans[count]))
-            wrong = await floor.check()
-            assert not wrong, f"floor: {'; '.join(wrong)}"
-        broker_per_s.append(OUR_ORDERS / await carry(servers.stack, floor.name, messages))
-    chain, broker = median(chain_per_s), median(broker_per_s)
-    by_connections = {count: median(found) for count, found in database_per_s.items()}
-    database = max(by_connections.values())
-    reachable = 1 / (1 / database + 1 / broker)
+            await floor_messages.declare(floor_messages.url(servers.stack, floor.name))
+            ways["together"].add(*await _at_once(pool, [*_writer_jobs(floor, plans[WRITERS[-1]]), *broker]))
+    yield _figure(ways, messages)
+
+
+def _figure(ways: dict[str, Way], messages: Sequence[Message]) -> Figure:
+    database = max(ways[f"database_{count}"].rate for count in WRITERS)
+    in_turn = 1 / (1 / database + 1 / ways["broker"].rate)
+    chain, reachable = ways["chain"].rate, max(in_turn, ways["together"].rate)
     other = {
-        "database_orders_per_s": {count: round(rate) for count, rate in by_connections.items()},
-        "broker_orders_per_s": round(broker),
+        "orders_per_s": {name: round(way.rate) for name, way in ways.items()} | {"in_turn": round(in_turn)},
+        "cpu_share": {name: round(median(way.shares), 2) for name, way in ways.items()},
         "messages": len(messages),
-        "message_bytes_per_order": round(sum(len(message.body) for message in messages) / OUR_ORDERS),
+        "message_bytes_per_order": round(sum(len(message.body) for message in messages) / ORDERS),
     }
-    return [Figure("floor", "orders/s", round(chain), round(reachable), round(chain / reachable, 2), GOAL, other)]
+    return Figure("floor", "orders/s", round(chain), round(reachable), chain / reachable, GOAL, other)
+
+
+def _writer_jobs(floor: Apart, plans: Sequence[Plan]) -> list[Job]:
+    return [(floor_writer.write, (floor.dsns, plans[number::PROCESSES])) for number in range(PROCESSES)]
+
+
+def _broker_jobs(servers: Servers, floor: Apart, messages: Sequence[Message]) -> list[Job]:
+    url = floor_messages.url(servers.stack, floor.name)
+    return [(floor_messages.carry, (url, messages, allocates)) for allocates in (True, False)]
+
+
+async def _written(pool: ProcessPoolExecutor, floor: Apart, jobs: Sequence[Job], way: Way) -> None:
+    """Into fresh databases; what stands in them then must add up as if our services had written it."""
+    await floor.prepare()
+    way.add(*await _at_once(pool, jobs))
+    wrong = await floor.check()
+    assert not wrong, f"floor: {'; '.join(wrong)}"
+
+
+async def _at_once(pool: ProcessPoolExecutor, jobs: Sequence[Job]) -> tuple[float, float]:
+    """Does the jobs side by side, from the same moment on; orders per second, and how busy the machine was.
+
+    Where one begins late, what the others have done by then counts for the floor.
+    """
+    at = time.monotonic() + START_S
+    doing = [asyncio.wrap_future(pool.submit(job, *arguments, at)) for job, arguments in jobs]
+    await asyncio.sleep(at - time.monotonic())
+    use = MachineUse()
+    async with asyncio.timeout(PATIENCE_S):
+        times = await asyncio.gather(*doing)
+    share = use.share()
+    return ORDERS / (max(ended for _, ended in times) - max(began for began, _ in times)), share
+
+
+async def _until_linked(ours: Ours) -> None:
+    """Returns when the customer of every order is found."""
+    connection = await asyncpg.connect(ours.dsn("orders"))
+    try:
+        deadline = time.monotonic() + PATIENCE_S
+        while await connection.fetchval("select exists (select from contact_due)"):
+            assert time.monotonic() < deadline, "orders are not linked to their customers"
+            await asyncio.sleep(0.2)
+    finally:
+        await connection.close()

@@ -1,232 +1,188 @@
-"""The database's part of the floor: the rows that our services wrote, written again as fast as asyncpg can.
+"""The rows of the database's part of the floor: what a run of ours has written, laid out for writing it again.
 
-No broker, no HTTP, no validation, nothing decided; batches of some hundreds of orders, each table by one COPY or one
-UPDATE a batch, and the same transactions, heads, cursors and totals as in ours.
+New rows are kept as the bytes that COPY takes, so that whoever writes them has nothing to encode.
 """
 
-import asyncio
-import time
-from collections import Counter
+import io
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 from uuid import UUID
 
 import asyncpg
 
+from infra.rabbitmq.definitions import SERVICES
 from tests.perf.ours import Ours
-from tests.perf.peers.base import SERVICES
 
 BATCH = 500
 """Orders of a transaction."""
-Rows = Sequence[asyncpg.Record]
-Name = tuple[str, str]
-"""(service, table)"""
-
-
-@dataclass(frozen=True)
-class _Table:
-    """Where rows are found, and what stands in them before the promise comes."""
-
-    service: str
-    name: str
-    rows: str
-    at_first: Mapping[str, object] = field(default_factory=dict)
-
-
-_TABLES = (
-    _Table(
-        "orders",
-        "customer_order",
-        "select * from customer_order where cooperative_id = any($1) order by order_id",
-        {"state": "placed", "promised_at": None},
-    ),
-    _Table(
-        "orders",
-        "order_line",
-        "select l.* from order_line l join customer_order using (order_id) where cooperative_id = any($1) "
-        "order by order_id, line_no",
-        {"promised_steps": 0, "short_steps": 0},
-    ),
-    _Table("orders", "event_log", "select * from event_log where stream = any($1) order by occurred_at, sequence"),
-    _Table(
-        "allocation",
-        "order_line",
-        "select l.* from order_line l join offer_book using (offer_id) where cooperative_id = any($1) "
-        "order by order_id, line_no",
-    ),
-    _Table("allocation", "event_log", "select * from event_log where stream = any($1) order by occurred_at, sequence"),
-    _Table(
-        "notify",
-        "partner_order",
-        "select o.* from partner_order o join partner_endpoint using (partner_id) where cooperative_id = any($1) "
-        "order by order_id",
-    ),
-    _Table(
-        "notify",
-        "partner_message",
-        "select * from partner_message where cooperative_id = any($1) order by message_id",
-    ),
-)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """The rows of some hundred orders as they are in the end, and `new`, as they are written first."""
+    """Some hundred orders: by table what is new in it (columns and bytes), and by name the columns of what follows."""
 
-    rows: Mapping[Name, Rows]
-    new: Mapping[Name, Sequence[tuple[Any, ...]]]
-
-    @property
-    def orders(self) -> int:
-        """How many."""
-        return len(self.rows["orders", "customer_order"])
+    orders: int
+    copies: Mapping[str, tuple[Sequence[str], bytes]]
+    columns: Mapping[str, Sequence[Sequence[object]]]
 
 
 Plan = Sequence[Batch]
-"""What one connection writes."""
+"""What one writer writes."""
 
 
-async def make_plans(ours: Ours, cooperatives: Sequence[UUID], connections: int) -> list[Plan]:
-    """The rows of `ours`, shared out by cooperative, so that no two connections wait for each other."""
-    return [await _make_plan(ours, cooperatives[number::connections]) for number in range(connections)]
+@dataclass(frozen=True)
+class _Table:
+    """Rows of some cooperatives ($1) in a fixed order, and what stands in them at first."""
+
+    service: str
+    name: str
+    place: str
+    of: str
+    at_first: Mapping[str, str]
+
+
+_AT_FIRST = {"state": "'placed'::text", "promised_at": "null::timestamptz"}
+_MINE = "t.cooperative_id = any($1)"
+_STREAM = "t.stream = any($1)"
+_OF_ORDER = "t.order_id in (select order_id from customer_order where cooperative_id = any($1))"
+_TABLES = (
+    _Table("orders", "customer_order", "t.order_id", _MINE, _AT_FIRST),
+    _Table("orders", "order_line", "t.order_id, t.line_no", _OF_ORDER, {"promised_steps": "0::bigint"}),
+    _Table("orders", "event_log", "t.occurred_at, t.sequence", _STREAM, {}),
+    _Table("orders", "applied_turn", "t.turn, t.stream", _STREAM, {}),
+    _Table("orders", "customer", "t.customer_id", _MINE, {}),
+    _Table("orders", "customer_identity", "t.customer_id", _MINE, {}),
+    _Table("orders", "order_customer", "t.order_id", _OF_ORDER, {}),
+    _Table(
+        "allocation",
+        "order_line",
+        "t.order_id, t.line_no",
+        "t.offer_id in (select offer_id from offer_book where cooperative_id = any($1))",
+        {},
+    ),
+    _Table("allocation", "event_log", "t.occurred_at, t.sequence", _STREAM, {}),
+    _Table("allocation", "applied_turn", "t.turn, t.stream", _STREAM, {}),
+    _Table(
+        "notify",
+        "partner_order",
+        "t.order_id",
+        "t.partner_id in (select partner_id from partner_endpoint where cooperative_id = any($1))",
+        {},
+    ),
+    _Table("notify", "partner_message", "t.message_id", _MINE, {}),
+    _Table("notify", "applied_turn", "t.turn, t.stream", _STREAM, {}),
+    _Table("catalog", "applied_turn", "t.turn, t.stream", _STREAM, {}),
+)
+
+_EVENTS = "select stream, count(*) from part_event_log where {} group by 1"
+_COLUMNS = {  # (service, name) → the columns of an update
+    ("orders", "due"): "select order_id from part_customer_order where {}",
+    ("orders", "orders"): "select order_id, state, promised_at from part_customer_order where {}",
+    ("orders", "lines"): "select order_id, line_no, promised_steps, short_steps, reason from part_order_line where {}",
+    ("orders", "events of orders"): _EVENTS,
+    ("allocation", "books"): "select offer_id, sum(promised_steps)::bigint, max(position) from part_order_line "
+    "where {} group by 1",
+    ("allocation", "events of allocation"): _EVENTS,
+}
+_AVAILABLE = "select offer_id, supply_steps, available_steps from offer_availability where offer_id = any($1)"
+
+
+async def make_plans(ours: Ours, cooperatives: Sequence[UUID], writers: int) -> list[Plan]:
+    """The rows of `ours`, shared out by cooperative, so that no two writers wait for each other."""
+    return [await _make_plan(ours, cooperatives[number::writers]) for number in range(writers)]
 
 
 async def _make_plan(ours: Ours, cooperatives: Sequence[UUID]) -> Plan:
-    found: dict[Name, Rows] = {}
-    for table in _TABLES:
-        connection = await asyncpg.connect(ours.dsn(table.service))
-        try:
-            found[table.service, table.name] = await connection.fetch(table.rows, cooperatives)
-        finally:
-            await connection.close()
-    count = -(-len(found["orders", "customer_order"]) // BATCH)
-    parts = [
-        {name: rows[len(rows) * one // count : len(rows) * (one + 1) // count] for name, rows in found.items()}
-        for one in range(count)
-    ]
-    first = {(table.service, table.name): table.at_first for table in _TABLES}
-    return [
-        Batch(part, {name: [(*{**row, **first[name]}.values(),) for row in rows] for name, rows in part.items()})
-        for part in parts
-    ]
+    parts = [await _Part.read(ours.dsn(service), service, cooperatives) for service in SERVICES]
+    try:
+        (orders,) = {part.counts["customer_order"] for part in parts if part.service == "orders"}
+        batches = -(-orders // BATCH)
+        plan = []
+        for number in range(batches):
+            copies: dict[str, tuple[Sequence[str], bytes]] = {}
+            columns: dict[str, Sequence[Sequence[object]]] = {}
+            for part in sorted(parts, key=lambda one: one.service):  # catalog needs to know the offers of allocation
+                copies |= {
+                    f"{part.service}.{name}": found for name, found in (await part.copies(number, batches)).items()
+                }
+                columns |= await part.columns(number, batches)
+            catalog = next(part for part in parts if part.service == "catalog")
+            columns["available"] = await catalog.fetch(_AVAILABLE, columns["books"][0])
+            plan.append(Batch(len(columns["orders"][0]), copies, columns))
+        return plan
+    finally:
+        for part in parts:
+            await part.close()
 
 
-async def write(target: Ours, plans: Sequence[Plan]) -> float:
-    """Writes all plans at once into fresh databases; returns orders per second."""
-    async with AsyncExitStack() as stack:
-        writers = []
-        for plan in plans:
-            connections = {service: await asyncpg.connect(target.dsn(service)) for service in SERVICES}
-            for connection in connections.values():
-                stack.push_async_callback(connection.close)
-            writers.append(_Writer(connections, plan))
-        began = time.monotonic()
-        await asyncio.gather(*(writer.run() for writer in writers))
-        return sum(batch.orders for plan in plans for batch in plan) / (time.monotonic() - began)
+class _Part:
+    """The numbered rows of some cooperatives in one database."""
 
+    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", service: str) -> None:
+        self.service = service
+        self.counts: dict[str, int] = {}
+        self._connection = connection
+        self._names: dict[str, list[str]] = {}
+        self._values: dict[str, str] = {}
 
-class _Writer:
-    """Writes one plan over a connection to each database."""
-
-    def __init__(self, connections: Mapping[str, asyncpg.Connection], plan: Plan) -> None:
-        self._connections, self._plan = connections, plan
-
-    async def run(self) -> None:
-        """Each batch goes the way that its orders go."""
-        for batch in self._plan:
-            await self._in_orders(batch)
-            await self._in_allocation(batch)
-            await self._moved(batch)
-            await self._in_notify(batch)
-
-    async def _in_orders(self, batch: Batch) -> None:
-        async with self._connections["orders"].transaction():
-            await self._copy("orders", batch)
-            await self._advance_head("orders", batch)
-
-    async def _in_allocation(self, batch: Batch) -> None:
-        nets, last = Counter[UUID](), dict[UUID, int]()
-        for row in batch.rows["allocation", "order_line"]:
-            nets[row["offer_id"]] += row["promised_steps"]
-            last[row["offer_id"]] = max(row["position"], last.get(row["offer_id"], 0))
-        connection = self._connections["allocation"]
-        async with connection.transaction():
-            await self._copy("allocation", batch)
-            await connection.execute(_BOOKS, list(nets), list(nets.values()), list(last.values()))
-            await self._advance_cursor("allocation", "orders", batch)
-            await self._advance_head("allocation", batch)
-
-    async def _moved(self, batch: Batch) -> None:
-        orders, lines = batch.rows["orders", "customer_order"], batch.rows["orders", "order_line"]
-        connection = self._connections["orders"]
-        async with connection.transaction():
-            await connection.execute(_ORDERS, *_columns(orders, "order_id", "state", "promised_at"))
-            await connection.execute(
-                _LINES, *_columns(lines, "order_id", "line_no", "promised_steps", "short_steps", "reason")
-            )
-            await self._advance_cursor("orders", "allocation", batch)
-
-    async def _in_notify(self, batch: Batch) -> None:
-        async with self._connections["notify"].transaction():
-            await self._copy("notify", batch)
-            for producer in ("orders", "allocation"):
-                await self._advance_cursor("notify", producer, batch)
-
-    async def _copy(self, service: str, batch: Batch) -> None:
+    @classmethod
+    async def read(cls, dsn: str, service: str, cooperatives: Sequence[UUID]) -> "_Part":
+        """Numbers them."""
+        found = cls(await asyncpg.connect(dsn), service)
         for table in _TABLES:
             if table.service == service:
-                records = batch.new[service, table.name]
-                await self._connections[service].copy_records_to_table(table.name, records=records)
+                await found._number(table, cooperatives)
+        return found
 
-    async def _advance_head(self, service: str, batch: Batch) -> None:
-        await self._connections[service].execute(_HEADS, *_events(batch.rows[service, "event_log"]))
+    async def close(self) -> None:
+        """Forgets the numbers."""
+        await self._connection.close()
 
-    async def _advance_cursor(self, service: str, producer: str, batch: Batch) -> None:
-        await self._connections[service].execute(_CURSORS, *_events(batch.rows[producer, "event_log"]), producer)
+    async def copies(self, number: int, of: int) -> dict[str, tuple[Sequence[str], bytes]]:
+        """What is new in this batch, by table."""
+        found: dict[str, tuple[Sequence[str], bytes]] = {}
+        for name, columns in self._names.items():
+            output = io.BytesIO()
+            rows = f"select {self._values[name]} from part_{name} where {self._where(name, number, of)}"
+            await self._connection.copy_from_query(rows, output=output, format="binary")
+            found[name] = (columns, output.getvalue())
+        return found
+
+    async def columns(self, number: int, of: int) -> dict[str, Sequence[Sequence[object]]]:
+        """What changes in this batch."""
+        return {
+            name: await self.fetch(query.format(self._where(_table(query), number, of)))
+            for (service, name), query in _COLUMNS.items()
+            if service == self.service
+        }
+
+    async def fetch(self, query: str, *arguments: object) -> Sequence[Sequence[object]]:
+        """The columns of the result."""
+        return list(zip(*await self._connection.fetch(query, *arguments), strict=True))
+
+    async def _number(self, table: _Table, cooperatives: Sequence[UUID]) -> None:
+        names = await self._connection.fetch(
+            "select attname from pg_attribute where attrelid = $1::text::regclass and attnum > 0 and not attisdropped "
+            "order by attnum",
+            table.name,
+        )
+        columns = [row["attname"] for row in names]
+        part = f"part_{table.name}"
+        numbered = (
+            f"select row_number() over (order by {table.place}) - 1 as n, t.* from {table.name} t where {table.of}"
+        )
+        empty = f"select 0::bigint as n, t.* from {table.name} t limit 0"
+        await self._connection.execute(f"create temp table {part} as {empty}")
+        await self._connection.execute(f"insert into {part} {numbered}", cooperatives)
+        await self._connection.execute(f"create index on {part} (n); analyze {part}")
+        self._names[table.name] = columns
+        self._values[table.name] = ", ".join(table.at_first.get(name, name) for name in columns)
+        self.counts[table.name] = await self._connection.fetchval(f"select count(*) from {part}")
+
+    def _where(self, name: str, number: int, of: int) -> str:
+        count = self.counts[name]
+        return f"n >= {count * number // of} and n < {count * (number + 1) // of}"
 
 
-def _columns(rows: Rows, *names: str) -> list[list[object]]:
-    return [[row[name] for row in rows] for name in names]
-
-
-def _events(rows: Rows) -> tuple[list[UUID], list[int]]:
-    counts = Counter[UUID](row["stream"] for row in rows)
-    return list(counts), list(counts.values())
-
-
-_BOOKS = """
-update offer_book b set promised_net_steps = b.promised_net_steps + x.steps,
-    last_position = greatest(b.last_position, x.position)
-from unnest($1::uuid[], $2::bigint[], $3::bigint[]) as x (offer_id, steps, position) where b.offer_id = x.offer_id
-"""
-
-_ORDERS = """
-update customer_order o set state = x.state, promised_at = x.promised_at
-from unnest($1::uuid[], $2::text[], $3::timestamptz[]) as x (order_id, state, promised_at)
-where o.order_id = x.order_id
-"""
-
-_LINES = """
-update order_line l set promised_steps = x.promised_steps, short_steps = x.short_steps, reason = x.reason
-from unnest($1::uuid[], $2::int[], $3::bigint[], $4::bigint[], $5::text[])
-    as x (order_id, line_no, promised_steps, short_steps, reason)
-where l.order_id = x.order_id and l.line_no = x.line_no
-"""
-
-_HEADS = """
-with head as (
-    insert into stream_head as h (stream, lane, last_sequence)
-    select stream, 0, events from unnest($1::uuid[], $2::bigint[]) as x (stream, events)
-    on conflict (stream) do update set last_sequence = h.last_sequence + excluded.last_sequence
-)
-insert into relay_cursor as c (stream, sequence) select * from unnest($1::uuid[], $2::bigint[])
-on conflict (stream) do update set sequence = c.sequence + excluded.sequence, relayed_at = now()
-"""
-
-_CURSORS = """
-insert into consumer_cursor as c (producer, stream, sequence, head)
-select $3, stream, events, events from unnest($1::uuid[], $2::bigint[]) as x (stream, events)
-on conflict (stream, producer) do update set sequence = c.sequence + excluded.sequence, head = c.head + excluded.head
-"""
+def _table(query: str) -> str:
+    return query.partition(" from part_")[2].split()[0]

@@ -1,31 +1,42 @@
 """`growth.*`: what an order costs beside many past ones, with few and many cooperatives, and after a halt.
 
-Each state is measured next to an empty one with 100 cooperatives, which is made anew each time. An order's cost is
-the CPU time of the services and the servers together.
+Each state is measured next to an empty one with 100 cooperatives, every other time in the opposite order. What has no
+past is made anew each time, and what has one is loaded once; just before each run the tables are tidied up, and
+nothing tidies them during it. An order's cost is the CPU time of the services and the servers together, and the ratio
+is the median of the pairs' ratios.
 """
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-import asyncpg
-
 from tests.perf.apart import Apart
-from tests.perf.chain import BATCH, CONNECTIONS, OUR_ORDERS, Run, make_pushes, measure, until_done
-from tests.perf.cpu import used_us
+from tests.perf.cpu import MachineUse, used_us
 from tests.perf.figures import Figure
+from tests.perf.generator import Hammering
 from tests.perf.growth_rows import load
 from tests.perf.market import Market, make_market
-from tests.perf.memory import peak_mib
-from tests.perf.subject import Hammering, Servers, running
+from tests.perf.measuring import (
+    BATCH,
+    CONNECTIONS,
+    Run,
+    make_pushes,
+    measure,
+    median_ratio,
+    middle,
+    until_done,
+    warm_up,
+)
+from tests.perf.subject import Running, Servers, running
+from tests.perf.upkeep import stop_autovacuum, tidy
 
-GOAL = ">= 0.95"
+ORDERS = 60_000
 BACKLOG = 100_000
 BEHIND = ("allocation", "notify")
-MEMORY_MIB = 150
+GOAL = ">= 0.95"
 
 
 @dataclass(frozen=True)
@@ -44,40 +55,34 @@ STATES = (
     State("million", past_orders=1_000_000),
     State("5_million", past_orders=5_000_000),
     State("cooperatives_1", cooperatives=1),
-    State("cooperatives_10000", cooperatives=10_000, wares=1, past_orders=10_000),
+    State("cooperatives_10000", cooperatives=10_000, wares=3, past_orders=10_000),
     State("backlog", backlog=BACKLOG),
 )
 
 
 class _Subject:
-    """Our services in one state, and the most memory that each of them took."""
+    """Our services in one state."""
 
     def __init__(self, servers: Servers, state: State) -> None:
         self._servers, self._state = servers, state
+        self._prepared = False
         self.market: Market = make_market(state.cooperatives, state.wares, seed=1)
         self.ours = Apart(servers.stack, self.market, f"growth_{state.name}")
         self.bytes_per_order: int | None = None
-        self.peaks_mib: dict[str, float] = {}
-
-    async def prepare(self) -> None:
-        """Makes it anew, with its past."""
-        await self.ours.prepare()
-        if self._state.past_orders:
-            loaded = await load(self.ours, self.market, self._state.past_orders)
-            self.bytes_per_order = round(loaded / self._state.past_orders)
-            await _checkpoint(self._servers)
 
     async def measure(self, run: str) -> Run:
         """One run of fresh processes."""
-        with running(self.ours):
-            fresh = self._servers.cpu(self.ours)
-            await measure(self._servers, self.ours, self.market, 5 * BATCH, f"{run}w")
+        await self._prepare()
+        await tidy(self._servers.stack, self.ours.dsns.values())
+        async with running(self._servers, self.ours) as there:
+            fresh = there.cpu()
+            await warm_up(there, self.market, run)
             if self._state.backlog:
-                found = await self._catch_up(run, fresh)
+                found = await self._catch_up(there, run, fresh)
             else:
-                found = await measure(self._servers, self.ours, self.market, OUR_ORDERS, run)
-            for service, pid in self.ours.pids().items():
-                self.peaks_mib[service] = max(peak_mib(pid), self.peaks_mib.get(service, 0))
+                found = await measure(there, self.market, ORDERS, run)
+        if not self._state.past_orders:
+            await self.check()
         return found
 
     async def check(self) -> None:
@@ -85,80 +90,62 @@ class _Subject:
         wrong = await self.ours.check()
         assert not wrong, f"{self.ours.name}: {'; '.join(wrong)}"
 
-    async def _catch_up(self, run: str, fresh: dict[str, int]) -> Run:
+    async def _prepare(self) -> None:
+        if self._prepared and self._state.past_orders:
+            return
+        await self.ours.prepare()
+        self._prepared = True
+        if past := self._state.past_orders:
+            self.bytes_per_order = round(await load(self.ours, self.market, past) / past)
+
+    async def _catch_up(self, there: Running, run: str, fresh: dict[str, int]) -> Run:
         """Orders per second of catching up; the CPU time is that of the whole way, without starting (`fresh`)."""
-        before, behind = await self.ours.progress(), [self.ours.process(name) for name in BEHIND]
+        before, behind = await there.progress(), [self.ours.process(name) for name in BEHIND]
+        there.note_memory()
         for process in behind:
             process.stop()
         pushes = make_pushes(self.market, self._state.backlog, run, BATCH)
-        cpu = {**fresh, **self._servers.cpu(self.ours)}
+        cpu = {**fresh, **there.cpu()}
         hammering = Hammering(self.ours.http_port, CONNECTIONS, pushes)
         hammering.go()
         await asyncio.to_thread(hammering.outcome)
         for process in behind:
             process.start()
-        began = time.monotonic()
+        use, began = MachineUse(), time.monotonic()
         for process in behind:
             process.wait_until_ready()
-        await until_done(self.ours, before, self._state.backlog)
-        seconds = time.monotonic() - began
-        return Run(self._state.backlog / seconds, used_us(cpu, self._servers.cpu(self.ours), self._state.backlog))
+        await until_done(there, before, self._state.backlog, began)
+        seconds, share = time.monotonic() - began, use.share()
+        return Run(self._state.backlog / seconds, used_us(cpu, there.cpu(), self._state.backlog), share)
 
 
-async def run(servers: Servers, rounds: int) -> Sequence[Figure]:
+async def run(servers: Servers, rounds: int) -> AsyncIterator[Figure]:
     """One state after the other, each next to the empty one."""
-    figures, peaks = [], {}
+    await stop_autovacuum(servers.stack)
     empty = _Subject(servers, EMPTY)
     for state in STATES:
         subject = _Subject(servers, state)
-        await subject.prepare()
-        pairs = []
+        runs: dict[_Subject, list[Run]] = {empty: [], subject: []}
         for number in range(rounds):
-            await empty.prepare()
-            pairs.append((await empty.measure(f"e{number}"), await subject.measure(f"s{number}")))
-            await empty.check()
+            for one in (empty, subject)[:: -1 if number % 2 else 1]:
+                runs[one].append(await one.measure(f"{state.name}{number}"))
         await subject.check()
         subject.ours.remove()
-        figures.append(_figure(state, subject, pairs))
-        peaks[state.name] = subject.peaks_mib
+        yield _figure(state, subject, list(zip(runs[empty], runs[subject], strict=True)))
     empty.ours.remove()
-    peaks[EMPTY.name] = empty.peaks_mib
-    greatest = max(mib for found in peaks.values() for mib in found.values())
-    rounded = {name: {service: round(mib) for service, mib in found.items()} for name, found in peaks.items()}
-    return [
-        *figures,
-        Figure(
-            "growth.memory",
-            "MiB",
-            round(greatest),
-            MEMORY_MIB,
-            round(greatest / MEMORY_MIB, 2),
-            "<= 1",
-            {"peaks_mib": rounded},
-        ),
-    ]
 
 
-def _figure(state: State, subject: _Subject, pairs: Sequence[tuple[Run, Run]]) -> Figure:
-    runs = dict(zip(("empty", state.name), zip(*pairs, strict=True), strict=True))
+def _figure(state: State, subject: _Subject, pairs: list[tuple[Run, Run]]) -> Figure:
+    runs = dict(zip(("empty", state.name), map(list, zip(*pairs, strict=True)), strict=True))
     empty, own = (median(run.orders_per_cpu_s for run in found) for found in runs.values())
     other: dict[str, Any] = {
         "cooperatives": state.cooperatives,
         "past_orders": state.past_orders,
         "backlog": state.backlog,
+        "ratios": [round(median_ratio([pair]), 3) for pair in pairs],
         "orders_per_s": {name: round(median(run.orders_per_s for run in found)) for name, found in runs.items()},
-        "cpu_us": {name: found[-1].cpu_us for name, found in runs.items()},
+        "cpu_us": {name: middle(found).cpu_us for name, found in runs.items()},
     }
     if subject.bytes_per_order:
         other["database_bytes_per_order"] = subject.bytes_per_order
-    name = f"growth.{state.name}"
-    return Figure(name, "orders/CPU s", round(own), round(empty), round(own / empty, 2), GOAL, other)
-
-
-async def _checkpoint(servers: Servers) -> None:
-    """What loading left to write is not the work of what is measured."""
-    connection = await asyncpg.connect(servers.stack.postgres.admin_dsn())
-    try:
-        await connection.execute("checkpoint")
-    finally:
-        await connection.close()
+    return Figure(f"growth.{state.name}", "orders/CPU s", round(own), round(empty), median_ratio(pairs), GOAL, other)

@@ -1,76 +1,97 @@
 """`isolation`: how the others fare while one cooperative pushes a hundred times what it does otherwise.
 
 Single orders from push to promise, in a calm window and then in one with the flood; each round with another
-cooperative. A quantile is that of all rounds' orders together.
+cooperative. Then the same once more with a higher normal rate, and so a greater flood; it stands in the other fields.
+A quantile is the median of the rounds' quantiles, and so is the ratio.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median
+from typing import Any
 
 from tests.perf.figures import Figure
-from tests.perf.hammer import Outcome
-from tests.perf.market import Shop, make_market
+from tests.perf.market import Market, Shop, make_market
 from tests.perf.ours import Ours
 from tests.perf.paced import Load, offer
-from tests.perf.subject import Servers, Subject, running
-from tests.perf.waits import promises, quantile_ms, summary_ms
+from tests.perf.subject import Running, Servers, running
+from tests.perf.waits import median_quantile_ms, promises, quantile, summary_ms
 
 COOPERATIVES = 40
 WARES = 10
 WARM_ORDERS = 400
 WINDOW_S = 15
 EACH_PER_S = 1.0
+HIGHER_EACH_PER_S = 4.0
 TIMES = 100
 GOAL = "<= 2"
 
 
 @dataclass
-class Orders:
-    """Those of one kind over all rounds: their waits, and how long after its time each was sent."""
+class Window:
+    """At one normal rate: by kind of order, what each of them waited and how late it was sent, round by round."""
 
-    waits_s: list[float] = field(default_factory=list)
-    late_s: list[float] = field(default_factory=list)
+    each_per_s: float
+    waits_s: dict[str, list[Sequence[float]]] = field(default_factory=dict)
+    late_s: dict[str, list[Sequence[float]]] = field(default_factory=dict)
+    cpu_shares: dict[str, list[float]] = field(default_factory=dict)
 
-    async def add(self, subject: Subject, load: Load, outcome: Outcome, but: Shop | None = None) -> None:
-        """Those of a load, without the waits of one shop."""
-        self.waits_s += (await promises(subject, load.run, but.cooperative_id if but else None)).waits_s
-        self.late_s += outcome.late_s
+    async def measure(self, there: Running, market: Market, number: int) -> None:
+        """Adds a round."""
+        flooder = market.shops[number % COOPERATIVES]
+        names = {kind: f"{kind}{number}.{self.each_per_s:g}" for kind in ("before", "during", "flood")}
+        before, during = (self._load(names[kind], market.shops) for kind in ("before", "during"))
+        flood = self._load(names["flood"], [flooder], TIMES)
+        for kind, loads in (("before", (before,)), ("during", (during, flood))):
+            offered = await offer(there, market, *loads)
+            self.cpu_shares.setdefault(kind, []).append(offered.cpu_share)
+            for load, outcome in zip(loads, offered.outcomes, strict=True):
+                but = None if load is flood else flooder.cooperative_id
+                told = "flood" if load is flood else kind
+                self.waits_s.setdefault(told, []).append((await promises(there.subject, load.run, but)).waits_s)
+                self.late_s.setdefault(told, []).append(outcome.late_s)
+
+    @property
+    def ratio(self) -> float:
+        """The others' p99 during the flood to that before it."""
+        pairs = zip(self.waits_s["during"], self.waits_s["before"], strict=True)
+        return median(quantile(during, 0.99) / quantile(before, 0.99) for during, before in pairs)
+
+    def p99_ms(self, kind: str) -> float:
+        """Of the orders of one kind."""
+        return round(median_quantile_ms(self.waits_s[kind], 0.99), 2)
+
+    def as_fields(self) -> dict[str, Any]:
+        """All that is told of it beside the ratio."""
+        return {
+            "waits_ms": {kind: summary_ms(waits) for kind, waits in self.waits_s.items()},
+            "late_ms": {kind: round(median_quantile_ms(late, 0.99), 2) for kind, late in self.late_s.items()},
+            "cpu_share": {kind: median(shares) for kind, shares in self.cpu_shares.items()},
+            "per_s": {
+                "others": round((COOPERATIVES - 1) * self.each_per_s),
+                "flood": round(TIMES * self.each_per_s),
+            },
+        }
+
+    def _load(self, run: str, shops: Sequence[Shop], times: int = 1) -> Load:
+        """So many times the normal rate."""
+        per_s = self.each_per_s * len(shops) * times
+        return Load(run, shops, round(WINDOW_S * per_s), per_s)
 
 
-async def run(servers: Servers, rounds: int) -> Sequence[Figure]:
+async def run(servers: Servers, rounds: int) -> AsyncIterator[Figure]:
     """Ours alone: during the flood against before it."""
     market = make_market(COOPERATIVES, WARES, seed=3)
     ours = Ours(servers.stack, market)
     await ours.prepare()
-    orders = {"before": Orders(), "during": Orders(), "flood": Orders()}
-    cpu_shares: dict[str, list[float]] = {"before": [], "during": []}
+    normal, higher = Window(EACH_PER_S), Window(HIGHER_EACH_PER_S)
     for number in range(rounds):
-        flooder = market.shops[number % COOPERATIVES]
-        before, during = (_load(f"{name}{number}", market.shops) for name in ("before", "during"))
-        flood = _load(f"flood{number}", [flooder], TIMES)
-        with running(ours):
-            await offer(ours, market, Load(f"warm{number}", market.shops, WARM_ORDERS))
-            calm = await offer(ours, market, before)
-            flooded = await offer(ours, market, during, flood)
+        async with running(servers, ours) as there:
+            await offer(there, market, Load(f"warm{number}", market.shops, WARM_ORDERS))
+            for window in (normal, higher):
+                await window.measure(there, market, number)
             wrong = await ours.check()
-            assert not wrong, "; ".join(wrong)
-        await orders["before"].add(ours, before, calm.outcomes[0], but=flooder)
-        await orders["during"].add(ours, during, flooded.outcomes[0], but=flooder)
-        await orders["flood"].add(ours, flood, flooded.outcomes[1])
-        cpu_shares["before"].append(calm.cpu_share)
-        cpu_shares["during"].append(flooded.cpu_share)
-    own, reference = (quantile_ms(orders[name].waits_s, 0.99) for name in ("during", "before"))
-    other = {
-        "waits_ms": {name: summary_ms(found.waits_s) for name, found in orders.items()},
-        "late_ms": {name: quantile_ms(found.late_s, 0.99) for name, found in orders.items()},
-        "cpu_share": {name: median(found) for name, found in cpu_shares.items()},
-        "per_s": {"others": round((COOPERATIVES - 1) * EACH_PER_S), "flood": round(TIMES * EACH_PER_S)},
-    }
-    return [Figure("isolation", "ms", own, reference, round(own / reference, 2), GOAL, other)]
-
-
-def _load(run: str, shops: Sequence[Shop], times: int = 1) -> Load:
-    """For one window, at so many times the normal rate."""
-    per_s = EACH_PER_S * len(shops) * times
-    return Load(run, shops, round(WINDOW_S * per_s), per_s)
+        assert not wrong, "; ".join(wrong)
+    own, reference = normal.p99_ms("during"), normal.p99_ms("before")
+    other = normal.as_fields() | {"higher": {"ratio": round(higher.ratio, 2)} | higher.as_fields()}
+    yield Figure("isolation", "ms", own, reference, normal.ratio, GOAL, other)

@@ -1,6 +1,10 @@
-"""`lanes.2`, `lanes.4`: what it costs to share the lanes of each service among several worker processes."""
+"""`lanes.2`, `lanes.4`: what it costs to share the lanes of each service among several worker processes.
 
-from collections.abc import Sequence
+All numbers of workers are measured in each round, every other time in the opposite order, on tables that were tidied
+up just before. The ratio is the median of the rounds' ratios.
+"""
+
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from statistics import median
@@ -10,16 +14,19 @@ from infra.local.processes import ServiceProcess
 from infra.local.stack import Stack
 from infra.rabbitmq.definitions import SERVICES
 from services.chassis.lanes import shared_lane
-from tests.perf.chain import BATCH, OUR_ORDERS, WARES, Run, measure
+from tests.perf.chain import WARES
 from tests.perf.figures import Figure
 from tests.perf.market import Market, make_market
+from tests.perf.measuring import Run, measure, median_ratio, middle, warm_up
 from tests.perf.ours import Ours, environment
 from tests.perf.subject import Servers, running
+from tests.perf.upkeep import stop_autovacuum, tidy
 
 LANES = 8
 WORKERS = (1, 2, 4)
 CONNECTIONS = 4
 """Of each process to its database: those of 17 processes are within what PostgreSQL allows."""
+ORDERS = 60_000
 GOAL = ">= 0.85"
 
 
@@ -59,35 +66,36 @@ class InLanes(Ours):
         return {process.name: process.pid for process in self._processes if process.pid}
 
 
-async def run(servers: Servers, rounds: int) -> Sequence[Figure]:
+async def run(servers: Servers, rounds: int) -> AsyncIterator[Figure]:
     """All numbers of workers in turn, on the same databases."""
     market = spread_market()
     subjects = {workers: InLanes(servers.stack, market, workers) for workers in WORKERS}
     runs: dict[int, list[Run]] = {workers: [] for workers in WORKERS}
+    await stop_autovacuum(servers.stack)
     await subjects[1].prepare()
     for number in range(rounds):
-        for workers, subject in subjects.items():
-            with running(subject):
-                await measure(servers, subject, market, 5 * BATCH, f"{subject.name}-{number}w")
-                runs[workers].append(await measure(servers, subject, market, OUR_ORDERS, f"{subject.name}-{number}"))
+        for workers in WORKERS[:: -1 if number % 2 else 1]:
+            subject = subjects[workers]
+            await tidy(servers.stack, subject.dsns.values())
+            async with running(servers, subject) as there:
+                await warm_up(there, market, f"{subject.name}-{number}")
+                runs[workers].append(await measure(there, market, ORDERS, f"{subject.name}-{number}"))
             wrong = await subject.check()
             assert not wrong, f"{subject.name}: {'; '.join(wrong)}"
-    per_cpu_s = {workers: median(run.orders_per_cpu_s for run in found) for workers, found in runs.items()}
-    return [
-        Figure(
-            f"lanes.{workers}",
-            "orders/CPU s",
-            round(per_cpu_s[workers]),
-            round(per_cpu_s[1]),
-            round(per_cpu_s[workers] / per_cpu_s[1], 2),
-            GOAL,
-            {
-                "orders_per_s": {one: round(median(run.orders_per_s for run in runs[one])) for one in (1, workers)},
-                "cpu_us": {one: runs[one][-1].cpu_us for one in (1, workers)},
-            },
-        )
-        for workers in WORKERS[1:]
-    ]
+    for workers in WORKERS[1:]:
+        yield _figure(workers, runs[1], runs[workers])
+
+
+def _figure(workers: int, one: list[Run], several: list[Run]) -> Figure:
+    pairs = list(zip(one, several, strict=True))
+    own, reference = (median(run.orders_per_cpu_s for run in runs) for runs in (several, one))
+    both = {1: one, workers: several}
+    other = {
+        "ratios": [round(median_ratio([pair]), 3) for pair in pairs],
+        "orders_per_s": {count: round(median(run.orders_per_s for run in runs)) for count, runs in both.items()},
+        "cpu_us": {count: middle(runs).cpu_us for count, runs in both.items()},
+    }
+    return Figure(f"lanes.{workers}", "orders/CPU s", round(own), round(reference), median_ratio(pairs), GOAL, other)
 
 
 def spread_market() -> Market:

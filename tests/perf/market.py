@@ -13,6 +13,7 @@ from uuid import UUID
 
 from services.chassis import standard_webhooks
 from services.orders.adapters import cloudevents
+from tests.perf.customers import Customers
 
 SUPPLY_STEPS = 1_000_000_000
 """Of every offer: what is measured is the way of an order, and not how it feels to be sold out."""
@@ -88,6 +89,7 @@ class Pusher:
     def __init__(self, market: Market, shop: Shop, run: str) -> None:
         self._market, self._shop, self._run = market, shop, run
         self._random = random.Random(f"{run} {shop.partner_id}")
+        self._customers = Customers(self._random)
         self._numbers = count(1)
 
     def batches(self, size: int) -> Iterator[Push]:
@@ -126,7 +128,7 @@ class Pusher:
             "updated_at": datetime.now(UTC).isoformat(),
             "status": "placed",
             "delivery_day": self._market.delivery_day.isoformat(),
-            "contact": {"name": "Nguyễn Thị Hoa", "phone": "0912345678", "address": "12 Hàng Bông, Hà Nội"},
+            "contact": self._customers.next(),
             "lines": [
                 {"sku": ware.sku, "quantity": str(rng.randint(1, 5)), "price_vnd": ware.price_vnd} for ware in wares
             ],

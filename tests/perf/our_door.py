@@ -4,6 +4,7 @@ import asyncpg
 
 from infra.local.processes import ServiceProcess, ServiceProcesses
 from infra.local.stack import Stack
+from tests.perf.looks import Looks
 from tests.perf.market import Market
 from tests.perf.ours import LANES, environment, seed
 from tests.perf.peers.base import Progress
@@ -14,6 +15,7 @@ class OurDoor:
     """`orders` with all that belongs to it, its relay too. The queues of its readers are there and fill up."""
 
     name = "ours"
+    is_ours = True
 
     def __init__(self, stack: Stack, market: Market) -> None:
         self._stack, self._market = stack, market
@@ -25,14 +27,14 @@ class OurDoor:
         return self._process.http_port
 
     @property
-    def orders_dsn(self) -> str:
-        """Its database."""
-        return self._stack.dsn("orders")
+    def dsns(self) -> dict[str, str]:
+        """Its one database."""
+        return {"orders": self._stack.dsn("orders")}
 
     async def prepare(self) -> None:
         """Migrates and seeds, and declares the readers' queues as they would."""
         ServiceProcesses(self._stack, ["orders"]).migrate()
-        await seed(self.orders_dsn, "orders", self._market)
+        await seed(self.dsns["orders"], "orders", self._market)
         await declare_readers(self._stack, "orders", LANES)
 
     def start(self) -> None:
@@ -48,9 +50,10 @@ class OurDoor:
         """The one process."""
         return {"orders": self._process.pid} if self._process.pid else {}
 
-    async def progress(self) -> Progress:
-        """An order counts as stored when it is stored, logged and relayed."""
-        return Progress(stored=await self._count(_RELAYED))
+    async def progress(self, looks: Looks) -> Progress:
+        """An order counts as stored when it is stored, logged and relayed: every event is an order here."""
+        (relayed,) = await looks.row("orders", _RELAYED)
+        return Progress(stored=relayed)
 
     async def check(self) -> list[str]:
         """Whether every order stands in the log exactly once, with the lines it should have."""
@@ -58,7 +61,7 @@ class OurDoor:
         return [f"{count} {what}" for count, what in found if count]
 
     async def _count(self, query: str) -> int:
-        connection = await asyncpg.connect(self.orders_dsn)
+        connection = await asyncpg.connect(self.dsns["orders"])
         try:
             return int(await connection.fetchval(query))
         finally:
@@ -69,6 +72,7 @@ class Storeless(OurDoor):
     """The same process on the same database, which it leaves as it is. Never runs beside ours."""
 
     name = "storeless"
+    is_ours = False
 
     def __init__(self, stack: Stack, market: Market) -> None:
         super().__init__(stack, market)
@@ -83,7 +87,8 @@ def _process(stack: Stack, name: str, module: str = "") -> ServiceProcess:
 
 
 _RELAYED = """
-select least((select count(*) from customer_order), (select coalesce(sum(sequence), 0) from relay_cursor))::bigint
+select least((select coalesce(sum(last_sequence), 0) from stream_head),
+    (select coalesce(sum(sequence), 0) from relay_cursor))::bigint
 """
 
 _WRONG = (

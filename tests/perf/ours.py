@@ -5,6 +5,8 @@ import asyncpg
 from infra.local.processes import ServiceProcess, ServiceProcesses
 from infra.local.stack import Stack
 from infra.rabbitmq.definitions import SERVICES
+from tests.perf import our_books
+from tests.perf.looks import Looks
 from tests.perf.market import STEP_MILLIUNITS, SUPPLY_STEPS, Market
 from tests.perf.peers.base import Progress
 
@@ -24,6 +26,7 @@ class Ours:
     """All four services, one process each."""
 
     name: str = "ours"
+    is_ours = True
 
     def __init__(self, stack: Stack, market: Market) -> None:
         self._stack, self._market = stack, market
@@ -35,9 +38,9 @@ class Ours:
         return self._services["orders"].http_port
 
     @property
-    def orders_dsn(self) -> str:
-        """That of `orders`."""
-        return self.dsn("orders")
+    def dsns(self) -> dict[str, str]:
+        """By service."""
+        return {service: self.dsn(service) for service in SERVICES}
 
     def process(self, service: str) -> ServiceProcess:
         """One of them, to be stopped and started alone."""
@@ -65,44 +68,20 @@ class Ours:
         """By service."""
         return {process.service: process.pid for process in self._services if process.pid}
 
-    async def progress(self) -> Progress:
+    async def progress(self, looks: Looks) -> Progress:
         """Told from heads and cursors, which costs the same however much is stored.
 
         Every event of `orders` is an order here. An event of `allocation` that a reader has not taken in counts as a
         promise, so that `moved` and `noticed` are never too high.
         """
-        promised, said = await self._row("allocation", f"select {_APPLIED.format('orders')}, {_APPENDED}")
-        stored, moved = await self._row("orders", f"select {_APPENDED}, {_APPLIED.format('allocation')}")
-        (noticed,) = await self._row("notify", f"select {_APPLIED.format('allocation')}")
+        promised, said = await looks.row("allocation", f"select {_APPLIED.format('orders')}, {_APPENDED}")
+        stored, moved = await looks.row("orders", f"select {_APPENDED}, {_APPLIED.format('allocation')}")
+        (noticed,) = await looks.row("notify", f"select {_APPLIED.format('allocation')}")
         return Progress(stored, promised, promised - max(0, said - moved), promised - max(0, said - noticed))
 
     async def check(self) -> list[str]:
-        """Invariants 1 to 3 and the notices, by SQL."""
-        wrong = []
-        for service, what, query in _WRONG:
-            (count,) = await self._row(service, query)
-            if count:
-                wrong.append(f"{count} {what}")
-        placed = await self._row("orders", "select count(*) from event_log where type = 'orders.order_placed.v1'")
-        for service, query in (
-            ("orders", "select count(*) from customer_order"),
-            ("allocation", "select count(distinct order_id) from order_line"),
-            ("notify", "select count(*) from partner_order"),
-            ("notify", "select count(*) from partner_message"),
-        ):
-            found = await self._row(service, query)
-            if found != placed:
-                wrong.append(f"{query} in {service}: {found[0]} instead of {placed[0]}")
-        return wrong
-
-    async def _row(self, service: str, query: str) -> tuple[int, ...]:
-        connection = await asyncpg.connect(self.dsn(service))
-        try:
-            row = await connection.fetchrow(query)
-        finally:
-            await connection.close()
-        assert row is not None
-        return tuple(row)
+        """What is wrong with the books, in words."""
+        return await our_books.check(self.dsns)
 
 
 async def seed(dsn: str, service: str, market: Market) -> None:
@@ -117,34 +96,6 @@ async def seed(dsn: str, service: str, market: Market) -> None:
 
 _APPENDED = "(select coalesce(sum(last_sequence), 0)::bigint from stream_head)"
 _APPLIED = "(select coalesce(sum(sequence), 0)::bigint from consumer_cursor where producer = '{}')"
-
-_WRONG = (
-    ("orders", "orders wait for their promise", "select count(*) from customer_order where state = 'placed'"),
-    (
-        "orders",
-        "lines are not covered by their promise",
-        "select count(*) from order_line where state = 'ordered' and promised_steps + short_steps <> quantity_steps",
-    ),
-    (
-        "allocation",
-        "offers do not add up",
-        "select count(*) from offer_book b join (select offer_id, sum(promised_steps - shorted_steps) as net from "
-        "order_line group by 1) l using (offer_id) where b.promised_net_steps <> l.net",
-    ),
-    *(
-        (service, f"parked events in {service}", "select count(*) from parked_event")
-        for service in ("catalog", "orders", "allocation", "notify")
-    ),
-    *(
-        (
-            service,
-            f"events of {service} are not relayed",
-            "select coalesce(sum(last_sequence - coalesce(sequence, 0)), 0)::bigint "
-            "from stream_head left join relay_cursor using (stream)",
-        )
-        for service in ("orders", "allocation", "notify")
-    ),
-)
 
 _SEED = {  # the numbers in the statements are ours
     "orders": (

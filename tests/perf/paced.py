@@ -1,14 +1,16 @@
 """Single orders offered at a steady rate, whatever becomes of those before."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.perf.chain import until_done
 from tests.perf.cpu import MachineUse
+from tests.perf.generator import Hammering
 from tests.perf.hammer import Outcome
 from tests.perf.market import Market, Push, Pusher, Shop
-from tests.perf.subject import Hammering, Subject
+from tests.perf.measuring import until_done
+from tests.perf.subject import Running
 
 MOST_CONNECTIONS = 64
 _TURN_S = 2
@@ -46,14 +48,14 @@ class Offered:
     cpu_share: float
 
 
-async def offer(subject: Subject, market: Market, *loads: Load) -> Offered:
+async def offer(running: Running, market: Market, *loads: Load) -> Offered:
     """Offers the loads side by side; returns when every order has gone the whole way."""
-    before = await subject.progress()
-    hammerings = [Hammering(subject.http_port, load.connections, load.pushes(market), load.per_s) for load in loads]
-    use = MachineUse()
+    before, port = await running.progress(), running.subject.http_port
+    hammerings = [Hammering(port, load.connections, load.pushes(market), load.per_s) for load in loads]
+    use, began = MachineUse(), time.monotonic()
     for hammering in hammerings:
         hammering.go()
     outcomes = [await asyncio.to_thread(hammering.outcome) for hammering in hammerings]
     cpu_share = round(use.share(), 2)
-    await until_done(subject, before, sum(load.orders for load in loads))
+    await until_done(running, before, sum(load.orders for load in loads), began)
     return Offered(outcomes, cpu_share)

@@ -8,13 +8,17 @@ from infra.local import owned
 from infra.local.errors import LocalStackError, last_lines
 from infra.local.ports import choose_ports
 from infra.rabbitmq.definitions import ADMIN
+from tests.perf.generator import CHECKOUT
+from tests.perf.looks import Looks
 from tests.perf.market import Market
 from tests.perf.peers.base import SERVICES, Addresses, Peer, Progress
-from tests.perf.subject import CHECKOUT, Servers, until_it_answers
+from tests.perf.subject import Servers, until_it_answers
 
 
 class PeerSubject:
     """Its processes run from the same checkout and with the same Python as ours."""
+
+    is_ours = False
 
     def __init__(self, peer: Peer, servers: Servers, market: Market) -> None:
         self._peer, self._stack, self._market = peer, servers.stack, market
@@ -31,9 +35,9 @@ class PeerSubject:
         return self._where.http_port
 
     @property
-    def orders_dsn(self) -> str:
-        """That of its service `orders`."""
-        return self._where.dsns["orders"]
+    def dsns(self) -> Mapping[str, str]:
+        """By service."""
+        return self._where.dsns
 
     @property
     def vhost(self) -> str:
@@ -86,9 +90,9 @@ class PeerSubject:
             found[command.name] = process.pid
         return found
 
-    async def progress(self) -> Progress:
+    async def progress(self, looks: Looks) -> Progress:
         """As the peer counts it."""
-        return await self._peer.progress(self._where)
+        return await self._peer.progress(looks)
 
     async def check(self) -> list[str]:
         """As the peer checks it."""

@@ -3,28 +3,22 @@
 Ours and its peers run one after the other on the same private servers, with durable settings.
 """
 
-import json
-import subprocess
-import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from infra.local import owned
 from infra.local.errors import LocalStackError, last_lines
 from infra.local.stack import Stack
-from tests.perf import hammer
 from tests.perf.cpu import cpu_us
 from tests.perf.figures import RESULTS
-from tests.perf.hammer import Outcome
-from tests.perf.market import Push
+from tests.perf.looks import Looks, looking
+from tests.perf.memory import Peaks
 from tests.perf.peers.base import Progress
-
-CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 class Subject(Protocol):
@@ -39,8 +33,12 @@ class Subject(Protocol):
         """Where it takes pushes."""
 
     @property
-    def orders_dsn(self) -> str:
-        """Its database with the orders."""
+    def dsns(self) -> Mapping[str, str]:
+        """Its databases by service; that of `orders` is always there."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether its processes are those that we run in earnest."""
 
     async def prepare(self) -> None:
         """Makes its databases anew."""
@@ -54,21 +52,11 @@ class Subject(Protocol):
     def pids(self) -> Mapping[str, int]:
         """Its processes by name."""
 
-    async def progress(self) -> Progress:
+    async def progress(self, looks: Looks) -> Progress:
         """How far the orders are."""
 
     async def check(self) -> list[str]:
         """What is wrong with its books, in words."""
-
-
-@contextmanager
-def running(subject: Subject) -> Iterator[None]:
-    """The subject's processes run inside."""
-    subject.start()
-    try:
-        yield
-    finally:
-        subject.stop()
 
 
 def until_it_answers(port: int, log_path: Path, timeout_s: float = 30) -> None:
@@ -87,9 +75,11 @@ def until_it_answers(port: int, log_path: Path, timeout_s: float = 30) -> None:
 
 @dataclass(frozen=True)
 class Servers:
-    """The private PostgreSQL and RabbitMQ of a run."""
+    """The private PostgreSQL and RabbitMQ of a benchmark, which is called `name`."""
 
     stack: Stack
+    name: str = ""
+    peaks: Peaks = field(default_factory=Peaks)
 
     def pids(self) -> dict[str, int]:
         """The two servers."""
@@ -99,54 +89,47 @@ class Servers:
             raise LocalStackError(f"{' and '.join(missing)} do not run")
         return {{"rabbitmq": "beam"}.get(name, name): process.pid for name, process in found.items() if process}
 
-    def cpu(self, subject: Subject) -> dict[str, int]:
-        """CPU time so far in µs: of the subject's processes and of the servers."""
-        return {name: cpu_us(pid) for name, pid in {**subject.pids(), **self.pids()}.items()}
-
 
 @contextmanager
-def servers(root: Path = RESULTS / "stack") -> Iterator[Servers]:
+def servers(root: Path = RESULTS / "stack", name: str = "", peaks: Peaks | None = None) -> Iterator[Servers]:
     """Fresh servers that wait for the disk as in production."""
     if root.exists():
         Stack(root).delete()
     with Stack(root, fresh=True, durable=True) as stack:
-        yield Servers(stack)
+        yield Servers(stack, name, peaks or Peaks())
 
 
-class Generator:
-    """A load generator with its plan in hand; `go` lets it send."""
+@dataclass(frozen=True)
+class Running:
+    """A subject whose processes run."""
 
-    def __init__(self, module: str, plan: bytes) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=CHECKOUT
-        )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(plan + b"\n")
-        self._process.stdin.flush()
-        if self._process.stdout.readline() != b"ready\n":
-            raise LocalStackError("the load generator did not get ready")
+    servers: Servers
+    subject: Subject
+    looks: Looks
 
-    def go(self) -> float:
-        """Lets it send; returns the moment (monotonic, in s)."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(b"\n")
-        self._process.stdin.flush()
-        return time.monotonic()
+    async def progress(self) -> Progress:
+        """How far the orders are."""
+        return await self.subject.progress(self.looks)
 
-    def outcome(self) -> Outcome:
-        """Waits until all is answered. Raises AssertionError if anything was refused."""
-        assert self._process.stdout is not None
-        out = self._process.stdout.read()
-        self._process.communicate()
-        found = Outcome(**json.loads(out))
-        refused = {status: count for status, count in found.statuses.items() if status not in ("200", "202")}
-        assert not refused, f"refused: {refused}"
-        return found
+    def cpu(self) -> dict[str, int]:
+        """CPU time so far in µs: of the subject's processes and of the servers, without that of looking."""
+        found = {name: cpu_us(pid) for name, pid in {**self.subject.pids(), **self.servers.pids()}.items()}
+        return found | {"postgres": found["postgres"] - self.looks.cpu_us()}
+
+    def note_memory(self) -> None:
+        """Keeps the most that each process of ours has taken so far."""
+        if self.subject.is_ours:
+            self.servers.peaks.note(f"{self.servers.name}: {self.subject.name}", self.subject.pids())
 
 
-class Hammering(Generator):
-    """Requests over HTTP, `per_s` of them or as fast as they are answered."""
-
-    def __init__(self, port: int, connections: int, pushes: Sequence[Push], per_s: float | None = None) -> None:
-        super().__init__("tests.perf.hammer", hammer.plan(port, connections, pushes, per_s))
+@asynccontextmanager
+async def running(servers: Servers, subject: Subject) -> AsyncIterator[Running]:
+    """The subject's processes run inside."""
+    subject.start()
+    try:
+        async with looking(subject.dsns) as looks:
+            found = Running(servers, subject, looks)
+            yield found
+            found.note_memory()
+    finally:
+        subject.stop()

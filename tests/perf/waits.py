@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 from uuid import UUID
 
 import asyncpg
@@ -25,7 +26,7 @@ class Promises:
 
 async def promises(subject: Subject, run: str, but: UUID | None = None) -> Promises:
     """Those of the orders that were named after `run`, without the cooperative `but`. All of them are promised."""
-    connection = await asyncpg.connect(subject.orders_dsn)
+    connection = await asyncpg.connect(subject.dsns["orders"])
     try:
         rows = await connection.fetch(_PROMISED, f"{run}-", but)
     finally:
@@ -39,12 +40,13 @@ def quantile(values: Sequence[float], share: float) -> float:
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
-def quantile_ms(values_s: Sequence[float], share: float) -> float:
-    """Of seconds, in milliseconds."""
-    return round(1000 * quantile(values_s, share), 2)
+def median_quantile_ms(rounds: Sequence[Sequence[float]], share: float) -> float:
+    """The median of the rounds' quantiles; given in seconds, told in milliseconds."""
+    return 1000 * median(quantile(values_s, share) for values_s in rounds)
 
 
-def summary_ms(waits_s: Sequence[float]) -> dict[str, float]:
+def summary_ms(rounds: Sequence[Sequence[float]]) -> dict[str, float]:
     """What is reported of waits, and on how many orders it stands."""
     shares = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
-    return {name: quantile_ms(waits_s, share) for name, share in shares.items()} | {"orders": len(waits_s)}
+    found = {name: round(median_quantile_ms(rounds, share), 2) for name, share in shares.items()}
+    return found | {"orders": sum(map(len, rounds))}

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from tests.perf.looks import Looks
 from tests.perf.market import Market
 
 SERVICES = ("orders", "allocation", "notify")
@@ -51,7 +52,7 @@ class Peer(Protocol):
     def commands(self, addresses: Addresses) -> list[Command]:
         """The processes to start, all at once and in any order."""
 
-    async def progress(self, addresses: Addresses) -> Progress:
+    async def progress(self, looks: Looks) -> Progress:
         """How far the orders are."""
 
     async def check(self, addresses: Addresses) -> list[str]:

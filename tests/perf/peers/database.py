@@ -13,10 +13,17 @@ _SETTINGS = {"timezone": "UTC", "jit": "off", "enable_seqscan": "off", "lock_tim
 
 
 class Database:
-    """One service's database. `settings` are those of its sessions."""
+    """One service's database. `settings` are those of its sessions.
 
-    def __init__(self, url: str, connections: int, settings: dict[str, str] | None = None) -> None:
+    With `keeps_sessions` a connection goes back into the pool as it is, which saves a question to the server; without,
+    it is reset first, as asyncpg does unless told otherwise.
+    """
+
+    def __init__(
+        self, url: str, connections: int, settings: dict[str, str] | None = None, *, keeps_sessions: bool = False
+    ) -> None:
         self._url, self._connections, self._settings = url, connections, _SETTINGS | (settings or {})
+        self._keeps_sessions = keeps_sessions
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
     async def open(self) -> None:
@@ -28,6 +35,7 @@ class Database:
             max_inactive_connection_lifetime=0,
             command_timeout=30,
             server_settings=self._settings,
+            reset=_leave if self._keeps_sessions else None,
         )
 
     async def close(self) -> None:
@@ -45,3 +53,7 @@ class Database:
         """A connection inside a transaction."""
         async with self.pool.acquire() as conn, conn.transaction():
             yield conn
+
+
+async def _leave(_: object) -> None:
+    """Nobody changes a session outside of a transaction, so there is nothing to undo."""

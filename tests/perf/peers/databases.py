@@ -1,12 +1,14 @@
 """The three databases of a peer: made anew, filled with the market, counted, and checked at the end."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import UUID
 
 import asyncpg
 
+from tests.perf.looks import Looks
 from tests.perf.market import STEP_MILLIUNITS, SUPPLY_STEPS, Market
-from tests.perf.peers.base import Addresses, Progress
+from tests.perf.peers.base import SERVICES, Addresses, Progress
 
 _SCHEMAS = Path(__file__).parent / "schema"
 
@@ -80,16 +82,12 @@ _COUNTS = {
 }
 
 
-async def progress(addresses: Addresses) -> Progress:
+async def progress(looks: Looks, services: Sequence[str] = SERVICES) -> Progress:
     """Every order is one row of `orders`, one event taken in by `allocation`, and one notice."""
     counts = dict.fromkeys(_COUNTS, (0, 0))
-    for service, dsn in addresses.dsns.items():
-        conn = await asyncpg.connect(dsn)
-        try:
-            for first, second in await conn.fetch(_COUNTS[service]):
-                counts[service] = (first, second)
-        finally:
-            await conn.close()
+    for service in services:
+        first, second = await looks.row(service, _COUNTS[service])
+        counts[service] = (first, second)
     stored, moved = counts["orders"]
     return Progress(stored=stored, promised=counts["allocation"][0], moved=moved, noticed=counts["notify"][0])
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tests.perf.looks import Looks
 from tests.perf.market import Market, Shop
 from tests.perf.peers import databases
 from tests.perf.peers.base import SERVICES, Addresses, Command, Progress, command
@@ -25,9 +26,9 @@ class PipelinePeer:
         """One process per service."""
         return [command(service, f"tests.perf.peers.{self.name}.{service}", addresses) for service in SERVICES]
 
-    async def progress(self, addresses: Addresses) -> Progress:
+    async def progress(self, looks: Looks) -> Progress:
         """How far the orders are."""
-        return await databases.progress(addresses)
+        return await databases.progress(looks)
 
     async def check(self, addresses: Addresses) -> list[str]:
         """What is wrong at the end."""

@@ -3,21 +3,22 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from fastapi import FastAPI
 from faststream import FastStream
 from faststream.exceptions import RejectMessage
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from tests.perf.peers import environment
 from tests.perf.peers.database import Database
-from tests.perf.peers.models import AmqpPush
 
 log = logging.getLogger("peer")
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class Relay(Protocol):
@@ -98,9 +99,13 @@ async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def read_amqp_push(message: RabbitMessage) -> AmqpPush:
-    """Straight from JSON, so that the model can be strict; what is malformed goes to the dead."""
-    try:
-        return AmqpPush.model_validate_json(message.body)
-    except ValidationError as error:
-        raise RejectMessage from error
+def read_as(model: type[Model]) -> Callable[[RabbitMessage], Awaitable[Model]]:
+    """A decoder straight from JSON to the model, so that it can be strict; what is malformed goes to the dead."""
+
+    async def read(message: RabbitMessage) -> Model:
+        try:
+            return model.model_validate_json(message.body)
+        except ValidationError as error:
+            raise RejectMessage from error
+
+    return read

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from dataclasses import dataclass
 
+from tests.perf.looks import Looks
 from tests.perf.market import Market
 from tests.perf.peers import databases
 from tests.perf.peers.base import SERVICES, Addresses, Command, Progress, command
@@ -48,9 +49,9 @@ class CeleryPeer:
         ]
         return [api, *workers, *relays]
 
-    async def progress(self, addresses: Addresses) -> Progress:
+    async def progress(self, looks: Looks) -> Progress:
         """How far the orders are."""
-        return await databases.progress(addresses)
+        return await databases.progress(looks)
 
     async def check(self, addresses: Addresses) -> list[str]:
         """What is wrong at the end."""

@@ -15,7 +15,7 @@ from tests.perf.peers.door import Refused
 from tests.perf.peers.faststream import mailbox, store
 from tests.perf.peers.intake import Partner
 from tests.perf.peers.models import AmqpPush, Answer, OrderPromised, PushedOrder
-from tests.perf.peers.serving import lifespan, make_broker, read_amqp_push
+from tests.perf.peers.serving import lifespan, make_broker, read_as
 from tests.perf.peers.wiring import INTAKE, ON_ERROR, Wiring
 
 WIRING = Wiring("faststream")
@@ -57,7 +57,7 @@ async def take(partner: Partner, pushed: Sequence[PushedOrder], now: datetime) -
             continue
 
 
-@broker.subscriber(WIRING.queue(INTAKE), ack_policy=ON_ERROR, decoder=read_amqp_push)
+@broker.subscriber(WIRING.queue(INTAKE), ack_policy=ON_ERROR, decoder=read_as(AmqpPush))
 async def on_push(message: AmqpPush) -> None:
     """One order of a partner by AMQP."""
     partner = await store.get_partner(database, message.partner_id)

@@ -33,7 +33,7 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 """
 _EVENT = "insert into outbox (event_id, type, payload) values ($1, 'order_placed', $2)"
 
-database = Database(environment.database_url("orders"), connections=10)
+database = Database(environment.database_url("orders"), connections=10, keeps_sessions=True)
 
 
 async def push(request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from tests.perf.looks import Looks
 from tests.perf.market import Market
 from tests.perf.peers import databases
 from tests.perf.peers.base import Addresses, Command, Progress, command
@@ -21,9 +22,9 @@ class StarlettePeer:
         """The one process."""
         return [command("orders", "tests.perf.peers.starlette_.orders", addresses)]
 
-    async def progress(self, addresses: Addresses) -> Progress:
+    async def progress(self, looks: Looks) -> Progress:
         """What is stored; nothing else ever happens."""
-        return await databases.progress(_only_orders(addresses))
+        return await databases.progress(looks, ["orders"])
 
     async def check(self, addresses: Addresses) -> list[str]:
         """What is wrong at the end."""

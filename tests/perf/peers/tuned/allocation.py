@@ -6,7 +6,7 @@ from services.chassis.ids import uuid7
 from tests.perf.peers import environment
 from tests.perf.peers.database import Database
 from tests.perf.peers.models import OrderPlaced
-from tests.perf.peers.serving import make_broker, worker
+from tests.perf.peers.serving import make_broker, read_as, worker
 from tests.perf.peers.tuned.relay import WokenRelay
 from tests.perf.peers.wiring import ON_ERROR, Wiring
 
@@ -54,12 +54,17 @@ from fresh
 
 _PASSED_ON = {"order_id", "cooperative_id", "partner_id", "partner_ref", "refused_lines"}
 
-database = Database(environment.database_url("allocation"), connections=10)
+database = Database(environment.database_url("allocation"), connections=10, keeps_sessions=True)
 broker = make_broker(prefetch=200)
 relay = WokenRelay(database, environment.amqp_url(), WIRING.exchange.name)
 
 
-@broker.subscriber(WIRING.queue("allocation.order_placed"), WIRING.exchange, ack_policy=ON_ERROR)
+@broker.subscriber(
+    WIRING.queue("allocation.order_placed"),
+    WIRING.exchange,
+    ack_policy=ON_ERROR,
+    decoder=read_as(OrderPlaced),
+)
 async def on_order_placed(event: OrderPlaced) -> None:
     """Promises what is free."""
     await database.pool.execute(

@@ -7,7 +7,7 @@ import uvloop
 from tests.perf.peers import environment, notices
 from tests.perf.peers.database import Database
 from tests.perf.peers.models import OrderPlaced, OrderPromised
-from tests.perf.peers.serving import make_broker, worker
+from tests.perf.peers.serving import make_broker, read_as, worker
 from tests.perf.peers.wiring import ON_ERROR, Wiring
 
 WIRING = Wiring("tuned")
@@ -33,11 +33,16 @@ select $1, cooperative_id, partner_id, $4, jsonb_build_object(
 from fresh, partner_endpoint where cooperative_id = $2 and partner_id = $3
 """
 
-database = Database(environment.database_url("notify"), connections=10)
+database = Database(environment.database_url("notify"), connections=10, keeps_sessions=True)
 broker = make_broker(prefetch=200)
 
 
-@broker.subscriber(WIRING.queue("notify.order_placed"), WIRING.exchange, ack_policy=ON_ERROR)
+@broker.subscriber(
+    WIRING.queue("notify.order_placed"),
+    WIRING.exchange,
+    ack_policy=ON_ERROR,
+    decoder=read_as(OrderPlaced),
+)
 async def on_order_placed(event: OrderPlaced) -> None:
     """Whose order it is, and what stands behind its lines."""
     await database.pool.execute(
@@ -51,7 +56,12 @@ async def on_order_placed(event: OrderPlaced) -> None:
     )
 
 
-@broker.subscriber(WIRING.queue("notify.order_promised"), WIRING.exchange, ack_policy=ON_ERROR)
+@broker.subscriber(
+    WIRING.queue("notify.order_promised"),
+    WIRING.exchange,
+    ack_policy=ON_ERROR,
+    decoder=read_as(OrderPromised),
+)
 async def on_order_promised(event: OrderPromised) -> None:
     """One message, for a partner that has an endpoint."""
     await database.pool.execute(

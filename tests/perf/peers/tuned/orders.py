@@ -13,7 +13,7 @@ from tests.perf.peers.database import Database
 from tests.perf.peers.door import Refused
 from tests.perf.peers.intake import SHELF, NewOrder, Partner, Shelf, new_order, skus_and_days
 from tests.perf.peers.models import AmqpPush, Answer, OrderPromised, PushedOrder
-from tests.perf.peers.serving import lifespan, make_broker, read_amqp_push
+from tests.perf.peers.serving import lifespan, make_broker, read_as
 from tests.perf.peers.tuned.relay import WokenRelay
 from tests.perf.peers.wiring import INTAKE, ON_ERROR, Wiring
 
@@ -61,7 +61,7 @@ from moved, unnest($4::int[], $5::bigint[], $6::bigint[], $7::text[])
 where l.order_id = $2 and l.line_no = x.line_no
 """
 
-database = Database(environment.database_url("orders"), connections=10)
+database = Database(environment.database_url("orders"), connections=10, keeps_sessions=True)
 broker = make_broker(prefetch=200)
 relay = WokenRelay(database, environment.amqp_url(), WIRING.exchange.name)
 app = FastAPI(lifespan=lifespan(database, broker, relay))
@@ -137,7 +137,7 @@ def _columns(partner: Partner, orders: Sequence[NewOrder], now: datetime) -> lis
     ]
 
 
-@broker.subscriber(WIRING.queue(INTAKE), ack_policy=ON_ERROR, decoder=read_amqp_push)
+@broker.subscriber(WIRING.queue(INTAKE), ack_policy=ON_ERROR, decoder=read_as(AmqpPush))
 async def on_push(message: AmqpPush) -> None:
     """One order of a partner by AMQP."""
     row = await database.pool.fetchrow(_PARTNER, message.partner_id)
@@ -147,7 +147,12 @@ async def on_push(message: AmqpPush) -> None:
     relay.wake()
 
 
-@broker.subscriber(WIRING.queue("orders.order_promised"), WIRING.exchange, ack_policy=ON_ERROR)
+@broker.subscriber(
+    WIRING.queue("orders.order_promised"),
+    WIRING.exchange,
+    ack_policy=ON_ERROR,
+    decoder=read_as(OrderPromised),
+)
 async def on_order_promised(event: OrderPromised) -> None:
     """The promise moves the order on."""
     await database.pool.execute(
