@@ -13,7 +13,7 @@ import asyncpg
 from infra.demo.calls import call_everybody
 from infra.demo.client import Client
 from infra.demo.evening import Evening, EveningResult
-from infra.demo.invariants import Databases, mapping
+from infra.demo.law import Databases, mapping
 from infra.demo.peers import Received, WebhookReceiver
 from infra.demo.pushes import Plan, Push, Script
 from infra.demo.reach import SPECIALISED

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from email.message import Message
 from pathlib import Path
 from types import TracebackType
@@ -40,6 +41,15 @@ class Delivered:
     our_id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One webhook as it came in; `copy` counts those with the same id, from 1."""
+
+    at: datetime
+    message_id: str
+    copy: int
+
+
 @dataclass
 class Received:
     """What really arrived, as the receivers saw it."""
@@ -49,9 +59,12 @@ class Received:
     """Where the local providers say what they delivered, if there are any."""
     webhooks: dict[str, dict[str, Any]] = field(default_factory=dict)
     """webhook-id → body; the same id twice is the same message"""
+    arrivals: list[Arrival] = field(default_factory=list)
+    """Every webhook with a good signature, in the order in which they came, repeats as well."""
     bad_signatures: list[str] = field(default_factory=list)
     changed_copies: list[str] = field(default_factory=list)
     """Webhooks that came again under the same id with another body."""
+    _copies: Counter[str] = field(default_factory=Counter)
 
     def mails(self) -> Iterator[Message]:
         """Every mail in the mailbox."""
@@ -72,6 +85,23 @@ class Received:
             Delivered(*(one[name] for name in ("channel", "to", "text", "provider_id", "our_id")))
             for one in reversed(found)
         ]
+
+    def take(self, message_id: str, body: dict[str, Any]) -> None:
+        """A webhook came in now."""
+        self._copies[message_id] += 1
+        self.arrivals.append(Arrival(datetime.now(UTC), message_id, self._copies[message_id]))
+        if self.webhooks.setdefault(message_id, body) != body:
+            self.changed_copies.append(f"webhook {message_id} came again with another body")
+
+    def repeats(self) -> list[tuple[Arrival, Arrival]]:
+        """Each webhook that came again, with the copy before it."""
+        last: dict[str, Arrival] = {}
+        found = []
+        for arrival in self.arrivals:
+            if arrival.message_id in last:
+                found.append((last[arrival.message_id], arrival))
+            last[arrival.message_id] = arrival
+        return found
 
     def webhook_count(self) -> int:
         """How many different webhooks arrived."""
@@ -132,8 +162,7 @@ class WebhookReceiver(AbstractAsyncContextManager["WebhookReceiver"]):
             self.received.bad_signatures.append(f"webhook of {partner_id}: {error}")
             return Response(status_code=401)
         message_id, content = request.headers["webhook-id"], json.loads(body)
-        if self.received.webhooks.setdefault(message_id, content) != content:
-            self.received.changed_copies.append(f"webhook {message_id} came again with another body")
+        self.received.take(message_id, content)
         return Response(status_code=204)
 
     async def __aenter__(self) -> "WebhookReceiver":

@@ -6,7 +6,7 @@ from typing import Any
 
 from infra.demo import told
 from infra.demo.day import DayResult
-from infra.demo.invariants import Databases, Invariant
+from infra.demo.law import Databases, Invariant
 from infra.demo.peers import Received
 from infra.demo.world import COOPERATIVES
 from services.contracts.flow import READS, SERVICES

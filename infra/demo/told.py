@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from infra.demo.day import DayResult
-from infra.demo.invariants import Databases
+from infra.demo.law import Databases
 from infra.demo.peers import Received
 
 NAMES = {"email": "mail", "zalo": "Zalo", "sms": "SMS", "telegram": "Telegram", "call": "a call"}

@@ -45,8 +45,8 @@ class Cooperative:
 
     @property
     def code(self) -> str:
-        """Short reference, the first part of household codes."""
-        return "".join(part[0] for part in self.slug.split("-")).upper()
+        """Short reference, the first part of household codes: first letters of the slug's words, and its numbers."""
+        return "".join(part if part.isdigit() else part[0] for part in self.slug.split("-")).upper()
 
     def household_code(self, index: int) -> str:
         """Code of the household at this place of the list, such as VH-03."""

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import httpx
@@ -29,9 +29,13 @@ from tests.chaos import template, world
 from tests.chaos.books import Books
 from tests.chaos.counts import Counts
 from tests.chaos.deaths import Deaths
+from tests.chaos.interruptions import Interruptions
 from tests.chaos.load import Load
 from tests.chaos.scenario import Scenario
 from tests.chaos.world import World
+
+if TYPE_CHECKING:
+    from tests.chaos.evening import Evening
 
 COMMON = {
     "SHARED_LANES": str(template.SHARED_LANES),
@@ -85,6 +89,9 @@ class Arena:
         """Of processes that were not told to end."""
         self.over = asyncio.Event()
         """Set when the fault has ended."""
+        self.interruptions = Interruptions()
+        self.evening: Evening | None = None
+        """The evening of this day, once it has begun."""
         self.counts = Counts(self.services.values)
         self.books = Books(self.dsn)
         self.client: Client
@@ -102,12 +109,16 @@ class Arena:
         """SIGKILL; stays down until it is started."""
         self._wanted.discard(name)
         await asyncio.to_thread(self.services[name].kill)
+        self._interrupted(name)
         self.counts.kills += 1
 
     async def stop(self, name: str) -> bool:
         """SIGTERM and the drain; False if it had to be killed."""
         self._wanted.discard(name)
-        return await asyncio.to_thread(self.services[name].stop)
+        drained = await asyncio.to_thread(self.services[name].stop)
+        if not drained:
+            self._interrupted(name)
+        return drained
 
     async def start_service(self, name: str, *, ready: bool = True, **settings: object) -> None:
         """Starts it with these settings besides the usual ones (`fault_point="before_ack*3"`), until it next dies."""
@@ -136,10 +147,12 @@ class Arena:
     def pause(self, name: str) -> None:
         """SIGSTOP to the whole process."""
         os.kill(self._pid(name), signal.SIGSTOP)
+        self._interrupted(name)
 
     def resume(self, name: str) -> None:
         """SIGCONT."""
         os.kill(self._pid(name), signal.SIGCONT)
+        self._interrupted(name)
 
     async def until(self, what: str, holds: Callable[[], Awaitable[object]]) -> None:
         """Asks until it holds; an OSError (a server is away, a 404) is a no. TimeoutError says what did not come."""
@@ -243,6 +256,7 @@ class Arena:
         self.load = Load(client, self.world, self.seed, calm, self.scenario.load_s)
         await self.counts.begin(client.http)
         self._upkeep.append(asyncio.create_task(self.counts.sample_forever()))
+        self._upkeep.append(asyncio.create_task(self.interruptions.watch_ourselves("notify")))
 
     async def end(self) -> None:
         """Kills what runs; the data goes, the logs stay."""
@@ -258,12 +272,16 @@ class Arena:
             for name in sorted(self._wanted):
                 process = self.services[name]
                 if process.pid is None and name in self._wanted:
+                    self._interrupted(name)
                     self.counts.kills += self.deaths.note(process)
                     process.extra_environment = self.environment[process.service]
                     self.deaths.starts(process)
                     with contextlib.suppress(OSError):
                         await asyncio.to_thread(process.start)
             await asyncio.sleep(0.1)
+
+    def _interrupted(self, name: str) -> None:
+        self.interruptions.note(self.services[name].service)
 
     def _pid(self, name: str) -> int:
         pid = self.services[name].pid

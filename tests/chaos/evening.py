@@ -5,6 +5,7 @@ All of them are patient, as phones and staff are: what was not answered for cert
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -16,6 +17,23 @@ from tests.chaos.load import Unanswered, patiently
 from tests.chaos.world import Member
 
 _BROWSER = {"accept": "text/html"}
+_ASKED = (
+    "select distinct household_id from notice"
+    " where kind = 'basket' and state = 'told' and facts->>'reply_by_at' is not null"
+)
+"""Households that were told of a basket with a link to answer it."""
+
+
+@dataclass
+class Taken:
+    """What households and staff were answered is taken."""
+
+    replies: dict[tuple[str, int], str] = field(default_factory=dict)
+    """(household_id, version of its basket) → its answer"""
+    arrivals: dict[str, tuple[str, str, int, int]] = field(default_factory=dict)
+    """arrival_id → (household_id, offer_id, accepted and rejected steps)"""
+    departures: set[str] = field(default_factory=set)
+    """Cooperatives whose truck has left."""
 
 
 class Evening:
@@ -25,6 +43,9 @@ class Evening:
         self._arena, self._random = arena, arena.random
         self._answered: set[tuple[str, int]] = set()
         """Pages with the version of the basket that was answered."""
+        self.taken = Taken()
+        self._weighed: set[str] = set()
+        arena.evening = self
 
     @classmethod
     async def of(cls, arena: Arena) -> "Evening":
@@ -36,19 +57,28 @@ class Evening:
         await settled.until_settled(arena)
         return cls(arena)
 
+    async def to_its_end(self) -> None:
+        """All that is left to do of it: answers until nobody is asked, arrivals, departures."""
+        while await self.answer():
+            await settled.until_settled(self._arena)
+        await self.weigh_in()
+        await self.depart()
+        await settled.until_settled(self._arena)
+
     async def answer(self) -> int:
         """Everybody whose page asks for an answer gives one, side by side; returns how many did."""
         links = links_in(self._arena.received)
-        paths = [
-            links[address]
-            for member in self._arena.world.members
-            for code in sorted(member.seeded.households)
-            if (address := f"{code.lower()}@bancon.example") in links
-        ]
+        addresses = {id: it for member in self._arena.world.members for id, it in member.addresses.items()}
+        asked = {str(row["household_id"]) for row in await self._arena.sql("notify", _ASKED)}
+        must_have = {addresses[id] for id in asked}
+        if links.keys() != must_have:
+            self._arena.load.faults.append(f"{len(links)} households have a link, {len(must_have)} were told of one")
+        paths = [(id, links[address]) for id, address in sorted(addresses.items()) if address in links]
         choices = [self._random.choice(["confirm", "less", "cannot"]) for _ in paths]
-        return sum(await asyncio.gather(*map(self._answer_one, paths, choices)))
+        answers = (self._answer_one(*found, choice) for found, choice in zip(paths, choices, strict=True))
+        return sum(await asyncio.gather(*answers))
 
-    async def _answer_one(self, path: str, choice: str) -> bool:
+    async def _answer_one(self, household_id: str, path: str, choice: str) -> bool:
         url, http = self._arena.client.stack.base_url("notify") + path, self._arena.client.http
         page = await self._certain(f"GET {path}", lambda: http.get(url, headers=_BROWSER), 200)
         version = version_asked(page.text) if page is not None else None
@@ -56,23 +86,34 @@ class Evening:
             return False
         self._answered.add((path, version))
         form = answer_to(page.text, choice if version == 1 else "confirm")
-        await self._certain(f"POST {path}", lambda: http.post(url, data=form, headers=_BROWSER), 303)
+        if await self._certain(f"POST {path}", lambda: http.post(url, data=form, headers=_BROWSER), 303) is not None:
+            self.taken.replies[household_id, version] = form["answer"]
         return True
 
     async def weigh_in(self) -> None:
-        """Most of what is asked arrives."""
-        await asyncio.gather(*map(self._weigh_in, self._arena.world.members))
+        """Most of what is asked arrives; what was weighed in before is not weighed in again."""
+        left = [member for member in self._arena.world.members if member.seeded.cooperative_id not in self._weighed]
+        await asyncio.gather(*map(self._weigh_in, left))
 
     async def _weigh_in(self, member: Member) -> None:
         shown = await self._ask(member, "GET", "arrivals")
         expected = [one for one in shown["expected"] if one["asked_steps"]] if shown else []
         arrivals = [arrival_of(one, is_short=self._random.random() < 0.2) for one in expected]  # their ids are kept
-        if arrivals:
-            await self._ask(member, "POST", "arrivals", {"arrivals": arrivals})
+        if shown is not None and not arrivals:
+            self._weighed.add(member.seeded.cooperative_id)
+        elif arrivals and await self._ask(member, "POST", "arrivals", {"arrivals": arrivals}):
+            self._weighed.add(member.seeded.cooperative_id)
+            for one in arrivals:
+                place = member.seeded.households[one["household_code"]], one["offer_id"]
+                self.taken.arrivals[one["arrival_id"]] = (*place, one["accepted_steps"], one.get("rejected_steps", 0))
 
     async def depart(self) -> None:
-        """The trucks leave."""
-        await asyncio.gather(*(self._ask(member, "POST", "departure") for member in self._arena.world.members))
+        """The trucks leave that have not left."""
+        members = {member.seeded.cooperative_id: member for member in self._arena.world.members}
+        for cooperative_id in self.taken.departures:
+            members.pop(cooperative_id)
+        left = await asyncio.gather(*(self._ask(member, "POST", "departure") for member in members.values()))
+        self.taken.departures.update(id for id, answer in zip(members, left, strict=True) if answer is not None)
 
     async def _ask(self, member: Member, method: str, what: str, body: Any = None) -> Any:
         day = self._arena.world.delivery_day

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -60,14 +60,35 @@ async def patiently(
     raise Unanswered(last)
 
 
+Revision = tuple[datetime, bool, tuple[tuple[str, int], ...]]
+"""What a push says of its order: as of when, whether it is cancelled, and its lines."""
+
+
+class Acknowledged(dict[tuple[str, str], Push]):
+    """By (partner, order number) the newest push that was answered. `revisions`: all that were pushed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.revisions: defaultdict[tuple[str, str], set[Revision]] = defaultdict(set)
+
+    def __setitem__(self, key: tuple[str, str], push: Push) -> None:
+        super().__setitem__(key, push)
+        self.pushed(push)
+
+    def pushed(self, push: Push) -> None:
+        """It is on its way, and may have its effect whatever is answered."""
+        key = (push.partner.partner_id, push.partner_ref)
+        self.revisions[key].add((push.updated_at, push.cancelled, push.lines))
+
+
 class Load:
-    """A paced random day. `acknowledged` holds, by (partner, order number), the newest push that was answered."""
+    """A paced random day, and what was acknowledged of it."""
 
     def __init__(self, client: Client, world: World, seed: int, pushes_per_s: int, duration_s: float) -> None:
         self._client, self._world = client, world
         self._random = random.Random(f"load {seed}")
         self._pushes_per_s, self._duration_s = pushes_per_s, duration_s
-        self.acknowledged: dict[tuple[str, str], Push] = {}
+        self.acknowledged = Acknowledged()
         self.order_ids: dict[tuple[str, str], str] = {}
         self.unanswered: set[int] = set()
         """Pushes that were sent and have no certain answer yet."""
@@ -135,6 +156,7 @@ class Load:
 
     async def _push(self, push: Push) -> None:
         path, token = push.partner.push_path, id(push)
+        self.acknowledged.pushed(push)
         self.unanswered.add(token)
         try:
             certain = await patiently(
@@ -183,12 +205,15 @@ class Load:
             it | {"quantity_steps": max(1, it["quantity_steps"] + self._random.randint(-10, 20))}
             for it in offer.pledges
         ]
-        await self.ask_as_staff(member, "PATCH", f"/v1/offers/{offer.offer_id}", lambda: {"pledges": pledges})
-        offer.pledges = pledges
+        path = f"/v1/offers/{offer.offer_id}"
+        if await self.ask_as_staff(member, "PATCH", path, lambda: {"pledges": pledges}) is not None:
+            offer.state(pledges)
 
     async def _renew(self, member: Member, offer: LiveOffer) -> None:
         """Withdraws the offer and posts another one for the same product."""
-        await self.ask_as_staff(member, "POST", f"/v1/offers/{offer.offer_id}/withdraw", lambda: None)
+        if await self.ask_as_staff(member, "POST", f"/v1/offers/{offer.offer_id}/withdraw", lambda: None) is None:
+            return
+        member.withdrawn.append(offer)
         path = f"/v1/cooperatives/{member.seeded.slug}/offers"
         body = self._world.offer_body(member, offer.product, offer.pledges)
         certain = await self.ask_as_staff(member, "POST", path, lambda: {"offers": [body]}, also_right=409)

@@ -18,6 +18,7 @@ from services.contracts.flow import SERVICES
 from tests.chaos import settled, template
 from tests.chaos.arena import Arena, entered
 from tests.chaos.checks import check_all
+from tests.chaos.evening import Evening
 from tests.chaos.scenario import Scenario
 
 LOCAL = Path(__file__).resolve().parents[2] / ".local" / "chaos"
@@ -35,6 +36,8 @@ class Result:
     duplicates: int = 0
     gaps: int = 0
     """Streams that were asked to be sent again since the load began."""
+    repeats: int = 0
+    """Webhooks that came again under the same id."""
     heal_s: float | None = None
     """From the end of the fault."""
     faults: list[str] = field(default_factory=list)
@@ -57,7 +60,8 @@ class Result:
         healed = "" if self.heal_s is None else f"  healed in {self.heal_s:.1f} s"
         line = (
             f"{self.verdict}  {self.name}  seed {self.seed}  {self.seconds:.0f} s  events {self.events}"
-            f"  kills {self.kills}  duplicates {self.duplicates}  gaps healed {self.gaps}{healed}"
+            f"  kills {self.kills}  duplicates {self.duplicates}  gaps healed {self.gaps}"
+            f"  webhooks again {self.repeats}{healed}"
         )
         below = [*self.said, *([*self.faults, f"logs: {self.logs}"] if self.faults else [])]
         return "\n".join([line, *("    " + text.replace("\n", "\n    ") for text in below)])
@@ -140,6 +144,11 @@ async def live_through(arena: Arena, result: Result, note: Callable[[str], None]
     result.gaps = arena.counts.total("consumer_resends_requested")
     result.faults += [f"{name} ended {n} times by itself" for name, n in arena.deaths.unexplained.items()]
     result.faults += await check_all(arena)
+    if arena.scenario.evening and not result.faults:
+        await (arena.evening or Evening(arena)).to_its_end()
+        note("evening")
+        result.faults += await check_all(arena)
+    result.repeats = len(arena.received.repeats())
     if result.faults:
         await _keep_evidence(arena)
     for name in SERVICES:

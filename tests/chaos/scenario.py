@@ -17,6 +17,10 @@ Conventions:
   again whatever died without being told to.
 - Nothing of the checks is switched off. What a scenario injects and nobody can apply it names beforehand in
   `arena.expected`; everything else must be as if nothing had happened.
+- What a service had in hand may come again, or stay unknown, only where `arena.interruptions` knows of a moment. Kills,
+  deaths and pauses are noted by the arena, losses of the database by the service's log; whoever cuts the connection to
+  a provider or a partner says `arena.interruptions.note("notify")` when it is cut and when it is mended.
+- The day goes on to its settlement behind every scenario, and is checked again then.
 - A scenario that would pass with the fault left out proves nothing: assert that the fault took hold. A process that
   was to die at a fault point died there (`until_died`): by SIGKILL, with the step's name in its log.
 - `before_servers` changes the stack before anything runs (a volume, a cluster, a proxy's port), `before_services`
@@ -59,6 +63,8 @@ class Scenario:
     limit_s: float = 600
     heal_s: float = 90
     """The longest that everything may take to be settled again."""
+    evening: bool = True
+    """The day goes on to its settlement, and no law may find nothing to compare."""
     patience: float = 1
     """How many times as long everything may take as on a quiet machine; the limits count it already."""
 
@@ -89,6 +95,7 @@ def scenario(
     cannot_run: Callable[[], str | None] = lambda: None,
     limit_s: float = 600,
     heal_s: float = 90,
+    evening: bool = True,
 ) -> Callable[[Act], Act]:
     """Registers the function under this name; see Scenario for the options."""
 
@@ -97,7 +104,7 @@ def scenario(
             raise ValueError(f"two scenarios are called {name!r}")
         SCENARIOS[name] = Scenario(
             name, act, short, cooperatives, pushes_per_s, load_s, durable, environment or {}, before_servers,
-            before_services, after, cannot_run, limit_s, heal_s,
+            before_services, after, cannot_run, limit_s, heal_s, evening,
         )  # fmt: skip
         return act
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -113,6 +113,18 @@ async def left_in_queues(arena: Arena, patience_s: float = 20) -> dict[str, int]
         now = await arena.queue_depths()
         left = {queue: now.get(queue, 0) for queue in left}
     return left
+
+
+async def until_consumed(arena: Arena, wanted: Collection[str], patience_s: float = 20) -> dict[str, str]:
+    """Those of the wanted queues that are never seen with a consumer, and what is wrong with them."""
+    began = time.monotonic()
+    while True:
+        queues = await asyncio.to_thread(arena.stack.rabbit.management.queues)
+        missing = {queue: "is not there" for queue in wanted if queue not in queues}
+        idle = {queue: "has no consumer" for queue in wanted if queue in queues and not queues[queue].consumers}
+        if not (missing or idle) or time.monotonic() > began + patience_s:
+            return missing | idle
+        await asyncio.sleep(0.3)
 
 
 async def _not_ready(arena: Arena, name: str) -> str:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from infra.demo.client import Client
 from infra.demo.peers import WebhookReceiver
+from infra.demo.reach import reaches
 from infra.demo.seed import Seed, SeededCooperative, caught_up_with_catalog, seed, until
 from infra.demo.world import ZONE, Cooperative, Product, Shop
 
@@ -27,15 +28,33 @@ class LiveOffer:
     offer_id: str
     product: Product
     pledges: list[dict[str, Any]]
+    """As they were last acknowledged."""
+    stated: list[dict[str, int]] = field(default_factory=list)
+    """Each statement of pledges that was acknowledged, by household code."""
+
+    def __post_init__(self) -> None:
+        self.state(self.pledges)
+
+    def state(self, pledges: list[dict[str, Any]]) -> None:
+        """These pledges are acknowledged."""
+        self.pledges = pledges
+        self.stated.append({it["household_code"]: it["quantity_steps"] for it in pledges})
 
 
 @dataclass
 class Member:
-    """A cooperative, what was seeded of it, and its offers by product code."""
+    """A cooperative, what was seeded of it, its offers by product code, and those that it has withdrawn."""
 
     cooperative: Cooperative
     seeded: SeededCooperative
     offers: dict[str, LiveOffer] = field(default_factory=dict)
+    withdrawn: list[LiveOffer] = field(default_factory=list)
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """By household_id the mailbox."""
+        found = {one.code: one.email for one in reaches(self.cooperative, with_providers=False)}
+        return {household_id: found[code] for code, household_id in self.seeded.households.items()}
 
 
 @dataclass
@@ -89,6 +108,8 @@ async def make(client: Client, key: str, receiver: WebhookReceiver, rng: random.
     seeded: Seed = await seed(client, key, planned)
     members = [Member(*pair) for pair in zip(planned, seeded.cooperatives, strict=True)]
     world = World(key, members, datetime.now(ZoneInfo(ZONE)).date() + timedelta(days=1))
+    addresses = [address for member in members for address in member.addresses.values()]
+    assert len(set(addresses)) == len(addresses), "two households have one mailbox"
     plans = [
         (member, [_pledges(member, product, rng) for product in member.cooperative.products]) for member in members
     ]
