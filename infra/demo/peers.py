@@ -62,6 +62,8 @@ class Received:
     arrivals: list[Arrival] = field(default_factory=list)
     """Every webhook with a good signature, in the order in which they came, repeats as well."""
     bad_signatures: list[str] = field(default_factory=list)
+    refused: dict[str, datetime] = field(default_factory=dict)
+    """webhook-id → when it was first refused"""
     changed_copies: list[str] = field(default_factory=list)
     """Webhooks that came again under the same id with another body."""
     _copies: Counter[str] = field(default_factory=Counter)
@@ -160,6 +162,7 @@ class WebhookReceiver(AbstractAsyncContextManager["WebhookReceiver"]):
             Webhook(self.secrets[partner_id]).verify(body, dict(request.headers))
         except WebhookVerificationError as error:
             self.received.bad_signatures.append(f"webhook of {partner_id}: {error}")
+            self.received.refused.setdefault(request.headers.get("webhook-id", ""), datetime.now(UTC))
             return Response(status_code=401)
         message_id, content = request.headers["webhook-id"], json.loads(body)
         self.received.take(message_id, content)

@@ -152,7 +152,7 @@ async def changes_are_said_once(databases: Databases) -> Invariant:
 async def webhooks_come_once(databases: Databases, arena: Arena) -> Invariant:
     """A webhook comes again only where its sender was interrupted, and an order's come in their order but for that.
 
-    Two that follow one another in the books never say the same.
+    One that was tried and refused holds up no newer one. Two that follow one another in the books never say the same.
     """
     found = Invariant("each webhook comes once and in its turn")
     webhooks, interruptions = arena.received.webhooks, arena.interruptions
@@ -170,7 +170,8 @@ async def webhooks_come_once(databases: Databases, arena: Arena) -> Invariant:
     for order_id, own in arrivals.items():
         for one, other in pairwise(own):
             backwards = webhooks[one.message_id]["data"]["sequence"] > webhooks[other.message_id]["data"]["sequence"]
-            if backwards and not interruptions.within("notify", own[0].at, other.at):
+            was_tried = arena.received.refused.get(other.message_id, other.at) < one.at
+            if backwards and not was_tried and not interruptions.within("notify", own[0].at, other.at):
                 found.faults.append(f"order {order_id}: {one.message_id} came before {other.message_id}")
     found.faults += await _said_again(databases, webhooks)
     found.compared = {"webhooks": len(webhooks), "repeats": len(repeats), "orders": len(arrivals)}

@@ -106,22 +106,23 @@ class Flood:
         async with asyncio.TaskGroup() as tasks:
             for number in range(round(seconds * self.per_s)):
                 await asyncio.sleep(max(0.0, began + number / self.per_s - time.monotonic()))
-                tasks.create_task(self._push(f"DH-F{before + number}"))
+                tasks.create_task(self._push(f"F{before + number}"))
 
     async def _push(self, ref: str) -> None:
         partner, shop = self.member.seeded.partners[0], self.member.cooperative.shops[0]
         now, sku = datetime.now(UTC).replace(microsecond=0), next(iter(shop.skus))
         updated_at = now - timedelta(minutes=1)
         line = {"sku": sku, "quantity": "1"}
-        order = {"ref": ref, "updated_at": updated_at.isoformat(), "status": "placed", "lines": [line]}
+        order = {"ref": f"DH-{ref}", "updated_at": updated_at.isoformat(), "status": "placed", "lines": [line]}
         body = encode({"order": order})
         headers = canonical_headers(partner.secret, f"msg_{uuid7().hex}", now, body)
-        load, key = self.arena.load, (partner.partner_id, ref)
+        push = Push("flood", partner, ref, body, headers, (202,), updated_at, ((sku, 1),), False)
+        load, key = self.arena.load, (partner.partner_id, push.partner_ref)
         send = partial(self.arena.client.push, partner.push_path, body, headers)
         certain = await patiently(send, self.arena.random, load.answers)
         assert certain.answer.is_success, certain.answer.text[:300]
         load.order_ids[key] = certain.answer.json()["order_id"]
-        load.acknowledged[key] = Push("flood", partner, ref, body, headers, (202,), updated_at, ((sku, 1),), False)
+        load.acknowledged[key] = push
         self.pushed.append(ref)
 
 
