@@ -45,7 +45,7 @@ class Growing:
         updated_at = now - timedelta(hours=1) + timedelta(minutes=self.version)
         first, sku = 1 + self.version * MOST_LINES, self.skus[self.version % len(self.skus)]
         order = {
-            "ref": self.ref,
+            "ref": f"DH-{self.ref}",
             "updated_at": updated_at.isoformat(),
             "status": "placed",
             "lines": [{"sku": sku, "quantity": "1", "line_no": first + n} for n in range(lines)],
@@ -55,10 +55,11 @@ class Growing:
         answer = await self.arena.client.push(partner.push_path, body, headers)
         self.version += 1
         if answer.is_success:
-            load, key = self.arena.load, (partner.partner_id, self.ref)
-            self.order_id = load.order_ids[key] = answer.json()["order_id"]
             said = ((sku, 1),) * lines
-            load.acknowledged[key] = Push("growing", partner, self.ref, body, headers, (202,), updated_at, said, False)
+            push = Push("growing", partner, self.ref, body, headers, (202,), updated_at, said, False)
+            load, key = self.arena.load, (partner.partner_id, push.partner_ref)
+            self.order_id = load.order_ids[key] = answer.json()["order_id"]
+            load.acknowledged[key] = push
         return answer
 
     async def events(self) -> int:
@@ -74,7 +75,7 @@ async def outgrows(arena: Arena) -> None:
     await arena.load.until(0.2)
     member = arena.world.members[0]
     product = Product("rau-moi", "Rau mới", "rau mới", "kg", 1000, 10_000, 100)
-    growing = Growing(arena, member, "DH-LON", [f"{n:02}" + "ễ" * 98 for n in range(MOST_PUSHES)])
+    growing = Growing(arena, member, "LON", [f"{n:02}" + "ễ" * 98 for n in range(MOST_PUSHES)])
     await _list_product(arena, member, product, growing.skus)
     answer = None
     while answer is None or answer.is_success:
@@ -95,7 +96,7 @@ async def changed_again_and_again(arena: Arena) -> None:
     await arena.load.until(0.2)
     member = arena.world.members[0]
     product = Product("rau-den", "Rau dền", "rau dền", "kg", 1000, 10_000, 100)
-    growing = Growing(arena, member, "DH-DOI", ["RAU-DEN-1KG"])
+    growing = Growing(arena, member, "DOI", ["RAU-DEN-1KG"])
     await _list_product(arena, member, product, growing.skus)
     offer_id = await _publish(arena, member, product)  # one that the load's staff do not withdraw meanwhile
     for _ in range(10):
