@@ -77,7 +77,8 @@ async def _laws(databases: Databases, arena: Arena) -> list[Invariant]:
 async def _in_hand(databases: Databases, arena: Arena) -> set[str]:
     """The notices that notify was sending when it was interrupted: a batch at most, each time."""
     rows = await databases["notify"].fetch(
-        "select notice_id::text, claimed_at from delivery where state = 'unknown' and claimed_at is not null"
+        "select notice_id::text, d.claimed_at from delivery d join notice n using (notice_id) "
+        "where n.state = 'unknown' and d.claimed_at is not null"
     )
     held = timedelta(seconds=TIMES_S["notify"]["NOTIFY_UNKNOWN_AFTER_S"] * arena.scenario.patience)
     claims = [(row["notice_id"], row["claimed_at"]) for row in rows]
