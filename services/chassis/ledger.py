@@ -111,7 +111,7 @@ class Ledger:
                 tx = Transaction(conn)
                 result = await decide(tx)
                 if tx.appended:
-                    await self._append(tx)
+                    await self.append_now(tx)
                 faultpoints.reach("before_commit")
             faultpoints.reach("after_commit")
             if tx.logged:
@@ -128,9 +128,6 @@ class Ledger:
 
         Whatever is queued afterwards follows it. The streams' heads are locked from here on.
         """
-        return await self._append(tx)
-
-    async def _append(self, tx: Transaction) -> list[Row]:
         counts: dict[UUID, int] = {}
         for stream, _, _ in tx.appended:
             counts[stream] = counts.get(stream, 0) + 1
