@@ -5,6 +5,7 @@ Nothing here asks a service: the books are compared with each other, and with th
 
 from collections import Counter
 from collections.abc import Mapping
+from uuid import UUID
 
 from infra.demo import telling
 from infra.demo.law import Databases, Invariant, mapping
@@ -69,13 +70,20 @@ async def quantities_balance(databases: Databases) -> Invariant:
     return found
 
 
-async def pledges_are_kept(databases: Databases) -> Invariant:
-    """Invariant 1: no household brings more than it pledged, by the pledges in catalog's own books."""
+async def pledges_are_kept(
+    databases: Databases, said_too_late: Mapping[UUID, Mapping[UUID, int]] | None = None
+) -> Invariant:
+    """Invariant 1: no household brings more than it pledged, by the pledges in catalog's own books.
+
+    `said_too_late`: what counts of offers that were changed after they were closed, by offer and household.
+    """
     found = Invariant("no household above its pledge")
     pledges = {
         (row["offer_id"], row["household_id"]): row["quantity_steps"]
         for row in await databases["catalog"].fetch("select offer_id, household_id, quantity_steps from pledge")
     }
+    for offer_id, stood in (said_too_late or {}).items():
+        pledges |= {(offer_id, household_id): steps for household_id, steps in stood.items()}
     items = await databases["allocation"].fetch("select offer_id, household_id, quantity_steps from basket_item")
     for item in items:
         pledged = pledges.get((item["offer_id"], item["household_id"]), 0)

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from infra.demo.law import Databases, Invariant
 from infra.demo.pushes import Push
@@ -67,7 +68,7 @@ async def offers_stand(databases: Databases, arena: Arena) -> Invariant:
     posted = {it.offer_id: it for member in arena.world.members for it in member.offers.values()}
     withdrawn = {it.offer_id: it for member in arena.world.members for it in member.withdrawn}
     every = posted | withdrawn
-    late = await _closed_before_the_last_word(databases)
+    late = {str(offer_id) for offer_id in await pledges_said_too_late(databases)}
     for service, wanted in (("catalog", every), ("allocation", {id: posted[id] for id in posted.keys() - late})):
         kept = await _pledges(databases, service)
         for offer_id, offer in wanted.items():
@@ -84,15 +85,25 @@ async def offers_stand(databases: Databases, arena: Arena) -> Invariant:
     return found
 
 
-async def _closed_before_the_last_word(databases: Databases) -> set[str]:
-    """Offers of which catalog said something that orders had not applied when it closed them."""
+async def pledges_said_too_late(databases: Databases) -> dict[UUID, dict[UUID, int]]:
+    """Of the offers of which catalog said something that orders had not applied at their closing: steps by household.
+
+    Allocation may have applied some of it before it heard of the closing, so the most of what was said last before the
+    closing and since.
+    """
     closed = by(await said_by(databases, "orders", ("orders.intake_closed.v1",)), "offer_id")
-    last = by(await said_by(databases, "catalog", OFFERED), "offer_id")
-    return {
-        offer_id
-        for offer_id, own in closed.items()
-        if offer_id in last and own[-1].after.get("catalog", 0) < last[offer_id][-1].sequence
-    }
+    offered = by(await said_by(databases, "catalog", OFFERED), "offer_id")
+    found: dict[UUID, dict[UUID, int]] = {}
+    for offer_id, own in closed.items():
+        heard, said = own[-1].after.get("catalog", 0), offered.get(offer_id, [])
+        late = [it for it in said if it.sequence > heard]
+        if late:
+            counting = [*[it for it in said if it.sequence <= heard][-1:], *late]
+            most = found[UUID(offer_id)] = {}
+            for pledge in (pledge for it in counting for pledge in it.content.get("pledges", ())):
+                household_id = UUID(pledge["household_id"])
+                most[household_id] = max(most.get(household_id, 0), pledge["quantity_steps"])
+    return found
 
 
 async def _pledges(databases: Databases, service: str) -> dict[str, dict[str, int]]:

@@ -52,7 +52,7 @@ async def _laws(databases: Databases, arena: Arena) -> list[Invariant]:
     in_hand, unsure = await _in_hand(databases, arena), _unsure(arena)
     return [
         await invariants.quantities_balance(databases),
-        await invariants.pledges_are_kept(databases),
+        await invariants.pledges_are_kept(databases, await answers.pledges_said_too_late(databases)),
         await invariants.every_order_has_one_effect(databases, set(arena.load.acknowledged)),
         await invariants.every_cursor_reaches_its_head(databases, arena.expected.rejected),
         await invariants.settlements_add_up(databases),
