@@ -11,6 +11,11 @@ from tests.chaos.scenario import scenario
 
 T = TypeVar("T")
 
+_TO_WEIGH_IN = (
+    "select count(distinct cooperative_id) from basket_item join offer using (offer_id) where quantity_steps > 0"
+)
+"""Cooperatives with something to bring, each of which is one POST."""
+
 
 @scenario("killed while households answer")
 async def answers(arena: Arena) -> None:
@@ -46,9 +51,8 @@ async def mid_answer(arena: Arena) -> None:
     await settled.until_settled(arena)
     while await evening.answer():
         await settled.until_settled(arena)
-    members = len(arena.world.members)
-    await _dying(arena, evening.weigh_in(), "allocation", most=members)
-    await _dying(arena, evening.depart(), "allocation", most=members)
+    await _dying(arena, evening.weigh_in(), "allocation", most=await arena.books.value("allocation", _TO_WEIGH_IN))
+    await _dying(arena, evening.depart(), "allocation", most=len(arena.world.members))
     arena.fault_ends()
     await _must_be_settled(arena)
 
