@@ -98,10 +98,12 @@ async def pledges_said_too_late(databases: Databases) -> dict[UUID, dict[UUID, i
     offered = by(await said_by(databases, "catalog", OFFERED), "offer_id")
     found: dict[UUID, dict[UUID, int]] = {}
     for offer_id, own in closed.items():
-        heard, said = own[-1].after.get("catalog", 0), offered.get(offer_id, [])
-        late = [it for it in said if it.sequence > heard]
+        said = offered.get(offer_id, [])
+        genuine = [it for it in own if said and it.stream == said[0].stream]
+        heard = [it.after.get("catalog", 0) for it in genuine]
+        late = [it for it in said if heard and it.sequence > heard[-1]]
         if late:
-            counting = [*[it for it in said if it.sequence <= heard][-1:], *late]
+            counting = [*[it for it in said if it.sequence <= heard[-1]][-1:], *late]
             most = found[UUID(offer_id)] = {}
             for pledge in (pledge for it in counting for pledge in it.content.get("pledges", ())):
                 household_id = UUID(pledge["household_id"])

@@ -11,7 +11,7 @@ from infra.demo.day import connect_all
 from infra.demo.law import Databases, Invariant
 from services.contracts.flow import SERVICES
 from services.notify.sending import BATCH
-from tests.chaos import answers, once, streams
+from tests.chaos import answers, once, settled, streams
 from tests.chaos.arena import TIMES_S, Arena
 from tests.chaos.hidden import leave_out
 
@@ -29,10 +29,21 @@ async def check_all(arena: Arena) -> list[str]:
     databases = await connect_all({name: arena.books.dsn_of(name) for name in SERVICES})
     try:
         await leave_out(databases, arena)
-        return await check(databases, arena)
+        while True:
+            before = await _said(databases)
+            faults = await check(databases, arena)
+            if before == await _said(databases):
+                return faults
+            await settled.until_settled(arena)  # a job spoke meanwhile, so that the books are of different moments
     finally:
         for database in databases.values():
             await database.close()
+
+
+async def _said(databases: Databases) -> list[int]:
+    """How many events each service has logged."""
+    count = "select coalesce(sum(last_sequence), 0)::bigint from stream_head"
+    return [await databases[name].fetchval(count) for name in SERVICES]
 
 
 async def check(databases: Databases, arena: Arena) -> list[str]:

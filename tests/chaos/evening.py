@@ -13,7 +13,7 @@ import httpx
 from infra.demo.evening import answer_to, arrival_of, links_in, version_asked
 from tests.chaos import settled
 from tests.chaos.arena import Arena
-from tests.chaos.load import Unanswered, patiently
+from tests.chaos.load import SIDE_BY_SIDE, Unanswered, patiently
 from tests.chaos.world import Member
 
 _BROWSER = {"accept": "text/html"}
@@ -39,8 +39,10 @@ class Taken:
 class Evening:
     """What is left of the day once everything is closed and every household has been told."""
 
-    def __init__(self, arena: Arena) -> None:
+    def __init__(self, arena: Arena, side_by_side: int = SIDE_BY_SIDE) -> None:
+        """`side_by_side`: so many ask at the same time."""
         self._arena, self._random = arena, arena.random
+        self._places = asyncio.Semaphore(side_by_side)
         self._answered: set[tuple[str, int]] = set()
         """Pages with the version of the basket that was answered."""
         self.taken = Taken()
@@ -48,14 +50,14 @@ class Evening:
         arena.evening = self
 
     @classmethod
-    async def of(cls, arena: Arena) -> "Evening":
+    async def of(cls, arena: Arena, side_by_side: int = SIDE_BY_SIDE) -> "Evening":
         """Ends the load and closes the day first."""
         await arena.load.finished()
         await settled.until_settled(arena)
         await arena.load.close_day()
         await settled.until_closed(arena)
         await settled.until_settled(arena)
-        return cls(arena)
+        return cls(arena, side_by_side)
 
     async def to_its_end(self) -> None:
         """All that is left to do of it: answers until nobody is asked, arrivals, departures."""
@@ -129,7 +131,8 @@ class Evening:
     ) -> httpx.Response | None:
         load = self._arena.load
         try:
-            certain = await patiently(send, self._random, load.answers)
+            async with self._places:
+                certain = await patiently(send, self._random, load.answers)
         except Unanswered as error:
             load.faults.append(f"{what}: no certain answer, last {error}")
             return None

@@ -9,14 +9,14 @@ import contextlib
 import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 
-from infra.demo.client import Client
+from infra.demo.client import Client, canonical_headers
 from infra.demo.pushes import Plan, Push, Script
 from tests.chaos.world import LiveOffer, Member, World
 
@@ -60,6 +60,13 @@ async def patiently(
     raise Unanswered(last)
 
 
+def signed_now(push: Push) -> Mapping[str, str]:
+    """The headers of a push: where the time of sending is signed, that of this attempt, under the same id."""
+    if push.partner.adapter != "canonical":
+        return push.headers
+    return canonical_headers(push.partner.secret, push.headers["webhook-id"], datetime.now(UTC), push.body)
+
+
 Revision = tuple[datetime, bool, tuple[tuple[str, int], ...]]
 """What a push says of its order: as of when, whether it is cancelled, and its lines."""
 
@@ -101,6 +108,8 @@ class Load:
         self._finish, self._finished = asyncio.Event(), asyncio.Event()
         self._staff_rooms = {member.seeded.slug: asyncio.Lock() for member in world.members}
         self._closing = False
+        self.may_renew = True
+        """Whether staff withdraw offers and post others."""
 
     def _plan(self, seed: int) -> Iterator[Script]:
         """Orders without end, of every shop as many."""
@@ -160,7 +169,7 @@ class Load:
         self.unanswered.add(token)
         try:
             certain = await patiently(
-                lambda: self._client.push(path, push.body, push.headers), self._random, self.answers
+                lambda: self._client.push(path, push.body, signed_now(push)), self._random, self.answers
             )
         except Unanswered as error:
             self.faults.append(f"{push.kind} {push.partner_ref}: no certain answer in {PATIENCE_S} s, last {error}")
@@ -195,7 +204,7 @@ class Load:
                 if self._closing:
                     return
                 offer = self._random.choice(list(member.offers.values()))
-                if self._random.random() < 0.15:
+                if self._random.random() < 0.15 and self.may_renew:
                     await self._renew(member, offer)
                 else:
                     await self._change_pledges(member, offer)

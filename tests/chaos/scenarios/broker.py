@@ -62,11 +62,12 @@ async def wiped(arena: Arena) -> None:
     await _kill(arena)
     lost = await _relayed_and_not_applied(arena, reader)
     assert sum(lost.values()) >= FEW, f"the broker took only {lost} with it"
+    relayed = await _sequences(arena, "orders", _RELAYED)
     served, asked = arena.counts.of("orders", _SERVED), arena.counts.of(reader, _ASKED)
     await asyncio.to_thread(arena.stack.rabbit.start, fresh=True)
     await arena.start_service(reader, ready=False)
     arena.fault_ends()
-    await arena.until(f"{reader} has what was lost", partial(_has, arena, reader, lost))
+    await arena.until(f"{reader} has what was lost", partial(_has, arena, reader, relayed))
     await arena.until(f"{reader} has asked for it", partial(_is_more, arena, reader, _ASKED, asked))
     await arena.until("orders has sent it again", partial(_is_more, arena, "orders", _SERVED, served))
 
@@ -80,14 +81,18 @@ async def _wait_in_queues(arena: Arena, reader: str) -> bool:
 
 async def _relayed_and_not_applied(arena: Arena, reader: str) -> dict[UUID, int]:
     """How many events of each stream of `orders` only the broker has on their way to a reader that does not run."""
-    applied = {row["stream"]: row["sequence"] for row in await arena.sql(reader, _APPLIED)}
-    relayed = {row["stream"]: row["sequence"] for row in await arena.sql("orders", _RELAYED)}
+    applied, relayed = await _sequences(arena, reader, _APPLIED), await _sequences(arena, "orders", _RELAYED)
     return {stream: n for stream, last in relayed.items() if (n := last - applied.get(stream, 0)) > 0}
 
 
-async def _has(arena: Arena, reader: str, lost: Mapping[UUID, int]) -> bool:
-    """Whether the reader has caught up with each of the streams, by what was relayed of them meanwhile."""
-    return not (await _relayed_and_not_applied(arena, reader)).keys() & lost.keys()
+async def _sequences(arena: Arena, service: str, query: str) -> dict[UUID, int]:
+    return {row["stream"]: row["sequence"] for row in await arena.sql(service, query)}
+
+
+async def _has(arena: Arena, reader: str, relayed: Mapping[UUID, int]) -> bool:
+    """Whether the reader has applied each of the streams up to there."""
+    applied = await _sequences(arena, reader, _APPLIED)
+    return all(applied.get(stream, 0) >= last for stream, last in relayed.items())
 
 
 async def _is_more(arena: Arena, name: str, counter: str, before: int) -> bool:
@@ -128,9 +133,8 @@ async def bindings_deleted(arena: Arena) -> None:
 
 async def _a_lane_queue(arena: Arena) -> str:
     """A queue of a lane on which some cooperative lives."""
-    service = arena.random.choice(SERVICES)
-    rows = await arena.sql(service, "select distinct lane from stream_head order by lane")
-    return f"{service}.{arena.random.choice(rows)['lane']}"
+    rows = await arena.sql("catalog", "select distinct lane from stream_head order by lane")
+    return f"{arena.random.choice(SERVICES)}.{arena.random.choice(rows)['lane']}"
 
 
 async def _bindings(arena: Arena, queue: str) -> list[dict[str, Any]]:

@@ -33,8 +33,11 @@ async def answers(arena: Arena) -> None:
 
 @scenario("killed while trucks leave")
 async def departures(arena: Arena) -> None:
-    """What arrived is recorded once, and each household is settled with once."""
-    evening = await Evening.of(arena)
+    """What arrived is recorded once, and each household is settled with once.
+
+    Two ask at a time, so that the trucks do not all leave before anybody can be killed.
+    """
+    evening = await Evening.of(arena, side_by_side=2)
     while await evening.answer():
         await settled.until_settled(arena)
     await _killing(arena, evening.weigh_in(), "allocation")

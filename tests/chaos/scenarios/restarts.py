@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Mapping
 from functools import partial
+from socket import gethostname
 
 from services.contracts.flow import SERVICES
 from tests.chaos.arena import Arena
 from tests.chaos.scenario import scenario
 
-_HELD = "select lane, fence from relay_lease where until > now()"
+_HELD = "select lane, fence from relay_lease where until > now() and holder = $1"
+_FENCES = "select lane, fence from relay_lease where until > now()"
 
 
 @scenario("terminated under load")
@@ -38,8 +40,7 @@ async def frozen(arena: Arena) -> None:
     await arena.load.until(0.1)
     for service in SERVICES:
         second = await arena.start_second(service)
-        before = await _fences(arena, service)
-        assert before, f"{service} holds no lease"
+        before = await _until_it_holds_leases(arena, service)
         arena.pause(service)
         await arena.until("the second holds its leases", partial(_are_taken_over, arena, service, before))
         await asyncio.sleep(0.5)
@@ -47,12 +48,24 @@ async def frozen(arena: Arena) -> None:
         await arena.stop(second)
 
 
-async def _fences(arena: Arena, service: str) -> dict[int, int]:
-    """The fence of each lane that is held now; it rises with each new holder."""
-    return {row["lane"]: row["fence"] for row in await arena.sql(service, _HELD)}
+async def _until_it_holds_leases(arena: Arena, service: str) -> dict[int, int]:
+    """Waits until the first process of the service holds leases; returns the fence of each lane that it holds."""
+    holder, held = f"{gethostname()}:{arena.services[service].pid}", dict[int, int]()
+
+    async def holds() -> bool:
+        held.update(await _fences(arena, service, _HELD, holder))
+        return bool(held)
+
+    await arena.until(f"{service} holds a lease", holds)
+    return held
+
+
+async def _fences(arena: Arena, service: str, query: str, *values: str) -> dict[int, int]:
+    """The fence of each lane; it rises with each new holder."""
+    return {row["lane"]: row["fence"] for row in await arena.sql(service, query, *values)}
 
 
 async def _are_taken_over(arena: Arena, service: str, before: Mapping[int, int]) -> bool:
     """Whether each lane that the frozen process held has another holder."""
-    now = await _fences(arena, service)
+    now = await _fences(arena, service, _FENCES)
     return all(now.get(lane, fence) > fence for lane, fence in before.items())

@@ -13,13 +13,16 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
+import httpx
+
+from infra.demo.pushes import Push
 from infra.local import backup
 from services.chassis.incarnation import lost_type
 from services.contracts.flow import READS, SERVICES
 from tests.chaos import settled
 from tests.chaos.arena import Arena
 from tests.chaos.command import must, typed
-from tests.chaos.load import patiently
+from tests.chaos.load import patiently, signed_now
 from tests.chaos.scenario import scenario
 
 Place = tuple[UUID, int]
@@ -39,6 +42,8 @@ _TOLD_AFRESH = (
     re.compile(r".*: 202 instead of \(200,\).*", re.DOTALL),
 )
 """What a patient partner may see when its order was forgotten: it is taken in as a new one."""
+_MOMENT = re.compile(r"\b\d{1,2}:\d\d(?: (?:sáng|trưa|chiều|tối|đêm))?(?: (?:thứ \w+|Chủ nhật), [\d/]+)?")
+"""As notices write it: the hour says the time of day."""
 
 
 @scenario("allocation restored", heal_s=120)
@@ -137,12 +142,14 @@ async def _backed_up(arena: Arena) -> Path:
 async def _backed_up_before_a_change(arena: Arena) -> Path:
     """A backup after which pledges changed and no offer came or went, with catalog stopped since."""
     while True:
+        arena.load.may_renew = False
         before = await _heads(arena)
         directory = await _backed_up(arena)
         after = await _heads(arena)
         await arena.until("staff change something", partial(_said_since, arena, after))
         await arena.stop("catalog")
-        if await _said_since(arena, before) == {"catalog.offer_changed.v1"}:
+        arena.load.may_renew = True
+        if await _said_since(arena, before) == {"catalog.offer_changed.v1"}:  # else one was on its way already
             return directory
         await arena.start_service("catalog")
 
@@ -222,13 +229,16 @@ async def _push_again(arena: Arena) -> None:
         "what forgotten orders were promised is given back", lambda: _nothing_is_held(arena, sorted(forgotten))
     )
     for key, push in load.acknowledged.items():
-        send = partial(arena.client.push, push.partner.push_path, push.body, push.headers)
-        certain = await patiently(send, arena.random, load.answers)
+        certain = await patiently(partial(_send, arena, push), arena.random, load.answers)
         assert certain.answer.status_code in (200, 202), f"{key}: {certain.answer.text[:300]}"
         order_id = certain.answer.json()["order_id"]
         if load.order_ids[key] != order_id:
             assert load.order_ids[key] in forgotten, f"order {key} got another id without need"
         load.order_ids[key] = order_id
+
+
+async def _send(arena: Arena, push: Push) -> httpx.Response:
+    return await arena.client.push(push.partner.push_path, push.body, signed_now(push))
 
 
 async def _nothing_is_held(arena: Arena, forgotten: Sequence[str]) -> bool:
@@ -284,6 +294,7 @@ def _must_have_come(arena: Arena, times: int, notices: Collection[str]) -> None:
 
 
 def _text(mail: Message) -> list[str]:
-    """Without clock times, and of links only whose they are: who is told later may answer until later."""
-    parts = [str(part.get_payload(decode=True)) for part in mail.walk() if not part.is_multipart()]
-    return [re.sub(r"(/r/[\w-]{26})[\w-]+", r"\1", re.sub(r"\b\d{1,2}:\d\d\b", "", part)) for part in parts]
+    """Without moments, and of links only whose they are: who is told later may answer until later."""
+    parts = [part for part in mail.walk() if not part.is_multipart()]
+    texts = [bytes(part.get_payload(decode=True)).decode("utf-8", "replace") for part in parts]
+    return [re.sub(r"(/r/[\w-]{26})[\w-]+", r"\1", _MOMENT.sub("", text)) for text in texts]
