@@ -12,7 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
-from services.chassis import cursors, turns
+from services.chassis import cursors
 from services.chassis.cursors import Cursor
 from services.chassis.gate import Place
 from services.chassis.inbox import Handler, Received
@@ -83,15 +83,8 @@ class Commands:
         for handler, run in groupby(events, key=lambda received: self._handlers[received.event.type]):
             await handler(tx, list(run))
         begun = self._turns(events, before)
-        await turns.insert_turns(tx.conn, begun)
-        reached = {(turn.stream, self.own): turn for turn in begun}
-        await cursors.advance(
-            tx.conn,
-            before,
-            {place: turn.first_sequence for place, turn in reached.items()},
-            {},
-            {place: turn.number for place, turn in reached.items()},
-        )
+        reached = {(turn.stream, self.own): turn.first_sequence for turn in begun}
+        await cursors.advance(tx.conn, before, reached, {}, begun)
 
     def _turns(self, events: Sequence[Received[Any]], before: Mapping[Place, Cursor]) -> list[Turn]:
         """One for each command, so that what lies between two of them is no part of either."""

@@ -11,6 +11,20 @@ from msgspec import Struct
 
 from services.chassis.gate import Place
 from services.chassis.ledger import Connection
+from services.chassis.turns import Turn
+
+_ADVANCE = """
+with turned as (
+    insert into applied_turn (stream, turn, producer, first_sequence)
+    select * from unnest($6::uuid[], $7::bigint[], $8::text[], $9::bigint[])
+)
+update consumer_cursor c set sequence = x.sequence, head = x.head, turn = x.turn,
+    behind_since = case when x.head <= x.sequence then null
+        when x.sequence > c.sequence or c.behind_since is null then now() else c.behind_since end,
+    asked_at = case when x.head > x.sequence then c.asked_at end
+from unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[])
+    as x (stream, producer, sequence, head, turn) where c.stream = x.stream and c.producer = x.producer
+"""
 
 
 class Cursor(Struct, frozen=True):
@@ -45,10 +59,13 @@ async def advance(
     before: Mapping[Place, Cursor],
     to: Mapping[Place, int],
     heads: Mapping[Place, int],
-    turns: Mapping[Place, int] | None = None,
+    begun: Sequence[Turn] = (),
 ) -> None:
-    """Moves cursors, raises known heads, and keeps since when a stream is behind without progress."""
-    turned = turns or {}
+    """Moves cursors, raises known heads, and keeps since when a stream is behind without progress.
+
+    Writes down the turns that have `begun` with it.
+    """
+    turned = {(turn.stream, turn.producer): turn.number for turn in begun}
     places = sorted(
         place
         for place in {*to, *heads}
@@ -57,17 +74,16 @@ async def advance(
     if not places:
         return
     await conn.execute(
-        "update consumer_cursor c set sequence = x.sequence, head = x.head, turn = x.turn, "
-        "behind_since = case when x.head <= x.sequence then null "
-        "when x.sequence > c.sequence or c.behind_since is null then now() else c.behind_since end, "
-        "asked_at = case when x.head > x.sequence then c.asked_at end "
-        "from unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) "
-        "as x (stream, producer, sequence, head, turn) where c.stream = x.stream and c.producer = x.producer",
+        _ADVANCE,
         [stream for stream, _ in places],
         [producer for _, producer in places],
         [to.get(place, before[place].sequence) for place in places],
         [max(to.get(place, 0), heads.get(place, 0), before[place].head) for place in places],
         [turned.get(place, before[place].turn) for place in places],
+        [turn.stream for turn in begun],
+        [turn.number for turn in begun],
+        [turn.producer for turn in begun],
+        [turn.first_sequence for turn in begun],
     )
 
 

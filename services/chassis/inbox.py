@@ -220,10 +220,7 @@ class Inbox:
                 await parking.unpark(tx.conn, verdict.cursors)
             parked = await parking.park(tx.conn, verdict.early) if verdict.early else 0
             begun = turns.changes(verdict.ready, {place: cursor.turn for place, cursor in before.items()})
-            if begun:
-                await turns.insert_turns(tx.conn, begun)
-            last = {(turn.stream, turn.producer): turn.number for turn in begun}
-            await cursors.advance(tx.conn, before, verdict.cursors, verdict.heads, last)
+            await cursors.advance(tx.conn, before, verdict.cursors, verdict.heads, begun)
             more = behind and any(at >= before[place].sequence + MOST_AT_ONCE for place, at in verdict.cursors.items())
             return verdict, parked, more and at_most is None
 

@@ -40,18 +40,6 @@ def changes(applied: Sequence[Arrival], last: Mapping[Place, int]) -> list[Turn]
     return found
 
 
-async def insert_turns(conn: Connection, turns: Sequence[Turn]) -> None:
-    """Writes new turns down."""
-    await conn.execute(
-        "insert into applied_turn (stream, turn, producer, first_sequence) "
-        "select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[])",
-        [turn.stream for turn in turns],
-        [turn.number for turn in turns],
-        [turn.producer for turn in turns],
-        [turn.first_sequence for turn in turns],
-    )
-
-
 async def list_turns(conn: "Connection | asyncpg.Connection[asyncpg.Record]", stream: UUID) -> list[Turn]:
     """All turns of a stream, in order."""
     rows = await conn.fetch(

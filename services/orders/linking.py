@@ -1,7 +1,8 @@
 """Finding the customers of orders, right after they were taken in: a push waits for none of it."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence, Set
+from datetime import datetime
 from itertools import groupby
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from services.chassis.ledger import Connection, Transaction
 from services.orders.domain.customers import identities_of, plain_text
 from services.orders.domain.linking import Customer, Register, ToldOrder
 from services.orders.store import customers as store
-from services.orders.store.customers import DueOrder
+from services.orders.store.customers import DueOrder, NewCustomer
 
 ORDERS_PER_RUN = 500
 
@@ -44,32 +45,41 @@ async def _link(conn: Connection, due: Sequence[DueOrder]) -> None:
     if left:
         await _rebuild(conn, [one for some in known.values() for one in some if one.customer_id in left], corrected)
     by_cooperative = sorted(due, key=lambda one: (one.cooperative_id, one.received_at, one.order_id))
-    changed: list[tuple[UUID, Customer]] = []
+    new: dict[UUID, tuple[UUID, Customer]] = {}
+    changed: list[Customer] = []
     merged: list[tuple[UUID, UUID]] = []
     links: dict[UUID, UUID | None] = {}
     for cooperative_id, group in groupby(by_cooperative, key=lambda one: one.cooperative_id):
         register = Register(known.get(cooperative_id, ()), uuid7)
         links |= _register(register, [told[one.order_id] for one in group])
-        changed += [
-            (cooperative_id, one)
-            for one in register.customers.values()
-            if (one.is_new or one.is_changed) and one.told_at is not None
-        ]
+        new |= {one.customer_id: (cooperative_id, one) for one in register.customers.values() if one.is_new}
+        changed += [one for one in register.customers.values() if one.is_changed and not one.is_new and one.told_at]
         merged += [(gone, register.stands_for(gone)) for gone in register.merged]
+    moved = [(one, to) for one in due if (to := links[one.order_id]) is not None and to != one.customer_id]
     if merged:
         await store.merge(conn, merged)
     if changed:
         await store.save_customers(conn, changed)
-    moved = [(one, to) for one in due if (to := links[one.order_id]) is not None and to != one.customer_id]
-    if moved:
-        await store.save_links(conn, [(one.order_id, to) for one, to in moved])
-    await _count(conn, moved, {into for _, into in merged})
+    if new:
+        await store.insert_customers(conn, _with_orders(new, moved))
+    await store.save_links(conn, moved)
+    await _count(conn, moved, new.keys(), {into for _, into in merged})
 
 
-async def _count(conn: Connection, moved: Sequence[tuple[DueOrder, UUID]], merged: Iterable[UUID]) -> None:
-    """Counts the links that are new; all orders only of who lost one, or became one of two."""
-    anew = {one.customer_id for one, _ in moved if one.customer_id} | set(merged)
-    if added := [(to, one.received_at) for one, to in moved if to not in anew]:
+def _with_orders(
+    new: Mapping[UUID, tuple[UUID, Customer]], moved: Sequence[tuple[DueOrder, UUID]]
+) -> list[NewCustomer]:
+    """The new customers of each (cooperative) with when their orders came."""
+    received: defaultdict[UUID, list[datetime]] = defaultdict(list)
+    for one, to in moved:
+        received[to].append(one.received_at)
+    return [NewCustomer(*new[customer_id], received[customer_id]) for customer_id in new]
+
+
+async def _count(conn: Connection, moved: Sequence[tuple[DueOrder, UUID]], new: Set[UUID], merged: Set[UUID]) -> None:
+    """Counts the links that known customers got; all orders only of who lost one, or became one of two."""
+    anew = {one.customer_id for one, _ in moved if one.customer_id} | merged
+    if added := [(to, one.received_at) for one, to in moved if to not in anew and to not in new]:
         await store.add_orders(conn, added)
     if anew:
         await store.count_orders(conn, anew)

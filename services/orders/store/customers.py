@@ -24,6 +24,11 @@ _TOLD = (
     "from customer_order o left join order_customer c using (order_id) "
 )
 
+_CUSTOMER_COLUMNS = (
+    "customer_id", "cooperative_id", "name", "address", "orders", "first_order_at", "last_order_at",
+)  # fmt: skip
+_SIGN_COLUMNS = ("cooperative_id", "kind", "value", "customer_id")
+
 
 @dataclass(frozen=True, slots=True)
 class DueOrder:
@@ -35,6 +40,15 @@ class DueOrder:
     received_at: datetime
     customer_id: UUID | None
     contact: Contact
+
+
+@dataclass(frozen=True, slots=True)
+class NewCustomer:
+    """A customer that was not known, with when its orders came."""
+
+    cooperative_id: UUID
+    customer: Customer
+    received: Sequence[datetime]
 
 
 async def try_alone(conn: Connection) -> bool:
@@ -132,45 +146,59 @@ async def merge(conn: Connection, merged: Sequence[tuple[UUID, UUID]]) -> None:
         gone,
         became,
     )
+    await release_signs(conn, gone)
     await conn.execute("delete from customer where customer_id = any($1)", gone)
 
 
-async def save_customers(conn: Connection, customers: Sequence[tuple[UUID, Customer]]) -> None:
-    """(cooperative, customer): new ones, or what changed of a known one. `add_orders` counts their orders."""
-    await conn.execute(
-        "insert into customer (customer_id, cooperative_id, name, address, orders, first_order_at, last_order_at) "
-        "select customer_id, cooperative_id, name, address, 0, told_at, told_at "
-        "from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[]) "
-        "  as x (customer_id, cooperative_id, name, address, told_at) "
-        "on conflict (customer_id) do update set name = excluded.name, address = excluded.address",
-        [one.customer_id for _, one in customers],
-        [cooperative_id for cooperative_id, _ in customers],
-        [one.name for _, one in customers],
-        [one.address for _, one in customers],
-        [one.told_at for _, one in customers],
-    )
-    signs = [
-        (cooperative_id, kind, value, one.customer_id)
-        for cooperative_id, one in customers
-        for kind, value in one.values.items()
-    ]
-    if signs:
-        await conn.execute(
-            "insert into customer_identity (cooperative_id, kind, value, customer_id) "
-            "select * from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) "
-            "on conflict (cooperative_id, kind, value) do nothing",
-            *zip(*signs, strict=True),
+async def insert_customers(conn: Connection, new: Sequence[NewCustomer]) -> None:
+    """Stores new customers with their signs, which nobody else has, and the number of their orders."""
+    customers = [
+        (
+            one.customer.customer_id, one.cooperative_id, one.customer.name, one.customer.address, len(one.received),
+            min(one.received), max(one.received),
         )
+        for one in new
+    ]  # fmt: skip
+    signs = [
+        (one.cooperative_id, kind, value, one.customer.customer_id)
+        for one in new
+        for kind, value in one.customer.values.items()
+    ]
+    await conn.copy_records_to_table("customer", records=customers, columns=_CUSTOMER_COLUMNS)
+    await conn.copy_records_to_table("customer_identity", records=signs, columns=_SIGN_COLUMNS)
 
 
-async def save_links(conn: Connection, links: Sequence[tuple[UUID, UUID]]) -> None:
-    """(order, its customer)."""
+async def save_customers(conn: Connection, customers: Sequence[Customer]) -> None:
+    """What changed of known customers, but for their orders, which `add_orders` counts."""
     await conn.execute(
-        "insert into order_customer (order_id, customer_id) select * from unnest($1::uuid[], $2::uuid[]) "
-        "on conflict (order_id) do update set customer_id = excluded.customer_id",
-        [order_id for order_id, _ in links],
-        [customer_id for _, customer_id in links],
+        "update customer c set name = x.name, address = x.address "
+        "from unnest($1::uuid[], $2::text[], $3::text[]) as x (customer_id, name, address) "
+        "where c.customer_id = x.customer_id",
+        [one.customer_id for one in customers],
+        [one.name for one in customers],
+        [one.address for one in customers],
     )
+    await conn.execute(
+        "insert into customer_identity (cooperative_id, kind, value, customer_id) "
+        "select c.cooperative_id, x.kind, x.value, customer_id "
+        "from unnest($1::uuid[], $2::text[], $3::text[]) as x (customer_id, kind, value) "
+        "join customer c using (customer_id) on conflict (cooperative_id, kind, value) do nothing",
+        [one.customer_id for one in customers for _ in one.values],
+        [kind for one in customers for kind in one.values],
+        [value for one in customers for value in one.values.values()],
+    )
+
+
+async def save_links(conn: Connection, links: Sequence[tuple[DueOrder, UUID]]) -> None:
+    """(order, its customer)."""
+    if new := [(one.order_id, customer_id) for one, customer_id in links if one.customer_id is None]:
+        await conn.copy_records_to_table("order_customer", records=new, columns=("order_id", "customer_id"))
+    if moved := [(one.order_id, customer_id) for one, customer_id in links if one.customer_id is not None]:
+        await conn.execute(
+            "update order_customer c set customer_id = x.customer_id "
+            "from unnest($1::uuid[], $2::uuid[]) as x (order_id, customer_id) where c.order_id = x.order_id",
+            *zip(*moved, strict=True),
+        )
 
 
 async def add_orders(conn: Connection, links: Iterable[tuple[UUID, datetime]]) -> None:
@@ -199,8 +227,10 @@ async def count_orders(conn: Connection, customer_ids: Iterable[UUID]) -> None:
         wanted,
     )
     await conn.execute(
-        "delete from customer c where customer_id = any($1) and erased_at is null "
-        "and not exists (select from order_customer o where o.customer_id = c.customer_id)",
+        "with gone as ("
+        "  delete from customer c where customer_id = any($1) and erased_at is null "
+        "  and not exists (select from order_customer o where o.customer_id = c.customer_id) returning customer_id"
+        ") delete from customer_identity i using gone where i.customer_id = gone.customer_id",
         wanted,
     )
 

@@ -22,6 +22,10 @@ from tests.support.node import until
 
 BAN = "Bản Hua Tạt, Vân Hồ"
 CUSTOMERS = "/v1/cooperatives/van-ho/customers"
+NOBODYS_SIGNS = "select from customer_identity where customer_id not in (select customer_id from customer)"
+MISCOUNTED = (
+    "select from customer c where orders <> (select count(*) from order_customer o where o.customer_id = c.customer_id)"
+)
 
 
 def contact(name: str | None = "Lò Thị Mai", phone: str | None = "0912 345 678", **other: str) -> dict[str, Any]:
@@ -36,8 +40,10 @@ async def link(orders: Orders) -> None:
 
 
 async def customers(orders: Orders, query: str = "") -> list[dict[str, Any]]:
-    """Those with the fewest orders first."""
+    """Those with the fewest orders first. No sign is left of anybody who is no customer, and each order counts."""
     await link(orders)
+    for wrong in (NOBODYS_SIGNS, MISCOUNTED):
+        assert await orders.fetch(wrong) == []
     found = await orders.ask("GET", CUSTOMERS + query)
     return sorted(found["customers"], key=lambda one: one["orders"])
 
