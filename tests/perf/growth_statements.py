@@ -97,7 +97,7 @@ _GOODS = '"goods":{"name":"%s","unit":"kg","step_milliunits":500}'
 _FACTS = f"""format('{{"order_id":"%s","partner_ref":"%s","sequence":%s,"lines":[
 {{"line_no":1,"sku":"%s",{_GOODS},{_COUNTED},"reason":null}},
 {{"line_no":2,"sku":"%s",{_GOODS},{_COUNTED},"reason":null}}],"refused_lines":[]}}',
-order_id, partner_ref, promised_sequence, sku_1, sku_1, sku_2, sku_2)::jsonb"""
+order_id, partner_ref, promised_sequence, sku_1, sku_1, sku_2, sku_2)::json"""
 
 _ORDERS = (
     "insert into customer_order (order_id, cooperative_id, partner_id, partner_ref, revised_at, status_rank, "

@@ -39,7 +39,7 @@ _COUNTED = {  # service → what is wrong, and how often
 }
 _SUM = "select count(*), coalesce(sum(hashtextextended(concat_ws('/', {}), 0)::numeric), 0) from {}"
 """Of rows in any order: equal where the rows are the same."""
-_MESSAGE_LINES = "partner_message, jsonb_array_elements(facts -> 'lines') l"
+_MESSAGE_LINES = "partner_message, json_array_elements(facts -> 'lines') l"
 _SAME = {  # what must be the same in the services, each with its query
     "orders": {
         "orders": _SUM.format("order_id", "customer_order"),
