@@ -90,12 +90,16 @@ class Servers:
         return {{"rabbitmq": "beam"}.get(name, name): process.pid for name, process in found.items() if process}
 
 
+MEMORY = {"shared_buffers": "1GB", "max_wal_size": "4GB"}
+"""As one sets them for a server that has a machine to itself; ours for tests are small, since many run side by side."""
+
+
 @contextmanager
 def servers(root: Path = RESULTS / "stack", name: str = "", peaks: Peaks | None = None) -> Iterator[Servers]:
     """Fresh servers that wait for the disk as in production."""
     if root.exists():
         Stack(root).delete()
-    with Stack(root, fresh=True, durable=True) as stack:
+    with Stack(root, fresh=True, durable=True, postgres_settings=dict(MEMORY)) as stack:
         yield Servers(stack, name, peaks or Peaks())
 
 
