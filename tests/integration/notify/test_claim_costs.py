@@ -1,9 +1,6 @@
 """Taking notices in hand costs the same however many wait, also where no statistics say how many that are."""
 
-import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
@@ -12,6 +9,7 @@ from services.notify.domain.notices import KINDS
 from services.notify.sending import BATCH
 from services.notify.store import deliveries
 from tests.integration.notify.world import World
+from tests.support.plans import explained, looked_at
 
 _WRITE = """
 with made as (
@@ -30,13 +28,6 @@ async def write_down(conn: Connection, notices: int, now: datetime) -> None:
     await conn.execute(_WRITE, notices, now)
 
 
-def looked_at(node: Mapping[str, Any]) -> int:
-    """Rows that a part of a plan found or passed over."""
-    passed_over = ("Filter", "Join Filter", "Index Recheck")
-    own = node["Actual Rows"] + sum(node.get(f"Rows Removed by {what}", 0) for what in passed_over)
-    return int(own * node["Actual Loops"]) + sum(looked_at(part) for part in node.get("Plans", ()))
-
-
 @pytest.mark.parametrize("known_to_planner", [3, 20])
 async def test_a_batch_costs_no_more_rows_where_many_wait_than_where_few_do(
     world: World, known_to_planner: int
@@ -52,6 +43,6 @@ async def test_a_batch_costs_no_more_rows_where_many_wait_than_where_few_do(
         await conn.execute(f"prepare claim (text, timestamptz, int, text[]) as {deliveries._CLAIM}")
         await conn.execute(f"execute claim ({arguments})")
         await write_down(conn, 2_000, now)
-        (told,) = json.loads(await conn.fetchval(f"explain (analyze, format json) execute claim ({arguments})"))
+        plan = await explained(conn, f"execute claim ({arguments})")
         await conn.execute("deallocate claim")
-    assert looked_at(told["Plan"]) <= 20 * BATCH
+    assert looked_at(plan) <= 20 * BATCH
