@@ -19,8 +19,9 @@ from services.orders.domain.customers import Identity, identities_of
 from services.orders.domain.traces import names_person
 from services.orders.store import campaigns as campaign_store
 from services.orders.store import customers as store
+from services.orders.store import erasures
 from services.orders.store import orders as order_store
-from services.orders.store.customers import Erased
+from services.orders.store.erasures import Erased
 from services.orders.store.partners import lock_partners
 
 
@@ -34,16 +35,16 @@ async def erase_customer(
     await store.alone(tx.conn)
     seats = await _lock_campaigns(tx.conn, cooperative_id)
     await linking.link_all_of(tx.conn, cooperative_id)
-    still_known = await store.is_there(tx.conn, customer_id)
+    still_known = await erasures.is_there(tx.conn, customer_id)
     if not still_known:
         return still_known is not None
-    signs = await store.list_signs(tx.conn, customer_id)
-    order_ids = await store.list_order_ids(tx.conn, customer_id)
+    signs = await erasures.list_signs(tx.conn, customer_id)
+    order_ids = await erasures.list_order_ids(tx.conn, customer_id)
     await _erase_campaign_orders(tx.conn, seats, order_ids, signs)
     orders = await _erase_orders(tx.conn, order_ids)
-    await store.erase_customer(tx.conn, customer_id, now)
+    await erasures.erase_customer(tx.conn, customer_id, now)
     await _erase_rejected(tx.conn, cooperative_id, signs)
-    await store.insert_erasure(tx.conn, Erased(cooperative_id, customer_id, None, orders, reason, by.key_id, now))
+    await erasures.insert_erasure(tx.conn, Erased(cooperative_id, customer_id, None, orders, reason, by.key_id, now))
     return True
 
 
@@ -57,11 +58,11 @@ async def erase_contact(
     await store.alone(tx.conn)
     seats = await _lock_campaigns(tx.conn, cooperative_id)
     await linking.link_all_of(tx.conn, cooperative_id)
-    customer_id = await store.get_customer_of(tx.conn, order_id)
+    customer_id = await erasures.get_customer_of(tx.conn, order_id)
     if customer_id is None:
         await _erase_campaign_orders(tx.conn, seats, [order_id], ())
     if customer_id is None and await _erase_orders(tx.conn, [order_id]):
-        await store.insert_erasure(tx.conn, Erased(cooperative_id, None, order_id, 1, reason, by.key_id, now))
+        await erasures.insert_erasure(tx.conn, Erased(cooperative_id, None, order_id, 1, reason, by.key_id, now))
     return customer_id
 
 
@@ -98,12 +99,12 @@ async def _erase_orders(conn: Connection, order_ids: Sequence[UUID]) -> int:
         for one in filed
         if one.order.command and not one.order.contact_erased
     ]
-    await store.erase_contacts(conn, digests)
+    await erasures.erase_contacts(conn, digests)
     return len(digests)
 
 
 async def _erase_rejected(conn: Connection, cooperative_id: UUID, signs: Sequence[Identity]) -> None:
     """Bodies of faulty pushes that were kept for an operator, and name the person."""
-    queues = [f"pushes of {partner_id}" for partner_id in await store.list_partner_ids(conn, cooperative_id)]
+    queues = [f"pushes of {partner_id}" for partner_id in await erasures.list_partner_ids(conn, cooperative_id)]
     kept = await parking.list_rejected(conn, [*queues, topology.INTAKE])
     await parking.delete_rejected(conn, [number for number, body in kept if names_person(body, signs)])
