@@ -2,6 +2,7 @@
 
 Single orders from push to promise, in a calm window and then in one with the flood; each round with another
 cooperative. Then the same once more with a higher normal rate, and so a greater flood; it stands in the other fields.
+`isolation.filling` is a flood that alone fills the machine, which is half idle without it.
 A quantile is the median of the rounds' quantiles, and so is the ratio.
 """
 
@@ -25,6 +26,8 @@ EACH_PER_S = 0.1
 """Of a cooperative: what decision 16 reckons with in the bursts of a campaign day, 2,400 a second over 34,000."""
 HIGHER_EACH_PER_S = 1.0
 """Ten times that, which fills the machine already before the flood."""
+FILLING_COOPERATIVES = 40
+FILLING_EACH_PER_S = 1.0
 TIMES = 100
 GOAL = "<= 2"
 
@@ -33,6 +36,7 @@ GOAL = "<= 2"
 class Window:
     """At one normal rate: by kind of order, what each of them waited and how late it was sent, round by round."""
 
+    cooperatives: int
     each_per_s: float
     waits_s: dict[str, list[Sequence[float]]] = field(default_factory=dict)
     late_s: dict[str, list[Sequence[float]]] = field(default_factory=dict)
@@ -40,9 +44,11 @@ class Window:
 
     async def measure(self, there: Running, market: Market, number: int) -> None:
         """Adds a round."""
-        flooder = market.shops[number % COOPERATIVES]
-        names = {kind: f"{kind}{number}.{self.each_per_s:g}" for kind in ("before", "during", "flood")}
-        before, during = (self._load(names[kind], market.shops) for kind in ("before", "during"))
+        shops = market.shops[: self.cooperatives]
+        flooder = shops[number % self.cooperatives]
+        run = f"{number}.{self.cooperatives}.{self.each_per_s:g}"
+        names = {kind: f"{kind}{run}" for kind in ("before", "during", "flood")}
+        before, during = (self._load(names[kind], shops) for kind in ("before", "during"))
         flood = self._load(names["flood"], [flooder], TIMES)
         for kind, loads in (("before", (before,)), ("during", (during, flood))):
             offered = await offer(there, market, *loads)
@@ -70,7 +76,7 @@ class Window:
             "late_ms": {kind: round(median_quantile_ms(late, 0.99), 2) for kind, late in self.late_s.items()},
             "cpu_share": {kind: median(shares) for kind, shares in self.cpu_shares.items()},
             "per_s": {
-                "others": round((COOPERATIVES - 1) * self.each_per_s),
+                "others": round((self.cooperatives - 1) * self.each_per_s),
                 "flood": round(TIMES * self.each_per_s),
             },
         }
@@ -86,14 +92,19 @@ async def run(servers: Servers, rounds: int) -> AsyncIterator[Figure]:
     market = make_market(COOPERATIVES, WARES, seed=3)
     ours = Ours(servers.stack, market)
     await ours.prepare()
-    normal, higher = Window(EACH_PER_S), Window(HIGHER_EACH_PER_S)
+    normal, higher = Window(COOPERATIVES, EACH_PER_S), Window(COOPERATIVES, HIGHER_EACH_PER_S)
+    filling = Window(FILLING_COOPERATIVES, FILLING_EACH_PER_S)
     for number in range(rounds):
         async with running(servers, ours) as there:
             await offer(there, market, Load(f"warm{number}", market.shops, WARM_ORDERS))
-            for window in (normal, higher):
+            for window in (normal, filling, higher):
                 await window.measure(there, market, number)
             wrong = await ours.check()
         assert not wrong, "; ".join(wrong)
-    own, reference = normal.p99_ms("during"), normal.p99_ms("before")
-    other = normal.as_fields() | {"higher": {"ratio": round(higher.ratio, 2)} | higher.as_fields()}
-    yield Figure("isolation", "ms", own, reference, normal.ratio, GOAL, other)
+    yield _figure("isolation", normal, {"higher": {"ratio": round(higher.ratio, 2)} | higher.as_fields()})
+    yield _figure("isolation.filling", filling, {})
+
+
+def _figure(name: str, window: Window, other: dict[str, Any]) -> Figure:
+    own, reference = window.p99_ms("during"), window.p99_ms("before")
+    return Figure(name, "ms", own, reference, window.ratio, GOAL, window.as_fields() | other)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from services.chassis.ledger import Connection
 from services.orders.domain.customers import Identity
+from services.orders.store.customers import release_signs
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ async def erase_contacts(conn: Connection, digests: Sequence[tuple[UUID, str]]) 
 
 async def erase_customer(conn: Connection, customer_id: UUID, now: datetime) -> None:
     """The customer has no name and no sign any more."""
-    await conn.execute("delete from customer_identity where customer_id = $1", customer_id)
+    await release_signs(conn, [customer_id])
     await conn.execute(
         "update customer set name = null, address = null, erased_at = $2 where customer_id = $1", customer_id, now
     )

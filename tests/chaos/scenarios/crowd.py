@@ -22,7 +22,7 @@ from tests.chaos.world import Member
 CALM_S = 10
 FLOOD_S = 8
 FEW = 5
-MOST = 0.2
+MOST = 0.5
 TIMES = 100
 LANE = 9
 

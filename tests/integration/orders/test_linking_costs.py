@@ -1,10 +1,9 @@
 """Finding customers costs the same however many there are, also where no statistics say how many that are."""
 
-import asyncio
-
 from services.orders.domain.customers import PHONE, Identity
 from services.orders.store import customers as store
 from tests.integration.orders.conftest import Orders
+from tests.support.node import until
 from tests.support.plans import explained, looked_at
 
 _WRITE = """
@@ -25,10 +24,13 @@ async def test_a_few_who_are_known_are_found_without_a_look_at_all_others(orders
             await conn.execute(f"alter table {table} set (autovacuum_enabled = false)")
         await conn.execute(_WRITE, orders.van_ho, 30_000)
         asked: list[tuple[str, tuple[object, ...]]] = []
+
+        async def both_are_noted() -> bool:
+            return len(asked) == 2  # after the answer, in a later turn of the loop
+
         with conn.query_logger(lambda record: asked.append((record.query, record.args))):
             found = await store.list_known(conn, wanted, [])
-            await asyncio.sleep(0)  # the logger is called in the next turn of the loop
+            await until(both_are_noted)
         assert len(found[orders.van_ho]) == len(known)
-        assert asked
         rows = [looked_at(await explained(conn, statement, *values)) for statement, values in asked]
     assert sum(rows) <= 5 * len(wanted)
