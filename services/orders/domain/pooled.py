@@ -191,7 +191,7 @@ class _Split:
         self._kept: dict[int, list[tuple[UUID, Line]]] = {}
         self._held: dict[int, dict[UUID, Line]] = {}
         """What is bound for good, and what is open on the day, by the number of the platform's line that it answers."""
-        self._taken_numbers: dict[UUID, set[int]] = {}
+        self._kept_numbers: dict[UUID, set[int]] = {}
         self._lines: dict[UUID, list[CommandLine]] = {}
         self._refused: list[RefusedLine] = []
         self._pools: dict[str, list[Seat]] = {}
@@ -213,7 +213,7 @@ class _Split:
 
     def _look_at(self, seat: UUID, part: Order) -> None:
         kept = bound_for_good(part, self._table.books[seat], self._now)
-        self._taken_numbers[seat] = set(kept)
+        self._kept_numbers[seat] = set(kept)
         for number, wanted in match_lines(kept.values(), self._command.lines).items():
             self._kept.setdefault(wanted.line_no, []).append((seat, kept[number]))
         opened = {
@@ -248,8 +248,7 @@ class _Split:
         seats = self._pool(rest.sku)
         given, missing = place(pieces, seats, counts, self._serving | set(self._lines))
         for seat, count in given.items():
-            number = held[seat].line_no if seat in held else self._free_number(seat, rest.line_no)
-            self._tell(seat, rest, number, count * pieces.quantity)
+            self._tell(seat, rest, self._number(seat, rest.line_no), count * pieces.quantity)
         if missing:
             reason = Reason.INTAKE_CLOSED if any(seat.share_steps for seat in seats) else Reason.NO_OFFER
             left = replace(rest, quantity=missing * pieces.quantity, minimum=None)
@@ -268,11 +267,13 @@ class _Split:
                 seat.taken_steps -= self._own[seat.partner_id, sku]
         return self._pools[sku]
 
-    def _free_number(self, seat: UUID, number: int) -> int:
-        """The platform's own number, unless it is taken in this part by another line."""
-        held = {line.line_no for lines in self._held.values() for one, line in lines.items() if one == seat}
-        used = self._taken_numbers.get(seat, set()) | {line.line_no for line in self._lines.get(seat, ())} | held
-        return number if number not in used else max(*used, *(line.line_no for line in self._command.lines)) + 1
+    def _number(self, seat: UUID, number: int) -> int:
+        """The platform's own number, unless what this part keeps has it for good; the rule of a plain order."""
+        kept = self._kept_numbers.get(seat, set())
+        if number not in kept:
+            return number
+        told = (line.line_no for line in self._lines.get(seat, ()))
+        return max(*kept, *told, *(line.line_no for line in self._command.lines)) + 1
 
 
 class TotalLine(Struct, frozen=True):

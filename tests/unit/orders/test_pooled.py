@@ -195,6 +195,23 @@ def test_a_kept_part_of_one_line_is_no_answer_to_another_line_of_the_same_sku() 
     assert campaign.ordered() == {("SU", NEXT_DAY): 12, ("SU", TOMORROW): 2}
 
 
+def test_a_line_has_the_number_that_the_platform_gave_it_last() -> None:
+    campaign, plain = Campaign(), Order(UUID(int=1))
+    told = [
+        push(0, line(1, "SU", "2"), line(2, "CAI", "2"), day=TOMORROW),
+        push(1, line(1, "CAI", "1"), line(2, "SU", "2"), day=TOMORROW),
+        push(2, line(1, "SU", "2"), line(2, "SU", "1"), day=NEXT_DAY),
+    ]
+    for command in told:
+        closed = {TOMORROW} if command is told[-1] else set()
+        campaign.closed = {(cooperative, day) for cooperative in (1, 2) for day in closed}
+        campaign.take(command)
+        plain = decide(plain, command, books_of(3, {(3, day) for day in closed}), NOW).order
+    # What is kept was line 2 when its day closed: it answers "SU 1", and "SU 2" is for the next day.
+    assert [one.quantity_steps for one in plain.ordered if one.sku == "SU" and one.delivery_day == NEXT_DAY] == [2]
+    assert campaign.ordered() == {("SU", TOMORROW): 2, ("CAI", TOMORROW): 1, ("SU", NEXT_DAY): 2}
+
+
 def test_lines_that_are_kept_though_nobody_asks_for_them_are_among_the_totals() -> None:
     campaign = Campaign()
     campaign.take(push(0, line(1, "CAI", "2"), day=TOMORROW))
