@@ -52,17 +52,42 @@ def _plan(names: Sequence[str], seed: int, until: float) -> Iterator[tuple[str, 
         yield rng.choice(names), rng.randrange(1, 1_000_000)
 
 
+class _Places:
+    """How many scenarios may still begin; they get their places in the order in which they ask."""
+
+    def __init__(self, count: int) -> None:
+        self._count = self._free = count
+        self._changed = threading.Condition()
+
+    def needed(self, name: str) -> int:
+        """All of them for one that has the machine to itself."""
+        return self._count if find_all()[name].alone else 1
+
+    def take(self, needed: int) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._free >= needed)
+            self._free -= needed
+
+    def give_back(self, needed: int) -> None:
+        with self._changed:
+            self._free += needed
+            self._changed.notify_all()
+
+
 def _run_all(names: Sequence[str], seed: int, minutes: float, jobs: int, patience: float, small: bool) -> Counter[str]:
     plan = _plan(names, seed, time.monotonic() + 60 * minutes)
-    verdicts, said = Counter[str](), threading.Lock()
+    verdicts, next_one, said, places = Counter[str](), threading.Lock(), threading.Lock(), _Places(jobs)
 
     def work() -> None:
         while True:
-            with said:
+            with next_one:
                 following = next(plan, None)
-            if following is None:
-                return
+                if following is None:
+                    return
+                needed = places.needed(following[0])
+                places.take(needed)
             result = _run_apart(*following, patience, small)
+            places.give_back(needed)
             with said:
                 verdicts[result.verdict] += 1
                 print(result.lines(), flush=True)

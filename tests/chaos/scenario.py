@@ -65,6 +65,8 @@ class Scenario:
     """The longest that everything may take to be settled again."""
     evening: bool = True
     """The day goes on to its settlement, and no law may find nothing to compare."""
+    alone: bool = False
+    """Nothing runs beside it: its processes fill a machine of two cores by themselves."""
     patience: float = 1
     """How many times as long everything may take as on a quiet machine; the limits count it already."""
 
@@ -96,6 +98,7 @@ def scenario(
     limit_s: float = 600,
     heal_s: float = 90,
     evening: bool = True,
+    alone: bool = False,
 ) -> Callable[[Act], Act]:
     """Registers the function under this name; see Scenario for the options."""
 
@@ -104,7 +107,7 @@ def scenario(
             raise ValueError(f"two scenarios are called {name!r}")
         SCENARIOS[name] = Scenario(
             name, act, short, cooperatives, pushes_per_s, load_s, durable, environment or {}, before_servers,
-            before_services, after, cannot_run, limit_s, heal_s, evening,
+            before_services, after, cannot_run, limit_s, heal_s, evening, alone,
         )  # fmt: skip
         return act
 
