@@ -64,11 +64,13 @@ class _Places:
         return self._count if find_all()[name].alone else 1
 
     def take(self, needed: int) -> None:
+        """Waits until so many are free. One caller at a time, or one that needs all might never get them."""
         with self._changed:
             self._changed.wait_for(lambda: self._free >= needed)
             self._free -= needed
 
     def give_back(self, needed: int) -> None:
+        """The scenario has ended."""
         with self._changed:
             self._free += needed
             self._changed.notify_all()
@@ -86,8 +88,10 @@ def _run_all(names: Sequence[str], seed: int, minutes: float, jobs: int, patienc
                     return
                 needed = places.needed(following[0])
                 places.take(needed)
-            result = _run_apart(*following, patience, small)
-            places.give_back(needed)
+            try:
+                result = _run_apart(*following, patience, small)
+            finally:
+                places.give_back(needed)
             with said:
                 verdicts[result.verdict] += 1
                 print(result.lines(), flush=True)
