@@ -23,10 +23,6 @@ from tests.chaos.scenario import find_all
 
 _RESULTS = LOCAL / "results.jsonl"
 
-PATIENCE = 3
-"""Two scenarios with up to a dozen processes each share the machine. With times for a quiet one, receivers answer after
-notify has given up, and what is rightly sent again, or overtaken meanwhile, is taken for a fault."""
-
 
 def _run_apart(name: str, seed: int, patience: float, small: bool) -> Result:
     """The scenario in a process of its own."""
@@ -53,7 +49,7 @@ def _plan(names: Sequence[str], seed: int, until: float) -> Iterator[tuple[str, 
 
 
 class _Places:
-    """How many scenarios may still begin; they get their places in the order in which they ask."""
+    """How many scenarios may still begin beside those that run."""
 
     def __init__(self, count: int) -> None:
         self._count = self._free = count
@@ -117,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", action="append", default=[], metavar="WORD", help="scenarios named so; repeatable")
     parser.add_argument("--minutes", type=float, default=0, metavar="M", help="go on with random ones until then")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="scenarios side by side; default 2")
-    parser.add_argument("--patience", type=float, default=PATIENCE, metavar="X", help="times all limits; default 3")
+    parser.add_argument("--patience", type=float, default=1, metavar="X", help="times all limits, on a busy machine")
     parser.add_argument("--small", action="store_true", help="fewer cooperatives and shorter days, as in make test")
     parser.add_argument("--list", action="store_true", help="print the names and do nothing")
     parser.add_argument("--alone", metavar="NAME", help=argparse.SUPPRESS)

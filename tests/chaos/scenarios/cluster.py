@@ -29,7 +29,7 @@ async def _some_pushes(arena: Arena, count: int = 60) -> None:
     await arena.load.until((arena.load.answered + count) / arena.load.planned)
 
 
-@scenario("cluster: a node killed", pushes_per_s=5, load_s=18, before_servers=_three_nodes, alone=True, heal_s=180)
+@scenario("cluster: a node killed", before_servers=_three_nodes, alone=True, heal_s=180)
 async def node_killed(arena: Arena) -> None:
     """kill -9; the other two go on; it comes back."""
     cluster, node = await _under_load(arena)
@@ -40,7 +40,7 @@ async def node_killed(arena: Arena) -> None:
     await asyncio.to_thread(cluster.wait_until_whole)
 
 
-@scenario("cluster: a minority cut off", pushes_per_s=5, load_s=18, before_servers=_three_nodes, alone=True, heal_s=180)
+@scenario("cluster: a minority cut off", before_servers=_three_nodes, alone=True, heal_s=180)
 async def minority_cut_off(arena: Arena) -> None:
     """One node loses sight of the others and pauses; they go on; it finds them again."""
     cluster, node = await _under_load(arena)
@@ -51,7 +51,7 @@ async def minority_cut_off(arena: Arena) -> None:
     await asyncio.to_thread(cluster.heal, node)
 
 
-@scenario("cluster: rolling restart", pushes_per_s=5, load_s=18, before_servers=_three_nodes, alone=True, heal_s=180)
+@scenario("cluster: rolling restart", before_servers=_three_nodes, alone=True, heal_s=180)
 async def rolling_restart(arena: Arena) -> None:
     """Each node stops in good order and comes back before the next one stops."""
     cluster, _ = await _under_load(arena)

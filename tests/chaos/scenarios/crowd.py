@@ -22,7 +22,7 @@ from tests.chaos.world import Member
 CALM_S = 10
 FLOOD_S = 8
 FEW = 5
-BEFORE = 0.2
+MOST = 0.5
 TIMES = 100
 LANE = 9
 
@@ -50,10 +50,8 @@ async def floods(arena: Arena) -> None:
     How long they wait beside the flood is told, and no more: on a busy machine a limit in seconds says nothing about
     isolation. What must hold on any machine is the order. Allocation is stopped while one flood comes in, so that all
     of it waits at once, with what the others have pushed meanwhile; once allocation is back, those of other lanes must
-    overtake a good part of the flood that was there before them. In one queue for all, they would overtake none of
-    it. How much it is hangs on which lane's worker is up first, for the flood is through in less than a second: 41 to
-    87 % were seen. `make bench` measures the others' median and p99 with the flood and without it (`isolation`), on a
-    quiet machine.
+    be promised before most of the flood that was there before them. In one queue for all, none would. `make bench`
+    measures the others' median and p99 with the flood and without it (`isolation`), on a quiet machine.
     """
     await arena.load.until(0.1)
     member = arena.world.members[0]
@@ -76,7 +74,7 @@ async def floods(arena: Arena) -> None:
 
 
 async def _overtake(arena: Arena, member: Member, flood: "Flood") -> None:
-    """Those who pushed behind the flood are promised before a good part of it."""
+    """Those who pushed behind the flood are promised before most of it."""
     await arena.stop("allocation")
     began = await _now(arena)
     await flood.run(FLOOD_S)
@@ -88,7 +86,7 @@ async def _overtake(arena: Arena, member: Member, flood: "Flood") -> None:
     shares = [row["share"] for row in await arena.sql("orders", _OVERTOOK, _id(member), began, ended)]
     assert len(shares) >= FEW, f"only {len(shares)} others pushed behind the flood"
     arena.said.append(f"others overtake {_p50(shares):.0%} of the flood before them (median of {len(shares)})")
-    assert _p50(shares) > BEFORE, "others wait behind the flood"
+    assert _p50(shares) > MOST, "others wait behind the flood"
 
 
 @dataclass

@@ -22,7 +22,7 @@ async def terminated(arena: Arena) -> None:
         await arena.start_service(service, ready=False)
 
 
-@scenario("rolling restart, twice", pushes_per_s=5, load_s=30)
+@scenario("rolling restart, twice", load_s=10, alone=True)
 async def rolling(arena: Arena) -> None:
     """Each service has a second process while the first is replaced, and the other way round."""
     await arena.load.until(0.1)
@@ -34,7 +34,7 @@ async def rolling(arena: Arena) -> None:
             assert await arena.stop(second), f"{second} did not drain in time"
 
 
-@scenario("frozen past its lease", pushes_per_s=5, load_s=18)
+@scenario("frozen past its lease", alone=True)
 async def frozen(arena: Arena) -> None:
     """SIGSTOP; a second process takes its lanes; SIGCONT wakes a relay that holds no lease and does not know it."""
     await arena.load.until(0.1)
