@@ -5,16 +5,19 @@ costs a few microseconds however large its data is. Extensions: `partitionkey` (
 `sequence` (20 digits, ordered as text) the place in it, `after` what must be applied before, `traceparent`.
 """
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import asyncpg
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+from services.chassis import trace
 
 CONTENT_TYPE = "application/cloudevents-batch+json"
 
@@ -26,6 +29,21 @@ RESEND = "chassis.resend_requested.v1"
 RESENT = "chassis.resent.v1"
 REACH_ASKED = "chassis.reach_asked.v1"
 REACH_TOLD = "chassis.reach_told.v1"
+
+MOST_SEQUENCE = 2**63 - 1
+"""A bigint of the database; the 20 digits of the envelope have room for more."""
+
+SequenceNumber = Annotated[int, Meta(ge=0, le=MOST_SEQUENCE)]
+Heads = dict[UUID, SequenceNumber]
+"""How far streams reach."""
+LaneNumber = Annotated[int, Meta(ge=0, le=32_767)]
+PartNumber = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+Identity = Annotated[str, Meta(pattern=r"^[ -~]{1,200}$")]
+QueueName = Annotated[str, Meta(pattern=r"^[ -~]{0,200}$")]
+"""Has room in a routing key behind a service's name."""
+
+_TYPE = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
+_PRODUCER = re.compile(r"[a-z0-9_]+")
 
 
 class _Envelope(msgspec.Struct):
@@ -63,8 +81,8 @@ class Resend(msgspec.Struct, frozen=True):
     """A reader asks for a stream from this sequence number on. `to`: into which of its queues, if not the lane's."""
 
     stream: UUID
-    sequence: int
-    to: str = ""
+    sequence: SequenceNumber
+    to: QueueName = ""
 
 
 class Resent(msgspec.Struct, frozen=True):
@@ -79,8 +97,8 @@ class ReachAsked(msgspec.Struct, frozen=True):
     It travels through each lane, so that an answer comes after everything that waited there before it.
     """
 
-    identity: str
-    lane: int
+    identity: Identity
+    lane: LaneNumber
 
 
 class ReachTold(msgspec.Struct, frozen=True):
@@ -89,11 +107,11 @@ class ReachTold(msgspec.Struct, frozen=True):
     It comes in so many `parts`, numbered from 1.
     """
 
-    identity: str
-    lane: int
-    reach: dict[UUID, int]
-    part: int = 1
-    parts: int = 1
+    identity: Identity
+    lane: LaneNumber
+    reach: Heads
+    part: PartNumber = 1
+    parts: PartNumber = 1
 
 
 class Content(Struct, frozen=True):
@@ -116,7 +134,7 @@ class Content(Struct, frozen=True):
 
 
 class Unreadable(ValueError):
-    """A message that is no CloudEvents batch of ours."""
+    """A message that is no CloudEvents batch of ours, or that could not be written down as it is."""
 
 
 def envelope(source: str, row: "Mapping[str, Any] | asyncpg.Record") -> str:
@@ -144,14 +162,15 @@ def read(body: bytes) -> Content:
         raise Unreadable(f"{len(body)} bytes are more than any message of ours")
     try:
         envelopes = _decoder.decode(body)
+        body.decode()  # what is not read is not looked at by the decoder, and the database takes only text
         arrivals = [_arrival(e) for e in envelopes if e.sequence is not None]
         others = [e for e in envelopes if e.sequence is None]
-        heads = [(_sender(e), msgspec.json.decode(e.data, type=dict[UUID, int])) for e in others if e.type == HEADS]
+        heads = [(_sender(e), msgspec.json.decode(e.data, type=Heads)) for e in others if e.type == HEADS]
         resends = [(_sender(e), msgspec.json.decode(e.data, type=Resend)) for e in others if e.type == RESEND]
         resent = [(_sender(e), msgspec.json.decode(e.data, type=Resent)) for e in others if e.type == RESENT]
         asked = [(_sender(e), msgspec.json.decode(e.data, type=ReachAsked)) for e in others if e.type == REACH_ASKED]
         told = [(_sender(e), msgspec.json.decode(e.data, type=ReachTold)) for e in others if e.type == REACH_TOLD]
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Unreadable(f"not a CloudEvents batch: {error}") from None
     senders = frozenset(source.removeprefix("/") for source in {e.source for e in envelopes})
     return Content(senders, arrivals, heads, resends, resent, asked, told)
@@ -168,7 +187,7 @@ def read_from(sender: str | None, senders: Collection[str], body: bytes) -> Cont
     if content.senders - {*senders}:
         raise Unreadable(f"{sorted(content.senders)} has no business in this queue")
     for producer, kind in {(arrival.producer, arrival.type) for arrival in content.arrivals}:
-        if not kind.startswith(f"{producer}."):  # else any service could issue access keys
+        if not (kind.startswith(f"{producer}.") and _TYPE.fullmatch(kind)):  # else any could issue access keys
             raise Unreadable(f"{kind!r} is not an event of {producer}")
     return content
 
@@ -200,19 +219,19 @@ def _sender(found: _Envelope) -> str:
 def _arrival(found: _Envelope) -> Arrival:
     if found.specversion != "1.0":
         raise Unreadable(f"CloudEvents {found.specversion!r} is not known")
-    if found.partitionkey is None or found.sequence is None or not found.sequence.isdecimal():
-        raise Unreadable("partitionkey or sequence is missing or malformed")
+    if found.partitionkey is None or found.sequence is None:
+        raise Unreadable("partitionkey or sequence is missing")
     if found.time.tzinfo is None:
         raise Unreadable("time has no zone")
     return Arrival(
         _sender(found),
         found.partitionkey,
-        int(found.sequence),
+        _sequence(found.sequence),
         found.id,
         found.type,
         found.time,
         _causes(found.after),
-        found.traceparent,
+        trace.well_formed(found.traceparent),
         bytes(found.data),
     )
 
@@ -223,7 +242,16 @@ def _causes(text: str) -> Mapping[str, int]:
     after: dict[str, int] = {}
     for part in filter(None, text.split(";")):
         producer, _, sequence = part.partition("=")
-        if not sequence.isdecimal():
+        if not _PRODUCER.fullmatch(producer):
             raise Unreadable("after is malformed")
-        after[producer] = int(sequence)
+        after[producer] = _sequence(sequence)
     return MappingProxyType(after)
+
+
+def _sequence(text: str) -> int:
+    if len(text) > 20 or not (text.isascii() and text.isdecimal()):
+        raise Unreadable("a sequence number is malformed")
+    number = int(text)
+    if number > MOST_SEQUENCE:
+        raise Unreadable("a sequence number is greater than any of ours")
+    return number

@@ -13,10 +13,15 @@ _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a
 current: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 
+def well_formed(header: str | None) -> str | None:
+    """The header, or None where it is absent or malformed, as W3C asks."""
+    return header if header is not None and _TRACEPARENT.fullmatch(header) else None
+
+
 def continue_from(header: str | None) -> str:
     """A traceparent in the caller's trace, or in a new one where the header is absent or malformed."""
     span = os.urandom(8).hex()
-    if header is not None and _TRACEPARENT.fullmatch(header):
+    if header is not None and well_formed(header):
         return f"{header[:36]}{span}{header[52:]}"
     return f"00-{os.urandom(16).hex()}-{span}-01"
 

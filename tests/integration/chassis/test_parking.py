@@ -1,5 +1,6 @@
 """The tables of consumption under hard use: who is looked at next, who came first, and what may not grow."""
 
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -9,11 +10,12 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 from pydantic import SecretStr
 
 from infra.local.stack import Stack
-from services.chassis import migrate, parking
-from services.chassis.cloudevents import Arrival
+from services.chassis import cloudevents, migrate, parking
+from services.chassis.cloudevents import Arrival, Unreadable
 from services.chassis.database import open_pool
 from services.chassis.ids import uuid7
 from services.chassis.inbox import MOST_AT_ONCE, Handler, Inbox, Patience, Received
@@ -177,6 +179,49 @@ async def test_what_was_not_parked_comes_by_a_resend(
         assert (came[0], kept[0]) == (10, 3)
         assert await reader.fetch("select from parked_event") == []
         assert "consumer_resends_requested_total{" in (await reader.get("/metrics")).text
+
+
+def readable(body: bytes) -> list[Arrival]:
+    try:
+        return list(cloudevents.read_from("catalog", ["catalog"], body).arrivals)
+    except Unreadable:
+        return []
+
+
+def distorted(count: int) -> list[bytes]:
+    """A batch of one event in which bytes are changed, taken away, or replaced by awkward JSON."""
+    rng = random.Random(20261127)
+    row = {
+        "stream": uuid7(), "sequence": 3, "id": uuid7(), "type": OfferWithdrawn.type, "occurred_at": datetime.now(UTC),
+        "after": "orders=5", "traceparent": None, "data": '{"offer_id":"x","note":"Cải mèo \\\\ ","n":[1,-2.5e3,null]}',
+    }  # fmt: skip
+    whole = f"[{cloudevents.envelope('catalog', row)}]".encode()
+    awkward = [b'"\\u0000"', b'"\\ud83d\\ude00"', b"[" * 400 + b"]" * 400, b"1e999999", b"-0", b"01", b'"\\x"', b"\x00", b"\xff"]
+    found = []
+    for _ in range(count):
+        body = bytearray(whole)
+        for _ in range(rng.randint(1, 3)):
+            at = rng.randrange(len(body))
+            body[at : at + rng.randint(0, 3)] = rng.choice([*awkward, bytes([rng.randrange(256)]), b""])
+        found.append(bytes(body))
+    return found
+
+
+async def test_whatever_can_be_read_can_be_parked_and_is_read_back_the_same(
+    pool: "asyncpg.Pool[asyncpg.Record]",
+) -> None:
+    stream = uuid7()
+    events = [
+        replace(event, stream=stream, sequence=number)
+        for number, event in enumerate((one for body in distorted(20_000) for one in readable(body)), 1)
+    ]
+    events = events[: parking.MOST_PARKED]
+    assert len(events) > 500
+    async with pool.acquire() as conn, conn.transaction():
+        await conn.execute("insert into consumer_cursor (stream, producer) values ($1, 'catalog')", stream)
+        assert await parking.park(conn, events) == len(events)
+        kept = await parking.list_parked(conn, [stream], (), parking.MOST_PARKED)
+    assert [item.arrival for item in kept] == events
 
 
 async def _has_applied(reader: Node, count: int) -> bool:
