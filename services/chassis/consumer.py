@@ -28,6 +28,7 @@ from services.chassis.faults import BROKER_WEATHER, Backoff, Unsettled, describe
 from services.chassis.group import Group
 from services.chassis.inbox import Inbox
 from services.chassis.incarnation import Incarnation
+from services.chassis.lanes import Served
 from services.chassis.ledger import Ledger, Transaction
 from services.chassis.metrics import Metrics
 from services.chassis.relay import Relay
@@ -78,10 +79,12 @@ class Consumer:
 
     def __init__(
         self, addresses: Broker, wiring: Wiring, inbox: Inbox, ledger: Ledger, relay: Relay,
-        incarnation: Incarnation, metrics: Metrics, prefetch: int, gap_patience_s: int, drain_s: int,
+        incarnation: Incarnation, metrics: Metrics, shared_lanes: int, prefetch: int, gap_patience_s: int,
+        drain_s: int,
     ) -> None:  # fmt: skip
         self._addresses, self._wiring, self._incarnation = addresses, wiring, incarnation
         self._inbox, self._ledger, self._relay, self._metrics = inbox, ledger, relay, metrics
+        self._served = Served(wiring.lanes, shared_lanes)
         self._prefetch, self._drain_s = prefetch, drain_s
         self._gap_patience = timedelta(seconds=gap_patience_s)
         self._broker: RabbitBroker | None = None
@@ -272,9 +275,9 @@ class Consumer:
                 await backoff.wait()
 
     async def retry_due(self) -> bool:
-        """Tries failed events again whose time has come; returns whether there may be more."""
+        """Tries failed events of its lanes again whose time has come; returns whether there may be more."""
         async with self._ledger.pool.acquire(timeout=5) as conn:
-            due = await parking.list_due(conn, limit=100)
+            due = await parking.list_due(conn, self._served, limit=100)
         for stream in dict.fromkeys(stream for stream, _ in due):
             await self._inbox.take_up(stream)
         return len(due) == 100
@@ -282,7 +285,7 @@ class Consumer:
     async def look_again(self) -> bool:
         """Looks whether events that wait for long may pass by now; never more to do at once, as most may not."""
         async with self._ledger.pool.acquire(timeout=5) as conn:
-            held = await parking.list_held(conn, limit=20)
+            held = await parking.list_held(conn, self._served, limit=20)
         for stream in dict.fromkeys(stream for stream, _ in held):
             await self._inbox.take_up(stream)
         return False

@@ -4,7 +4,8 @@ A lane is a routing key, a queue per consumer and a relay lease. Streams can be 
 (a number above the shared ones); the sequence numbers keep their order while they move.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from uuid import UUID
 from zlib import crc32
 
@@ -14,6 +15,18 @@ from services.chassis.ledger import Transaction
 def shared_lane(stream: UUID, shared_lanes: int) -> int:
     """The shared lane of a stream, 0 to shared_lanes - 1, by CRC-32 of its 16 bytes."""
     return crc32(stream.bytes) % shared_lanes
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The lanes that a process serves."""
+
+    lanes: Collection[int]
+    shared_lanes: int
+
+    def has(self, stream: UUID, lane: int | None) -> bool:
+        """Whether a stream is served that lives on this lane; None is the shared lane of its hash."""
+        return (shared_lane(stream, self.shared_lanes) if lane is None else lane) in self.lanes
 
 
 def parse_lanes(text: str) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ import asyncpg
 from services.chassis import cloudevents
 from services.chassis.cloudevents import Arrival
 from services.chassis.gate import Parked, Place
+from services.chassis.lanes import Served
 from services.chassis.ledger import Connection
 
 MOST_PARKED = 1000
@@ -186,28 +187,45 @@ async def park_failed(
     return row["attempts"], row["status"] == "quarantined"
 
 
-async def list_due(conn: Connection, limit: int) -> list[Place]:
-    """Streams whose failed event is to be tried again now."""
-    rows = await conn.fetch(
-        "select stream, producer from parked_event where status = 'retry' and next_at <= now() "
-        "order by next_at limit $1",
-        limit,
-    )
-    return [(r["stream"], r["producer"]) for r in rows]
+_DUE = """
+select p.stream, p.producer, h.lane from parked_event p left join stream_head h using (stream)
+where p.status = 'retry' and p.next_at <= now() order by p.next_at
+"""
+
+_HELD = """
+select p.stream, p.producer, h.lane from consumer_cursor c
+join parked_event p on p.stream = c.stream and p.producer = c.producer and p.sequence = c.sequence + 1
+left join stream_head h on h.stream = c.stream
+where c.behind_since < now() - interval '2 s' and p.status = 'waiting' order by random()
+"""
 
 
-async def list_held(conn: Connection, limit: int) -> list[Place]:
-    """Some streams whose next event has been waiting for long: its cause may have passed out of sight, by a skip.
+async def list_due(conn: Connection, served: Served, limit: int) -> list[Place]:
+    """Streams of these lanes whose failed event is to be tried again now.
+
+    What kills a process must not be tried by those of the other lanes.
+    """
+    return await _first_served(conn, _DUE, served, limit)
+
+
+async def list_held(conn: Connection, served: Served, limit: int) -> list[Place]:
+    """Some streams of these lanes whose next event waits for long: its cause may have passed out of sight, by a skip.
 
     Chosen at random, since most of them go on waiting, and those behind them must have their turn too.
     """
-    rows = await conn.fetch(
-        "select p.stream, p.producer from consumer_cursor c join parked_event p "
-        "on p.stream = c.stream and p.producer = c.producer and p.sequence = c.sequence + 1 "
-        "where c.behind_since < now() - interval '2 s' and p.status = 'waiting' order by random() limit $1",
-        limit,
-    )
-    return [(r["stream"], r["producer"]) for r in rows]
+    return await _first_served(conn, _HELD, served, limit)
+
+
+async def _first_served(conn: Connection, query: str, served: Served, limit: int) -> list[Place]:
+    """The first places that are served: reading goes on past those of other lanes, however many wait there."""
+    found: list[Place] = []
+    async with conn.transaction():
+        async for row in conn.cursor(query):
+            if served.has(row["stream"], row["lane"]):
+                found.append((row["stream"], row["producer"]))
+                if len(found) == limit:
+                    break
+    return found
 
 
 @dataclass(frozen=True, slots=True)

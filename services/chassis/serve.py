@@ -182,8 +182,8 @@ class Process(Generic[S]):
             name, settings.database_url, read_by(name), self._lanes, settings.shared_lanes, relay
         )
         consumer = self._consumer = Consumer(
-            broker, wiring, inbox, runtime.ledger, relay, settling, runtime.metrics, settings.prefetch,
-            settings.gap_patience_s, settings.drain_s,
+            broker, wiring, inbox, runtime.ledger, relay, settling, runtime.metrics, settings.shared_lanes,
+            settings.prefetch, settings.gap_patience_s, settings.drain_s,
         )  # fmt: skip
         chores = [
             Job("retry", 0.5, lambda _: consumer.retry_due()),

@@ -18,10 +18,11 @@ from pathlib import Path
 from infra.local.errors import LocalStackError
 from infra.local.stack import delete_abandoned
 from tests.chaos import template
-from tests.chaos.run import LOCAL, Result, play
+from tests.chaos.run import LOCAL, Result, forget_failures, play
 from tests.chaos.scenario import find_all
 
 _RESULTS = LOCAL / "results.jsonl"
+"""Of all runs, each line with its seed."""
 
 
 def _run_apart(name: str, seed: int, patience: float, small: bool) -> Result:
@@ -132,12 +133,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     LOCAL.mkdir(parents=True, exist_ok=True)
     delete_abandoned(it for it in LOCAL.glob("*-*") if _is_abandoned(it))
+    forget_failures()
     try:
         template.prepare(LOCAL)
     except LocalStackError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    _RESULTS.write_text("")
     print(f"seed {options.seed}, {len(names)} scenarios, {options.jobs} side by side", flush=True)
     verdicts = _run_all(names, options.seed, options.minutes, options.jobs, options.patience, options.small)
     skipped = f", {verdicts['skipped']} skipped" if verdicts["skipped"] else ""

@@ -15,7 +15,19 @@ from tests.chaos import answers, once, settled, streams
 from tests.chaos.arena import TIMES_S, Arena
 from tests.chaos.hidden import leave_out
 
-ALWAYS = ("offers", "orders", "acknowledged", "pushed", "placed", "produced", "applied", "webhooks", "queues", "causes")
+ALWAYS = (
+    "offers",
+    "orders",
+    "acknowledged",
+    "pushed",
+    "placed",
+    "produced",
+    "applied",
+    "webhooks",
+    "queues",
+    "causes",
+    "effects",
+)
 """What no scenario's day is without, wherever a law has compared it."""
 IN_THE_EVENING = (
     *ALWAYS, "items", "baskets", "messages", "days", "entries", "vnd", "replies", "arrivals", "departures", "steps",
@@ -80,6 +92,7 @@ async def _laws(databases: Databases, arena: Arena) -> list[Invariant]:
         await once.webhooks_come_once(databases, arena),
         await streams.logs_are_whole(databases),
         await streams.causes_were_applied(databases),
+        await streams.effects_came_after_their_causes(databases),
         await streams.orders_keep_their_turn(databases),
         await streams.no_message_is_left(arena),
     ]
@@ -91,13 +104,20 @@ async def _in_hand(databases: Databases, arena: Arena) -> set[str]:
         "select notice_id::text, d.claimed_at from delivery d join notice n using (notice_id) "
         "where n.state = 'unknown' and d.claimed_at is not null"
     )
-    held = timedelta(seconds=TIMES_S["notify"]["NOTIFY_UNKNOWN_AFTER_S"] * arena.scenario.patience)
     claims = [(row["notice_id"], row["claimed_at"]) for row in rows]
-    return arena.interruptions.in_hand("notify", claims, held, BATCH)
+    return arena.interruptions.in_hand("notify", claims, _held(arena), BATCH)
 
 
 def _unsure(arena: Arena) -> set[str]:
-    """The webhooks that had come before notify was interrupted for the last time."""
+    """The webhooks that had come and that notify may not have noted, or has forgotten."""
+    held, interruptions = _held(arena), arena.interruptions
     return {
-        arrival.message_id for arrival in arena.received.arrivals if arena.interruptions.since("notify", arrival.at)
+        arrival.message_id
+        for arrival in arena.received.arrivals
+        if interruptions.within("notify", arrival.at, arrival.at + held) or interruptions.forgot("notify", arrival.at)
     }
+
+
+def _held(arena: Arena) -> timedelta:
+    """As long as notify may have something in hand."""
+    return timedelta(seconds=TIMES_S["notify"]["NOTIFY_UNKNOWN_AFTER_S"] * arena.scenario.patience)

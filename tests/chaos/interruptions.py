@@ -22,10 +22,20 @@ class Interruptions:
 
     def __init__(self) -> None:
         self._moments: defaultdict[str, set[datetime]] = defaultdict(set)
+        self._backed_up_at = datetime.now(UTC)
+        self._forgotten: dict[str, tuple[datetime, datetime]] = {}
 
     def note(self, service: str) -> None:
         """Now. A scenario that cuts a connection of the service notes it when it cuts it and when it mends it."""
         self._moments[service].add(datetime.now(UTC))
+
+    def backed_up(self) -> None:
+        """A backup begins now, to which services may be set back."""
+        self._backed_up_at = datetime.now(UTC)
+
+    def set_back(self, service: str) -> None:
+        """Its database forgets what it has noted since the backup; its process stands still."""
+        self._forgotten[service] = (self._backed_up_at, datetime.now(UTC))
 
     async def watch_ourselves(self, service: str) -> None:
         """Notes when this process, which receives what the service sends, was held up itself. Until cancelled."""
@@ -46,9 +56,10 @@ class Interruptions:
         """Whether the service was interrupted between these moments."""
         return any(began - SLACK <= moment <= ended + SLACK for moment in self._moments[service])
 
-    def since(self, service: str, began: datetime) -> bool:
-        """Whether it was interrupted after this moment."""
-        return any(began - SLACK <= moment for moment in self._moments[service])
+    def forgot(self, service: str, moment: datetime) -> bool:
+        """Whether the service was set back to before what it noted at this moment."""
+        period = self._forgotten.get(service)
+        return period is not None and period[0] - SLACK <= moment <= period[1] + SLACK
 
     def in_hand(self, service: str, claims: Iterable[tuple[str, datetime]], held: timedelta, most: int) -> set[str]:
         """What was in hand: of each interruption at most so many of what was claimed not longer than `held` before."""

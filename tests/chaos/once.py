@@ -4,6 +4,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -171,7 +172,8 @@ async def webhooks_come_once(databases: Databases, arena: Arena) -> Invariant:
         for one, other in pairwise(own):
             backwards = webhooks[one.message_id]["data"]["sequence"] > webhooks[other.message_id]["data"]["sequence"]
             was_tried = arena.received.refused.get(other.message_id, other.at) < one.at
-            if backwards and not was_tried and not interruptions.within("notify", own[0].at, other.at):
+            known_at = max(own[0].at, datetime.fromisoformat(webhooks[other.message_id]["timestamp"]))
+            if backwards and not was_tried and not interruptions.within("notify", known_at, other.at):
                 found.faults.append(f"order {order_id}: {one.message_id} came before {other.message_id}")
     found.faults += await _said_again(databases, webhooks)
     found.compared = {"webhooks": len(webhooks), "repeats": len(repeats), "orders": len(arrivals)}

@@ -88,10 +88,11 @@ def play(scenario: Scenario, seed: int, local: Path = LOCAL) -> Result:
     except Exception:  # noqa: BLE001 - a scenario that breaks is one that failed
         result.faults.append(traceback.format_exc())
     result.seconds = time.monotonic() - began
-    clean_up(root, keep_logs=bool(result.faults))
-    if result.faults:
-        result.logs = str(root / "logs")
-        (root / "result.json").write_text(result.as_json() + "\n")
+    kept = local / "failed" / root.name if result.faults else None
+    clean_up(root, keep_logs_as=kept)
+    if kept is not None:
+        result.logs = str(kept)
+        (kept / "result.json").write_text(result.as_json() + "\n")
     return result
 
 
@@ -184,15 +185,24 @@ async def _keep_evidence(arena: Arena) -> None:
             (arena.stack.log_directory / f"{name}.{table}.jsonl").write_text("".join(f"{row[0]}\n" for row in rows))
 
 
-def clean_up(root: Path, *, keep_logs: bool) -> None:
-    """Ends what still runs below `root` and deletes its data."""
+def clean_up(root: Path, *, keep_logs_as: Path | None = None) -> None:
+    """Ends what still runs below `root` and deletes it all, but for the logs that are to be kept."""
+    if keep_logs_as is not None:
+        keep_logs_as.mkdir(parents=True, exist_ok=True)
     if not root.exists():
         return
     owned.kill_all(root / "run")
     for server in ("postgres", "rabbitmq"):
         places.delete(root, server)
-    if not keep_logs:
-        shutil.rmtree(root)
+    if keep_logs_as is not None and (root / "logs").exists():
+        shutil.copytree(root / "logs", keep_logs_as, dirs_exist_ok=True)
+    shutil.rmtree(root)
+
+
+def forget_failures(local: Path = LOCAL, but: int = 50) -> None:
+    """Deletes the logs of failed scenarios, but for those of the last."""
+    for old in sorted((local / "failed").glob("*"), key=lambda it: it.stat().st_mtime)[:-but]:
+        shutil.rmtree(old)
 
 
 def _file_name(name: str) -> str:

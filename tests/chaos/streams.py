@@ -1,7 +1,11 @@
 """Laws of the streams: no hole, no cause behind its effect, every cooperative's order kept, nothing left over."""
 
 import json
+import sys
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
 
 from infra.demo.law import Databases, Invariant
 from services.chassis.incarnation import lost_type
@@ -43,6 +47,53 @@ async def causes_were_applied(databases: Databases) -> Invariant:
                 if sequence > cursors.get((row["stream"], producer), 0):
                     found.faults.append(f"{name} {row['stream']} {row['sequence']}: {producer} {sequence}")
     return found
+
+
+async def effects_came_after_their_causes(databases: Databases) -> Invariant:
+    """No reader applied an event before one that it came after: by the turns in which it took its producers."""
+    found = Invariant("no reader applied an effect before its cause")
+    found.compared["effects"] = 0
+    query = "select stream, sequence, after from event_log where after <> '' order by stream, sequence"
+    logs = {name: await databases[name].fetch(query) for name in SERVICES}
+    for reader, producers in READS.items():
+        turns = await _turns_of(databases, reader)
+        for producer in producers:
+            for row in logs[producer]:
+                stream, sequence = row["stream"], row["sequence"]
+                turn = turns.of_event(stream, producer, sequence)
+                for cause, needed in vector(row["after"]).items():
+                    if turn is None or cause not in producers:
+                        continue
+                    found.compared["effects"] += 1
+                    if needed >= turns.first_after(stream, cause, turn):
+                        found.faults.append(f"{reader} {stream}: {producer} {sequence} before {cause} {needed}")
+    return found
+
+
+@dataclass(frozen=True)
+class _Turns:
+    """When a reader turned to which producer: (turn, first sequence) by stream and producer, ascending in both."""
+
+    by_place: Mapping[tuple[UUID, str], Sequence[tuple[int, int]]]
+
+    def of_event(self, stream: UUID, producer: str, sequence: int) -> int | None:
+        """The turn in which it was applied; None before the first that is written down."""
+        begun = [turn for turn, first in self.by_place.get((stream, producer), ()) if first <= sequence]
+        return begun[-1] if begun else None
+
+    def first_after(self, stream: UUID, producer: str, turn: int) -> int:
+        """The number of the producer's first event that was applied after that turn."""
+        later = (first for at, first in self.by_place.get((stream, producer), ()) if at > turn)
+        return next(later, sys.maxsize)
+
+
+async def _turns_of(databases: Databases, reader: str) -> _Turns:
+    by_place = defaultdict[tuple[UUID, str], list[tuple[int, int]]](list)
+    for row in await databases[reader].fetch(
+        "select stream, producer, turn, first_sequence from applied_turn order by turn"
+    ):
+        by_place[row["stream"], row["producer"]].append((row["turn"], row["first_sequence"]))
+    return _Turns(by_place)
 
 
 async def orders_keep_their_turn(databases: Databases) -> Invariant:

@@ -166,6 +166,11 @@ TAMPERINGS = (
     ),
     (
         "notify",
+        "update applied_turn set first_sequence = first_sequence - 1 where producer = 'orders' and first_sequence > 1",
+        "no reader applied an effect before its cause",
+    ),
+    (
+        "notify",
         "insert into parked_event (producer, stream, sequence, status, event)"
         " values ('orders', gen_random_uuid(), 1, 'waiting', '{}')",
         "parked events of notify",

@@ -38,7 +38,7 @@ async def _tamper_and_check() -> None:
                 unseen += await _at_the_receivers(arena, undone, law)
             assert not unseen, "\n".join(unseen)
     finally:
-        clean_up(root, keep_logs=False)
+        clean_up(root)
 
 
 async def _in_books(arena: Arena, database: str, statement: str, law: str) -> list[str]:

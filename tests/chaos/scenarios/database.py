@@ -23,7 +23,7 @@ async def restarted(arena: Arena) -> None:
     assert await _started_at(arena) > before
 
 
-@scenario("database killed", short=True)
+@scenario("database killed", short=True, durable=True)
 async def killed(arena: Arena) -> None:
     """kill -9 of the server and its backends; it recovers from its log."""
     await arena.load.until(0.3)
@@ -75,7 +75,7 @@ async def read_only(arena: Arena) -> None:
     )
 
 
-@scenario("database killed in the middle of commits")
+@scenario("database killed in the middle of commits", durable=True)
 async def killed_in_commit(arena: Arena) -> None:
     """Transactions are in the log and nobody was told: COMMIT hangs, waiting for a standby that there is not."""
     await arena.load.until(0.25)

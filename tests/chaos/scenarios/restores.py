@@ -135,6 +135,7 @@ async def all_restored(arena: Arena) -> None:
 async def _backed_up(arena: Arena) -> Path:
     await arena.load.until(0.3)
     directory = backup.new_directory(arena.root / "backups")
+    arena.interruptions.backed_up()
     await asyncio.to_thread(backup.back_up, arena.stack, directory, SERVICES)
     return directory
 
@@ -171,6 +172,8 @@ async def _heads(arena: Arena) -> dict[UUID, int]:
 async def _put_back(arena: Arena, directory: Path, services: Sequence[str]) -> None:
     """Stops, puts back and starts; does not wait until they have settled with their readers."""
     await _stop(arena, services)
+    for name in services:
+        arena.interruptions.set_back(name)
     await asyncio.to_thread(backup.put_back, arena.stack, directory, services)
     for name in services:
         await arena.start_service(name, ready=False)

@@ -11,6 +11,7 @@ from services.chassis import quarantine
 from services.chassis.cli import _parser
 from services.chassis.ids import uuid7
 from services.chassis.inbox import Handler, Received
+from services.chassis.lanes import shared_lane
 from services.chassis.ledger import Transaction
 from services.contracts.catalog import OfferWithdrawn
 from tests.support.node import Node, node, record, until
@@ -182,3 +183,31 @@ async def test_a_body_that_breaks_its_contract_is_set_aside_without_its_values(p
     assert "offer_id" in row["error"]
     assert "0912345678" not in row["error"]
     assert await reader.applied() == []
+
+
+async def test_a_failed_event_is_tried_again_by_the_processes_of_its_own_lane_only(
+    stack: Stack, vhost: str, producer: Node
+) -> None:
+    bad = Poison()
+    async with node(stack, "orders", vhost, {OfferWithdrawn: bad.handle}, max_attempts=1000) as reader:
+        bad.poison = uuid7()
+        on_lane = {shared_lane(stream, 2): stream for stream in (uuid7() for _ in range(50))}
+        await producer.append(*((stream, OfferWithdrawn(offer_id=bad.poison)) for stream in on_lane.values()))
+
+        async def attempts() -> dict[UUID, int]:
+            return {row["stream"]: row["attempts"] for row in await reader.fetch("select * from parked_event")}
+
+        async def both_failed() -> bool:
+            failed = await attempts()
+            return all(failed.get(stream, 0) >= 1 for stream in on_lane.values())
+
+        await until(both_failed)
+        await reader.stop()
+        before = await attempts()
+        await reader.start(lanes=(1,))
+
+        async def tried_again() -> bool:
+            return (await attempts())[on_lane[1]] >= before[on_lane[1]] + 3
+
+        await until(tried_again)
+        assert (await attempts())[on_lane[0]] == before[on_lane[0]]

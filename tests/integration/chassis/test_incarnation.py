@@ -105,6 +105,35 @@ async def test_an_answer_counts_when_all_its_parts_are_there(stack: Stack, vhost
             await restored.stop()
 
 
+async def test_by_an_operators_word_the_database_settles_without_a_reader_that_is_gone(
+    stack: Stack, vhost: str, producer: Node
+) -> None:
+    stream, lanes = uuid7(), range(producer.settings.shared_lanes)
+    await producer.append((stream, withdrawn()))
+    await producer.stop()
+    async with copy_of(stack, producer) as dsn:
+        restored = again(producer, stack, vhost, dsn)
+        await restored.start()
+        try:
+            await until(refuses_to_work(restored))
+            ((identity,),) = await restored.fetch("select present_identity()")
+            for lane in lanes:
+                await tell(stack, vhost, "orders", ReachTold(identity, lane, {stream: 3}))
+                await tell(stack, vhost, "allocation", ReachTold(identity, lane, {}))
+
+            async def waits_for_notify_alone() -> bool:
+                return "; notify must say" in (await restored.get("/readyz")).text
+
+            await until(waits_for_notify_alone)
+            assert await incarnation.settle_without(dsn, "notify", len(lanes)) == len(lanes)
+            await restored.until_ready()
+            lost = await restored.fetch("select stream, first_sequence, last_sequence from lost_events")
+            assert [tuple(row) for row in lost] == [(stream, 2, 3)], "what the others know counts"
+            assert await incarnation.settle_without(dsn, "notify", len(lanes)) == 0, "there is nothing to settle"
+        finally:
+            await restored.stop()
+
+
 async def test_what_waits_in_a_readers_queue_counts_before_the_producer_goes_on(
     stack: Stack, vhost: str, producer: Node
 ) -> None:

@@ -19,6 +19,7 @@ from services.chassis.cloudevents import Arrival, Unreadable
 from services.chassis.database import open_pool
 from services.chassis.ids import uuid7
 from services.chassis.inbox import MOST_AT_ONCE, Handler, Inbox, Patience, Received
+from services.chassis.lanes import Served
 from services.chassis.ledger import Connection, Ledger, Transaction
 from services.chassis.metrics import Metrics
 from services.contracts.catalog import OfferWithdrawn
@@ -26,6 +27,7 @@ from tests.support.node import RECORD, Node, node, record, until
 from tests.support.servers import fresh_database
 
 T = TypeVar("T")
+ALL = Served(range(8), 8)
 
 
 @pytest.fixture
@@ -83,9 +85,26 @@ async def test_streams_that_wait_for_long_all_have_their_turn_and_keep_nobody_bu
         "select producer, stream, 1, 'waiting', '{}' from made"
     )
     async with pool.acquire() as conn:
-        assert await parking.list_due(conn, 100) == []
-        looked_at = {place for _ in range(60) for place in await parking.list_held(conn, 20)}
+        assert await parking.list_due(conn, ALL, 100) == []
+        looked_at = {place for _ in range(60) for place in await parking.list_held(conn, ALL, 20)}
     assert len(looked_at) == 60
+
+
+async def test_what_waits_on_other_lanes_keeps_nobody_from_what_is_due_on_its_own(
+    pool: "asyncpg.Pool[asyncpg.Record]",
+) -> None:
+    await pool.execute(
+        "insert into parked_event (producer, stream, sequence, status, next_at, event) "
+        "select 'catalog', gen_random_uuid(), 1, 'retry', now() - interval '1 hour', '{}' from generate_series(1, 300)"
+    )
+    pinned = await pool.fetchval("select stream from parked_event limit 1")
+    await pool.execute("insert into stream_head (stream, lane) values ($1, 9)", pinned)
+    await pool.execute("update parked_event set next_at = now() where stream = $1", pinned)
+    async with pool.acquire() as conn:
+        assert await parking.list_due(conn, Served((9,), 8), 100) == [(pinned, "catalog")]
+        due = [await parking.list_due(conn, Served((lane,), 8), 300) for lane in range(8)]
+    assert sum(map(len, due)) == 299, "each is on one lane"
+    assert all(due)
 
 
 async def test_only_the_last_rejected_messages_are_kept(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
@@ -196,7 +215,17 @@ def distorted(count: int) -> list[bytes]:
         "after": "orders=5", "traceparent": None, "data": '{"offer_id":"x","note":"Cải mèo \\\\ ","n":[1,-2.5e3,null]}',
     }  # fmt: skip
     whole = f"[{cloudevents.envelope('catalog', row)}]".encode()
-    awkward = [b'"\\u0000"', b'"\\ud83d\\ude00"', b"[" * 400 + b"]" * 400, b"1e999999", b"-0", b"01", b'"\\x"', b"\x00", b"\xff"]
+    awkward = [
+        b'"\\u0000"',
+        b'"\\ud83d\\ude00"',
+        b"[" * 400 + b"]" * 400,
+        b"1e999999",
+        b"-0",
+        b"01",
+        b'"\\x"',
+        b"\x00",
+        b"\xff",
+    ]
     found = []
     for _ in range(count):
         body = bytearray(whole)

@@ -23,8 +23,6 @@ ROW = {
 }
 
 
-
-
 def damaged(**changes: Any) -> bytes:
     """A batch of one event of orders, with these fields instead of its own."""
     return json.dumps([json.loads(cloudevents.envelope("orders", ROW)) | changes]).encode()
