@@ -78,10 +78,13 @@ class Arrival(Struct, frozen=True):
 
 
 class Resend(msgspec.Struct, frozen=True):
-    """A reader asks for a stream from this sequence number on. `to`: into which of its queues, if not the lane's."""
+    """A reader asks for a stream from this sequence number on; one from before the beginning asks for all of it.
+
+    `to`: into which of its queues, if not the lane's.
+    """
 
     stream: UUID
-    sequence: SequenceNumber
+    sequence: Annotated[int, Meta(ge=-MOST_SEQUENCE, le=MOST_SEQUENCE)]
     to: QueueName = ""
 
 

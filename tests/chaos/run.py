@@ -60,7 +60,7 @@ class Result:
         healed = "" if self.heal_s is None else f"  healed in {self.heal_s:.1f} s"
         line = (
             f"{self.verdict}  {self.name}  seed {self.seed}  {self.seconds:.0f} s  events {self.events}"
-            f"  kills {self.kills}  duplicates {self.duplicates}  gaps healed {self.gaps}"
+            f"  kills {self.kills}  duplicates {self.duplicates}  gaps asked for {self.gaps}"
             f"  webhooks again {self.repeats}{healed}"
         )
         below = [*self.said, *([*self.faults, f"logs: {self.logs}"] if self.faults else [])]
