@@ -1,16 +1,18 @@
 """Group commit: what is submitted while transactions are under way goes into the next one together.
 
-There is no timer. A submission that finds a free place is worked on at once; under load hundreds of items share a
-transaction, and its costs. The senders take turns of SHARE, so that the flood of one does not stand before the others.
+A submission that finds a free place is worked on at once; under load hundreds of items share a transaction, and its
+costs. The senders take turns of SHARE, so that the flood of one does not stand before the others; where a group is
+`paced`, a flood of small submissions has its turns at intervals (pace.py).
 """
 
 import asyncio
 import contextvars
 from collections import deque
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Sequence
 from typing import Generic, TypeVar
 
 from services.chassis.faults import is_weather
+from services.chassis.pace import Pace
 
 SHARE = 50
 """What one sender may put into a transaction before the others have had their turn, by weight."""
@@ -84,6 +86,7 @@ class Group(Generic[T, R]):
         most_of_one: int,
         side_by_side: int,
         weigh: Callable[[T], int] = lambda _: 1,
+        paced: bool = False,
     ) -> None:
         self._work, self._weigh, self._places = work, weigh, side_by_side
         self._most, self._most_waiting, self._most_of_one = most, most_waiting, most_of_one
@@ -91,6 +94,9 @@ class Group(Generic[T, R]):
         """By sender; whose turn is next stands first."""
         self._weight = 0
         self._workers: set[asyncio.Task[None] | None] = set()
+        self._pace = Pace() if paced else None
+        self._alarm: asyncio.TimerHandle | None = None
+        """Set while something is held."""
 
     async def submit(self, sender: Hashable, values: Sequence[T]) -> Sequence[R | Exception]:
         """What became of each value: its answer, or the error that it alone is to blame for, or the weather.
@@ -112,11 +118,16 @@ class Group(Generic[T, R]):
         )
         queue.weight, self._weight = own, all_in_all
         self._waiting[sender] = queue
+        if self._pace is not None:
+            self._pace.note(sender, asyncio.get_running_loop().time())
+        self._start_worker()
+        return await submission.done
+
+    def _start_worker(self) -> None:
         if len(self._workers) < self._places:
             # Of nobody's trace: the worker goes on for others.
             worker = asyncio.create_task(self._work_on_what_waits(), context=contextvars.Context())
             self._workers.add(worker)
-        return await submission.done
 
     async def _work_on_what_waits(self) -> None:
         try:
@@ -128,10 +139,12 @@ class Group(Generic[T, R]):
     def _take(self) -> list[_Item[T, R]]:
         """A share of each sender in turn, until there is enough; what nobody waits for any more is left out."""
         batch: list[_Item[T, R]] = []
-        taken = 0
-        while self._waiting and taken < self._most:
-            sender, queue = next(iter(self._waiting.items()))
+        taken, held = 0, self._held()
+        while len(self._waiting) > len(held) and taken < self._most:
+            sender, queue = next((sender, queue) for sender, queue in self._waiting.items() if sender not in held)
             del self._waiting[sender]
+            if self._pace is not None:
+                self._pace.had_turn(sender, asyncio.get_running_loop().time())
             share = 0
             while queue.items and share < SHARE:
                 item = queue.items.popleft()
@@ -144,6 +157,24 @@ class Group(Generic[T, R]):
             if queue.items:
                 self._waiting[sender] = queue
         return batch
+
+    def _held(self) -> Collection[Hashable]:
+        """Who waits for its turn, and has not enough for one yet; an alarm calls when it is."""
+        if self._pace is None:
+            return ()
+        loop = asyncio.get_running_loop()
+        held = self._pace.held(loop.time())
+        queue = self._waiting.get(held)
+        if queue is None or queue.weight >= SHARE:
+            return ()
+        if self._alarm is None:
+            self._alarm = loop.call_at(self._pace.next_turn_s, self._call)
+        return (held,)
+
+    def _call(self) -> None:
+        self._alarm = None
+        if self._waiting:
+            self._start_worker()
 
     async def _work_on(self, batch: Sequence[_Item[T, R]]) -> None:
         """Answers every item, also where this task is cancelled on the way."""

@@ -178,6 +178,7 @@ def _group(
         most_of_one=MOST_OF_ONE,
         side_by_side=side_by_side,
         weigh=lambda push: max(1, len(push.command.lines)),
+        paced=True,
     )
 
 

@@ -35,6 +35,8 @@ class Outcome:
     waits_s: list[float] = field(default_factory=list)
     late_s: list[float] = field(default_factory=list)
     cpu_us: int = 0
+    began_at_s: float = 0.0
+    """Seconds since 1970; request i of a paced plan was due i / per_s after that."""
 
 
 def raw_request(push: Push) -> bytes:
@@ -133,6 +135,7 @@ class _Sending:
     async def run(self, connections: Sequence[_Connection]) -> Outcome:
         """Sends all, over all connections at once; raises what a connection was closed for."""
         self._began, began_cpu = time.monotonic(), time.process_time()
+        self.outcome.began_at_s = time.time()
         for connection in connections:
             connection.send_next()
         if self._unanswered:

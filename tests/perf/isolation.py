@@ -34,7 +34,7 @@ GOAL = "<= 2"
 
 @dataclass
 class Window:
-    """At one normal rate: by kind of order, what each of them waited and how late it was sent, round by round."""
+    """At one normal rate: by kind of order, what each waited from when it was due, and how late it was sent."""
 
     cooperatives: int
     each_per_s: float
@@ -53,10 +53,12 @@ class Window:
         for kind, loads in (("before", (before,)), ("during", (during, flood))):
             offered = await offer(there, market, *loads)
             self.cpu_shares.setdefault(kind, []).append(offered.cpu_share)
-            for load, outcome in zip(loads, offered.outcomes, strict=True):
+            for load, outcome, due_at_s in zip(loads, offered.outcomes, offered.due_at_s, strict=True):
                 but = None if load is flood else flooder.cooperative_id
                 told = "flood" if load is flood else kind
-                self.waits_s.setdefault(told, []).append((await promises(there.subject, load.run, but)).waits_s)
+                self.waits_s.setdefault(told, []).append(
+                    (await promises(there.subject, load.run, due_at_s, but)).waits_s
+                )
                 self.late_s.setdefault(told, []).append(outcome.late_s)
 
     @property

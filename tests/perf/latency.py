@@ -1,5 +1,7 @@
 """`latency`: from push to promise, of single orders at a steady rate: 1/s, 100/s, and half of what ours can take.
 
+An order waits from the moment at which it is due, so that one that a busy server reads late counts as late.
+
 What ours can take is measured in each round anew, and half of it is offered to both. A quantile is the median of the
 rounds' quantiles.
 """
@@ -79,7 +81,7 @@ async def run(servers: Servers, rounds: int) -> AsyncIterator[Figure]:
 async def _most_per_s(there: Running, market: Market, run: str) -> float:
     """Orders per second through the whole chain, pushed one by one as fast as they are answered."""
     await offer(there, market, Load(run, market.shops, MOST_ORDERS))
-    return MOST_ORDERS / (await promises(there.subject, run)).seconds
+    return MOST_ORDERS / (await promises(there.subject, run, {})).seconds
 
 
 async def _measure(there: Running, market: Market, run: str, per_s: float, seconds: float, found: Found) -> None:
@@ -88,7 +90,7 @@ async def _measure(there: Running, market: Market, run: str, per_s: float, secon
     if not there.subject.is_ours:
         orders = min(orders, PEER_MOST_ORDERS)
     offered = await offer(there, market, Load(run, market.shops, orders, per_s))
-    promised = await promises(there.subject, run)
+    promised = await promises(there.subject, run, offered.due_at_s[0])
     found.per_s.append(per_s)
     found.waits_s.append(promised.waits_s)
     found.late_s.append(offered.outcomes[0].late_s)

@@ -5,7 +5,7 @@ Made from a seed without any service, so that ours, its peers and the floor all 
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
@@ -75,12 +75,13 @@ def make_market(cooperatives: int, wares: int, seed: int) -> Market:
 
 @dataclass(frozen=True)
 class Push:
-    """One signed request with so many orders."""
+    """One signed request with so many orders, and what these are called."""
 
     path: str
     body: bytes
     headers: dict[str, str]
     orders: int
+    refs: Sequence[str]
 
 
 class Pusher:
@@ -134,12 +135,13 @@ class Pusher:
             ],
         }
 
-    def _signed(self, content: object, content_type: str, orders: Sequence[object]) -> Push:
+    def _signed(self, content: object, content_type: str, orders: Sequence[Mapping[str, object]]) -> Push:
+        refs = [str(order["ref"]) for order in orders]
         body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
         signed = standard_webhooks.headers(
             self._shop.secret, f"{self._run}-{next(self._numbers)}", datetime.now(UTC), body
         )
-        return Push(self._shop.path, body, {**signed, "content-type": content_type}, len(orders))
+        return Push(self._shop.path, body, {**signed, "content-type": content_type}, len(orders), refs)
 
 
 def _uuid(rng: random.Random) -> UUID:

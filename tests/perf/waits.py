@@ -1,7 +1,7 @@
 """How long orders waited for their promise, by the subject's own books."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from uuid import UUID
@@ -10,29 +10,39 @@ import asyncpg
 
 from tests.perf.subject import Subject
 
+Dues = Mapping[tuple[UUID, str], float]
+"""When the order of a partner with this name is due, in seconds."""
+
 _PROMISED = (
-    "select extract(epoch from promised_at - received_at)::float8 as waited_s, received_at, promised_at "
-    "from customer_order where starts_with(partner_ref, $1) and cooperative_id is distinct from $2"
+    "select partner_id, partner_ref, received_at, promised_at,"
+    " extract(epoch from promised_at)::float8 as promised_at_s from customer_order"
+    " where starts_with(partner_ref, $1) and cooperative_id is distinct from $2"
 )
 
 
 @dataclass(frozen=True)
 class Promises:
-    """`waits_s` from push to promise; `seconds` from the first push to the last promise."""
+    """`waits_s` from when an order was to be sent to its promise; `seconds` from the first push to the last promise."""
 
     waits_s: list[float]
     seconds: float
 
 
-async def promises(subject: Subject, run: str, but: UUID | None = None) -> Promises:
-    """Those of the orders that were named after `run`, without the cooperative `but`. All of them are promised."""
+async def promises(subject: Subject, run: str, due_at_s: Dues, but: UUID | None = None) -> Promises:
+    """Those of the orders that were named after `run`, without the cooperative `but`. All of them are promised.
+
+    They wait from the moment at which they were due (since 1970), not from that at which a busy server reads them.
+    """
     connection = await asyncpg.connect(subject.dsns["orders"])
     try:
         rows = await connection.fetch(_PROMISED, f"{run}-", but)
     finally:
         await connection.close()
     began, ended = min(row["received_at"] for row in rows), max(row["promised_at"] for row in rows)
-    return Promises([row["waited_s"] for row in rows], (ended - began).total_seconds())
+    waits_s = [
+        row["promised_at_s"] - due_at_s[row["partner_id"], row["partner_ref"]] for row in (rows if due_at_s else ())
+    ]
+    return Promises(waits_s, (ended - began).total_seconds())
 
 
 def quantile(values: Sequence[float], share: float) -> float:

@@ -13,7 +13,8 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 
 
 def pushes(count: int) -> Sequence[Push]:
-    return [Push(f"/{number}", b"{}", {"content-type": "application/json"}, 1) for number in range(count)]
+    headers = {"content-type": "application/json"}
+    return [Push(f"/{number}", b"{}", headers, 1, [str(number)]) for number in range(count)]
 
 
 async def outcome(handler: Handler, count: int, per_s: float | None = None, timeout_s: float = 30) -> hammer.Outcome:

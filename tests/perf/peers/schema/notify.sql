@@ -27,7 +27,7 @@ create table partner_message (
     cooperative_id uuid not null,
     partner_id uuid not null,
     order_id uuid not null,
-    facts jsonb not null,
+    facts json not null,
     happened_at timestamptz not null,
     state text not null default 'queued' check (state in ('queued', 'sending', 'told', 'undeliverable')),
     attempts int not null default 0,
