@@ -46,7 +46,7 @@ where not b.flood and b.lane <> f.lane group by b.received_at, b.promised_at ord
 
 
 SMALL_TRANSACTIONS = {"allocation": {"ALLOCATION_PREFETCH": "2"}, "orders": {"ORDERS_PREFETCH": "2"}}
-"""What is taken in together; else all of a flood of some seconds goes through at once, and there is nothing to overtake."""
+"""What is taken in together; else a flood of some seconds goes through at once, and there is nothing to overtake."""
 
 
 @scenario(
