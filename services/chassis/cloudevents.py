@@ -165,7 +165,6 @@ def read(body: bytes) -> Content:
         raise Unreadable(f"{len(body)} bytes are more than any message of ours")
     try:
         envelopes = _decoder.decode(body)
-        body.decode()  # what is not read is not looked at by the decoder, and the database takes only text
         arrivals = [_arrival(e) for e in envelopes if e.sequence is not None]
         others = [e for e in envelopes if e.sequence is None]
         heads = [(_sender(e), msgspec.json.decode(e.data, type=Heads)) for e in others if e.type == HEADS]
@@ -235,8 +234,16 @@ def _arrival(found: _Envelope) -> Arrival:
         found.time,
         _causes(found.after),
         trace.well_formed(found.traceparent),
-        bytes(found.data),
+        _text(found.data),
     )
+
+
+def _text(data: msgspec.Raw) -> bytes:
+    """What is not read is not looked at by the decoder, and the database takes only text."""
+    body = bytes(data)
+    if not body.isascii():
+        body.decode()
+    return body
 
 
 @lru_cache(maxsize=1024)

@@ -139,12 +139,13 @@ class Group(Generic[T, R]):
     def _take(self) -> list[_Item[T, R]]:
         """A share of each sender in turn, until there is enough; what nobody waits for any more is left out."""
         batch: list[_Item[T, R]] = []
-        taken, held = 0, self._held()
+        now_s = asyncio.get_running_loop().time()
+        taken, held = 0, self._held(now_s)
         while len(self._waiting) > len(held) and taken < self._most:
             sender, queue = next((sender, queue) for sender, queue in self._waiting.items() if sender not in held)
             del self._waiting[sender]
             if self._pace is not None:
-                self._pace.had_turn(sender, asyncio.get_running_loop().time())
+                self._pace.had_turn(sender, now_s)
             share = 0
             while queue.items and share < SHARE:
                 item = queue.items.popleft()
@@ -158,20 +159,19 @@ class Group(Generic[T, R]):
                 self._waiting[sender] = queue
         return batch
 
-    def _held(self) -> Collection[Hashable]:
-        """Who waits for its turn, and has not enough for one yet; an alarm calls when it is."""
+    def _held(self, now_s: float) -> Collection[Hashable]:
+        """Who waits for its turn, and has not enough for one yet; an alarm goes off when it is."""
         if self._pace is None:
             return ()
-        loop = asyncio.get_running_loop()
-        held = self._pace.held(loop.time())
+        held = self._pace.held(now_s)
         queue = self._waiting.get(held)
         if queue is None or queue.weight >= SHARE:
             return ()
         if self._alarm is None:
-            self._alarm = loop.call_at(self._pace.next_turn_s, self._call)
+            self._alarm = asyncio.get_running_loop().call_at(self._pace.next_turn_s, self._go_on)
         return (held,)
 
-    def _call(self) -> None:
+    def _go_on(self) -> None:
         self._alarm = None
         if self._waiting:
             self._start_worker()

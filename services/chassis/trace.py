@@ -7,12 +7,14 @@ lines print its trace id.
 import os
 import re
 from contextvars import ContextVar
+from functools import lru_cache
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 current: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 
+@lru_cache(maxsize=1024)
 def well_formed(header: str | None) -> str | None:
     """The header, or None where it is absent or malformed, as W3C asks."""
     return header if header is not None and _TRACEPARENT.fullmatch(header) else None

@@ -34,6 +34,21 @@ def again(original: Node, stack: Stack, vhost: str, dsn: str) -> Node:
     return Node(original.name, dsn, stack.rabbit.amqp_url(original.name, vhost), original.handlers)
 
 
+@asynccontextmanager
+async def unsettled_copy(stack: Stack, vhost: str, producer: Node) -> AsyncIterator[tuple[Node, str]]:
+    """The producer, stopped, on a copy of its database where it waits for its readers; and that database's identity."""
+    await producer.stop()
+    async with copy_of(stack, producer) as dsn:
+        restored = again(producer, stack, vhost, dsn)
+        await restored.start()
+        try:
+            await until(refuses_to_work(restored))
+            ((identity,),) = await restored.fetch("select present_identity()")
+            yield restored, identity
+        finally:
+            await restored.stop()
+
+
 async def applied(reader: Node, count: int) -> None:
     async def all_of_them() -> bool:
         return len(await reader.applied()) == count
@@ -86,23 +101,15 @@ async def test_a_restored_producer_never_publishes_a_number_twice(
 async def test_an_answer_counts_when_all_its_parts_are_there(stack: Stack, vhost: str, producer: Node) -> None:
     stream, other = uuid7(), uuid7()
     await producer.append((stream, withdrawn()))
-    await producer.stop()
-    async with copy_of(stack, producer) as dsn:
-        restored = again(producer, stack, vhost, dsn)
-        await restored.start()
-        try:
-            await until(refuses_to_work(restored))
-            ((identity,),) = await restored.fetch("select present_identity()")
-            for reader in ("allocation", "notify", "orders"):
-                for lane in range(restored.settings.shared_lanes):
-                    for part, reach in ((1, {stream: 3}), (2, {other: 2})):
-                        assert await refuses_to_work(restored)()
-                        await tell(stack, vhost, reader, ReachTold(identity, lane, reach, part, 2))
-            await restored.until_ready()
-            lost = await restored.fetch("select stream, first_sequence, last_sequence from lost_events")
-            assert {tuple(row) for row in lost} == {(stream, 2, 3), (other, 1, 2)}
-        finally:
-            await restored.stop()
+    async with unsettled_copy(stack, vhost, producer) as (restored, identity):
+        for reader in ("allocation", "notify", "orders"):
+            for lane in range(restored.settings.shared_lanes):
+                for part, reach in ((1, {stream: 3}), (2, {other: 2})):
+                    assert await refuses_to_work(restored)()
+                    await tell(stack, vhost, reader, ReachTold(identity, lane, reach, part, 2))
+        await restored.until_ready()
+        lost = await restored.fetch("select stream, first_sequence, last_sequence from lost_events")
+        assert {tuple(row) for row in lost} == {(stream, 2, 3), (other, 1, 2)}
 
 
 async def test_by_an_operators_word_the_database_settles_without_a_reader_that_is_gone(
@@ -110,28 +117,20 @@ async def test_by_an_operators_word_the_database_settles_without_a_reader_that_i
 ) -> None:
     stream, lanes = uuid7(), range(producer.settings.shared_lanes)
     await producer.append((stream, withdrawn()))
-    await producer.stop()
-    async with copy_of(stack, producer) as dsn:
-        restored = again(producer, stack, vhost, dsn)
-        await restored.start()
-        try:
-            await until(refuses_to_work(restored))
-            ((identity,),) = await restored.fetch("select present_identity()")
-            for lane in lanes:
-                await tell(stack, vhost, "orders", ReachTold(identity, lane, {stream: 3}))
-                await tell(stack, vhost, "allocation", ReachTold(identity, lane, {}))
+    async with unsettled_copy(stack, vhost, producer) as (restored, identity):
+        for lane in lanes:
+            await tell(stack, vhost, "orders", ReachTold(identity, lane, {stream: 3}))
+            await tell(stack, vhost, "allocation", ReachTold(identity, lane, {}))
 
-            async def waits_for_notify_alone() -> bool:
-                return "; notify must say" in (await restored.get("/readyz")).text
+        async def waits_for_notify_alone() -> bool:
+            return "; notify must say" in (await restored.get("/readyz")).text
 
-            await until(waits_for_notify_alone)
-            assert await incarnation.settle_without(dsn, "notify", len(lanes)) == len(lanes)
-            await restored.until_ready()
-            lost = await restored.fetch("select stream, first_sequence, last_sequence from lost_events")
-            assert [tuple(row) for row in lost] == [(stream, 2, 3)], "what the others know counts"
-            assert await incarnation.settle_without(dsn, "notify", len(lanes)) == 0, "there is nothing to settle"
-        finally:
-            await restored.stop()
+        await until(waits_for_notify_alone)
+        assert await incarnation.settle_without(restored.dsn, "notify", len(lanes)) == len(lanes)
+        await restored.until_ready()
+        lost = await restored.fetch("select stream, first_sequence, last_sequence from lost_events")
+        assert [tuple(row) for row in lost] == [(stream, 2, 3)], "what the others know counts"
+        assert await incarnation.settle_without(restored.dsn, "notify", len(lanes)) == 0, "there is nothing to settle"
 
 
 async def test_what_waits_in_a_readers_queue_counts_before_the_producer_goes_on(
