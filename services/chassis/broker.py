@@ -77,3 +77,23 @@ async def answered(work: Awaitable[T]) -> T:
         if task is None or task.cancelling():
             raise
         raise ConnectionError("the connection was closed while an answer was awaited") from None
+
+
+async def within(limit_s: float, work: Awaitable[object]) -> None:
+    """Waits for work on a broker connection, but not longer, whatever it does when it is cancelled.
+
+    Raises TimeoutError, and what the work raises.
+    """
+    task = asyncio.ensure_future(work)
+    done, _ = await asyncio.wait({task}, timeout=limit_s)
+    if not done:
+        task.add_done_callback(_let_go)
+        task.cancel()
+        raise TimeoutError(f"not done within {limit_s:g} s")
+    await answered(task)
+
+
+def _let_go(given_up: "asyncio.Future[object]") -> None:
+    """Looks at how it ended, which nobody waits for any more; asyncio would complain that nobody does."""
+    if not given_up.cancelled():
+        given_up.exception()

@@ -21,8 +21,8 @@ from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
 from msgspec import Struct
 
-from services.chassis import cloudevents, compression, cursors, faultpoints, parking, topology
-from services.chassis.broker import Broker, Link, answered
+from services.chassis import cloudevents, compression, cursors, faultpoints, parking, rejected_messages, topology
+from services.chassis.broker import Broker, Link, answered, within
 from services.chassis.cloudevents import Arrival, Content, Unreadable
 from services.chassis.faults import BROKER_WEATHER, Backoff, Unsettled, describe, is_weather
 from services.chassis.group import Group
@@ -124,7 +124,7 @@ class Consumer:
             await self._forget_requests()
             broker = self._broker = self._make_broker(link.address)
             try:
-                await _within(30, broker.start())
+                await within(30, broker.start())
             except BaseException:
                 await self._stop_broker()
                 raise
@@ -135,9 +135,9 @@ class Consumer:
         if broker is None:
             return
         with contextlib.suppress(*BROKER_WEATHER):
-            await _within(5, asyncio.gather(*map(_cancel, broker.subscribers), return_exceptions=True))
+            await within(5, asyncio.gather(*map(_cancel, broker.subscribers), return_exceptions=True))
         with contextlib.suppress(*BROKER_WEATHER):
-            await _within(self._drain_s + 5, broker.stop())
+            await within(self._drain_s + 5, broker.stop())
 
     def _make_broker(self, address: str) -> RabbitBroker:
         broker = RabbitBroker(
@@ -196,7 +196,7 @@ class Consumer:
 
     async def _reject(self, queue: str, reason: str, body: bytes) -> None:
         async def work(tx: Transaction) -> None:
-            await parking.save_rejected(tx.conn, queue, reason, body)
+            await rejected_messages.save(tx.conn, queue, reason, body)
 
         async with self._rejecting:
             await self._ledger.transact(work)
@@ -313,19 +313,6 @@ class Consumer:
             self._metrics.resends_requested.labels(producer).inc()
             log.warning("asked for a resend", extra={"producer": producer, **wanted})
         return len(gaps) == 200 and not away
-
-
-async def _within(limit_s: float, work: Awaitable[object]) -> None:
-    """Waits for work on a broker connection, but not longer, whatever it does when it is cancelled.
-
-    Raises TimeoutError, and what the work raises.
-    """
-    task = asyncio.ensure_future(work)
-    done, _ = await asyncio.wait({task}, timeout=limit_s)
-    if not done:
-        task.cancel()
-        raise TimeoutError(f"not done within {limit_s:g} s")
-    await answered(task)
 
 
 async def _cancel(subscriber: Any) -> None:

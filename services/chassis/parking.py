@@ -1,4 +1,4 @@
-"""The SQL of events that wait: parked, failed, quarantined or rejected. Called inside the transaction that applies."""
+"""The SQL of events that wait: parked, failed or quarantined. Called inside the transaction that applies."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +15,6 @@ from services.chassis.ledger import Connection
 
 MOST_PARKED = 1000
 """Per stream and producer; what comes beyond is let go, and a resend brings it again."""
-
-MOST_REJECTED = 200
-MOST_REJECTED_BYTES = 65_536
 
 MOST_MARKED_DEATHS = 2
 """Processes that may die over a marked event before an operator has to decide; one died before there was a mark."""
@@ -239,29 +236,6 @@ class Quarantined:
     error: str
     parked_at: datetime
     event: str
-
-
-async def save_rejected(conn: Connection, queue: str, reason: str, body: bytes) -> None:
-    """Keeps a message that belongs to no stream, for an operator to look at.
-
-    Only the last MOST_REJECTED are kept: a sender that is asked to send again may send the same for ever.
-    """
-    number = await conn.fetchval(
-        "insert into rejected_message (queue, reason, body) values ($1, $2, $3) returning id",
-        queue, reason, body[:MOST_REJECTED_BYTES],
-    )  # fmt: skip
-    await conn.execute("delete from rejected_message where id <= $1", number - MOST_REJECTED)
-
-
-async def list_rejected(conn: Connection, queues: Sequence[str]) -> list[tuple[int, bytes]]:
-    """(id, body) of what is kept of these queues, MOST_REJECTED at most."""
-    rows = await conn.fetch("select id, body from rejected_message where queue = any($1) order by id", queues)
-    return [(row["id"], row["body"]) for row in rows]
-
-
-async def delete_rejected(conn: Connection, ids: Sequence[int]) -> None:
-    """Deletes what was kept, as when a person is to be erased."""
-    await conn.execute("delete from rejected_message where id = any($1)", ids)
 
 
 async def list_quarantined(conn: "Connection | asyncpg.Connection[asyncpg.Record]") -> list[Quarantined]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from services.chassis import parking
+from services.chassis import rejected_messages
 from services.chassis.access import Principal
 from services.chassis.ledger import Connection, Transaction
 from services.orders import linking
@@ -106,5 +106,5 @@ async def _erase_orders(conn: Connection, order_ids: Sequence[UUID]) -> int:
 async def _erase_rejected(conn: Connection, cooperative_id: UUID, signs: Sequence[Identity]) -> None:
     """Bodies of faulty pushes that were kept for an operator, and name the person."""
     queues = [f"pushes of {partner_id}" for partner_id in await erasures.list_partner_ids(conn, cooperative_id)]
-    kept = await parking.list_rejected(conn, [*queues, topology.INTAKE])
-    await parking.delete_rejected(conn, [number for number, body in kept if names_person(body, signs)])
+    kept = await rejected_messages.list_bodies(conn, [*queues, topology.INTAKE])
+    await rejected_messages.delete(conn, [number for number, body in kept if names_person(body, signs)])

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
-from services.chassis import parking, trace
+from services.chassis import rejected_messages, trace
 from services.chassis.faults import Backoff, describe, is_weather
 from services.chassis.group import Overloaded
 from services.chassis.ledger import Ledger, Transaction
@@ -165,7 +165,7 @@ class Receiver:
         async def work(tx: Transaction) -> None:
             for delivery in deliveries:
                 reason = f"came through the exchange '{delivery.exchange}', which is no partner's"
-                await parking.save_rejected(tx.conn, topology.INTAKE, reason, delivery.body)
+                await rejected_messages.save(tx.conn, topology.INTAKE, reason, delivery.body)
 
         await self._ledger.transact(work)
         self._metrics.rejected.labels("no_partner").inc(len(deliveries))

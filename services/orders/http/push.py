@@ -15,7 +15,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 
-from services.chassis import parking, problems, trace
+from services.chassis import problems, rejected_messages, trace
 from services.chassis.direct import DirectRoute
 from services.chassis.ledger import EventTooLarge, Transaction
 from services.chassis.problems import Problem
@@ -303,7 +303,7 @@ async def _answer_faulty(request: Request, partner: Partner, raw: bytes, fields:
     reason = "; ".join(f"{name} {detail}" for name, detail in fields)[:MOST_REASON]
 
     async def work(tx: Transaction) -> None:
-        await parking.save_rejected(tx.conn, f"pushes of {partner.partner_id}", reason, raw)
+        await rejected_messages.save(tx.conn, f"pushes of {partner.partner_id}", reason, raw)
 
     await request.app.state.runtime.ledger.transact(work)
     log.error("a push that must not be refused is faulty", extra={"partner": str(partner.partner_id), "reason": reason})

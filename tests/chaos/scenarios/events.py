@@ -16,7 +16,7 @@ from aio_pika.exceptions import AMQPError
 from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed
 
 from infra.local.rabbitmq import MAX_MESSAGE_BYTES
-from services.chassis.parking import MOST_REJECTED_BYTES
+from services.chassis import rejected_messages
 from services.contracts.flow import SERVICES, read_by
 from tests.chaos import wire
 from tests.chaos.arena import Arena
@@ -152,7 +152,7 @@ async def oversized_message(arena: Arena) -> None:
         arena.expected.rejected[reader] += 1
         await arena.until(f"{reader} sets the message aside", partial(arena.sql, reader, _REJECTED_BYTES))
         kept = await arena.books.value(reader, _REJECTED_BYTES)
-        assert kept == MOST_REJECTED_BYTES, f"{reader} kept {kept} bytes"
+        assert kept == rejected_messages.MOST_BYTES, f"{reader} kept {kept} bytes"
     assert not arena.deaths.all, f"processes died over it: {arena.deaths.all}"
 
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from pydantic import SecretStr
 
 from infra.local.stack import Stack
-from services.chassis import cloudevents, migrate, parking
+from services.chassis import cloudevents, migrate, parking, rejected_messages
 from services.chassis.cloudevents import Arrival, Unreadable
 from services.chassis.database import open_pool
 from services.chassis.ids import uuid7
@@ -109,10 +109,10 @@ async def test_what_waits_on_other_lanes_keeps_nobody_from_what_is_due_on_its_ow
 
 async def test_only_the_last_rejected_messages_are_kept(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
     async with pool.acquire() as conn:
-        for n in range(parking.MOST_REJECTED + 5):
-            await parking.save_rejected(conn, "orders.0", str(n), b"rubbish")
-    assert await pool.fetchval("select count(*) from rejected_message") == parking.MOST_REJECTED
-    assert await pool.fetchval("select max(reason::int) from rejected_message") == parking.MOST_REJECTED + 4
+        for n in range(rejected_messages.MOST_KEPT + 5):
+            await rejected_messages.save(conn, "orders.0", str(n), b"rubbish")
+    assert await pool.fetchval("select count(*) from rejected_message") == rejected_messages.MOST_KEPT
+    assert await pool.fetchval("select max(reason::int) from rejected_message") == rejected_messages.MOST_KEPT + 4
 
 
 def withdrawals(stream: UUID, first: int, last: int) -> list[Arrival]:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from services.chassis.ids import uuid7
 from services.chassis.ledger import Transaction
-from services.chassis.parking import save_rejected
+from services.chassis import rejected_messages
 from services.orders.desk import Desk
 from services.orders.domain.command import CommandLine, Contact, Kind, OrderCommand
 from services.orders.domain.intake import Decision
@@ -253,8 +253,8 @@ async def test_an_erased_customer_is_nowhere_and_the_books_stay(orders: Orders) 
 
     async def keep(tx: Transaction) -> None:
         for queue, body in bodies:
-            await save_rejected(tx.conn, queue, "faulty", body)
-        await save_rejected(tx.conn, f"pushes of {orders.shop.partner_id}", "faulty", b'{"phone": "0987654321"}')
+            await rejected_messages.save(tx.conn, queue, "faulty", body)
+        await rejected_messages.save(tx.conn, f"pushes of {orders.shop.partner_id}", "faulty", b'{"phone": "0987654321"}')
 
     await orders.running.runtime.ledger.transact(keep)
     before = await orders.events()

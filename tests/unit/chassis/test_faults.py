@@ -1,11 +1,12 @@
 """What is waited out and what is held against an event."""
 
 import asyncio
+import gc
 
 import asyncpg
 import pytest
 
-from services.chassis.broker import answered
+from services.chassis.broker import answered, within
 from services.chassis.faults import describe, is_weather
 
 
@@ -59,6 +60,29 @@ async def test_a_task_that_is_cancelled_while_it_waits_for_the_broker_ends() -> 
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
             await answered(asyncio.get_running_loop().create_future())
+
+
+async def test_nobody_is_told_how_work_ended_that_was_given_up() -> None:
+    begun = asyncio.Event()
+
+    async def fail_when_cancelled() -> None:
+        begun.set()
+        try:
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            raise ConnectionError("closed meanwhile") from None
+
+    complaints: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, complaint: complaints.append(complaint))
+    work = asyncio.gather(fail_when_cancelled())
+    await begun.wait()
+    with pytest.raises(TimeoutError):
+        await within(0, work)
+    await asyncio.wait({work})
+    await asyncio.sleep(0)
+    del work
+    gc.collect()
+    assert complaints == []
 
 
 def test_an_error_is_told_in_words_that_can_be_written_anywhere() -> None:
