@@ -6,7 +6,6 @@ every order of arrival ends in the same state.
 
 import hashlib
 import json
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -28,8 +27,7 @@ class Kind(StrEnum):
     CANCEL = "cancel"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Revision:
+class Revision(Struct, frozen=True, order=True):
     """Compared by the source's time of update, then how far its status is, then content, which breaks any tie."""
 
     updated_at: datetime
@@ -55,8 +53,7 @@ class CommandLine(Struct, frozen=True):
         return said if self.minimum is None else (*said, decimal_text(self.minimum))
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Contact:
+class Contact(Struct, frozen=True):
     """The customer as the partner gave it; never leaves this service, and no repr puts it into a log.
 
     `platform_id`: the partner's own name for the customer's account.
@@ -67,6 +64,9 @@ class Contact:
     address: str | None = None
     email: str | None = None
     platform_id: str | None = None
+
+    def __repr__(self) -> str:
+        return "Contact(…)"
 
     @property
     def content(self) -> tuple[str | None, ...]:

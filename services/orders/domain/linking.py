@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from msgspec import Struct
+
 from services.orders.domain.customers import Identity
 
 
@@ -49,8 +51,7 @@ class Customer:
             self.name, self.address = name, address
 
 
-@dataclass(frozen=True, slots=True)
-class ToldOrder:
+class ToldOrder(Struct, frozen=True):
     """What an order tells of its customer; `signs` has the strongest first.
 
     `former`: the customer that the order had before its contact was corrected, and that was rebuilt without it.

@@ -5,11 +5,11 @@ of this, except where they correct the contact of an order that is being linked 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 import asyncpg
+from msgspec import Struct
 
 from services.chassis.ledger import Connection
 from services.orders.domain.command import Contact
@@ -30,8 +30,7 @@ _CUSTOMER_COLUMNS = (
 _SIGN_COLUMNS = ("cooperative_id", "kind", "value", "customer_id")
 
 
-@dataclass(frozen=True, slots=True)
-class DueOrder:
+class DueOrder(Struct, frozen=True):
     """What an order tells. Where its customer is still to be found, `customer_id` is the one it had before."""
 
     order_id: UUID
@@ -42,8 +41,7 @@ class DueOrder:
     contact: Contact
 
 
-@dataclass(frozen=True, slots=True)
-class NewCustomer:
+class NewCustomer(Struct, frozen=True):
     """A customer that was not known, with when its orders came."""
 
     cooperative_id: UUID

@@ -1,13 +1,13 @@
 """Which orders are of one customer."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from uuid import UUID
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from services.orders.domain.customers import EMAIL, PHONE, Identity
 from services.orders.domain.linking import Customer, Register, ToldOrder
