@@ -72,7 +72,12 @@ Text = Annotated[str, Field(min_length=1, max_length=100, pattern=_NO_CONTROLS)]
 LongText = Annotated[str, Field(max_length=MOST_TEXT, pattern=r"^[^\x00]*$")]
 Moment = Annotated[
     AwareDatetime,
-    Field(strict=False, ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),
+    Field(
+        strict=False,
+        ge=datetime(2000, 1, 1, tzinfo=UTC),
+        lt=datetime(2200, 1, 1, tzinfo=UTC),
+        description="With its offset from UTC, and of the years 2000 to 2199.",
+    ),
     BeforeValidator(_written),  # outermost: limits around it would be checked in Python
 ]
 
