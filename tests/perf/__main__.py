@@ -36,7 +36,7 @@ BENCHMARKS: dict[str, Benchmark] = {
 
 async def run(benchmarks: Mapping[str, Benchmark], rounds: int) -> int:
     """Returns the exit code: 1 where a goal is missed or a benchmark failed."""
-    report, peaks, failed = Report(), Peaks(), []
+    report, peaks, failed = Report(rounds), Peaks(), []
     for name, benchmark in benchmarks.items():
         try:
             with servers(name=name, peaks=peaks) as found:
@@ -45,19 +45,27 @@ async def run(benchmarks: Mapping[str, Benchmark], rounds: int) -> int:
         except Exception:  # noqa: BLE001 - whatever it is, the others are measured
             failed.append(name)
             print(f"{name} failed:\n{traceback.format_exc()}", file=sys.stderr, flush=True)
-    for figure in peaks.figures():
-        report.add(figure)
+    if "growth" in benchmarks:
+        for figure in peaks.figures():
+            report.add(figure)
     print(report.table())
     if failed:
         print(f"failed: {', '.join(failed)}")
     return 1 if failed or not all(figure.met for figure in report.figures) else 0
 
 
+def _rounds(text: str) -> int:
+    rounds = int(text)
+    if rounds < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return rounds
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--only", action="append", choices=BENCHMARKS, help="repeatable; default: all")
-    parser.add_argument("--rounds", type=int, default=3, help="of each figure")
+    parser.add_argument("--rounds", type=_rounds, default=3, help="of each figure")
     parser.add_argument(
         "--against", type=Path, metavar="PATH", help="only the chain, next to that of another checkout of the services"
     )

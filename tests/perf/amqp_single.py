@@ -111,7 +111,7 @@ async def run(servers: Servers, rounds: int) -> AsyncIterator[Figure]:
     for subject in makers:
         await subject.prepare()
     for number in range(rounds):
-        for subject, senders in makers.items():
+        for subject, senders in list(makers.items())[:: -1 if number % 2 else 1]:
             orders = OUR_ORDERS if subject is ours else PEER_ORDERS
             runs[subject.name].append(
                 await _round(servers, subject, market, f"{subject.name}{number}", orders, senders)
@@ -120,7 +120,7 @@ async def run(servers: Servers, rounds: int) -> AsyncIterator[Figure]:
     other = {
         "cpu_us": {name: middle(found).cpu_us for name, found in runs.items()},
         "cpu_share": {name: round(middle(found).cpu_share, 2) for name, found in runs.items()},
-        "peers": {name: round(rate) for name, rate in rates.items() if name != ours.name},
+        "peers": {f"peer_{name}": round(rate) for name, rate in rates.items() if name != ours.name},
     }
     own, plain = rates[ours.name], rates[PLAIN]
     yield Figure("amqp_single", "orders/s", round(own), round(plain), own / plain, GOAL, other)

@@ -2,7 +2,7 @@
 
 Ours is `orders` alone, which relays as well. It is measured against itself without the storing, and against a door
 that stores and announces one order per request and relays nothing. The rate is that of the answers; CPU time is
-counted until all is relayed.
+counted until all is relayed and the customers are found.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from tests.perf.cpu import MachineUse, used_us
 from tests.perf.figures import Figure
 from tests.perf.generator import Hammering
 from tests.perf.market import Market, Push, Pusher, make_market
-from tests.perf.measuring import Run, middle
+from tests.perf.measuring import Run, middle, until_settled
 from tests.perf.our_door import OurDoor, Storeless
 from tests.perf.peer_subject import PeerSubject
 from tests.perf.peers import PEERS
@@ -27,7 +27,8 @@ WARES = 10
 CONNECTIONS = (64, 256)
 BATCH = 50
 BATCH_CONNECTIONS = 64
-OUR_ORDERS = 10_000
+OUR_ORDERS = {1: 10_000, BATCH: 60_000}
+"""By the size of a request: some seconds."""
 PEER_ORDERS = 2_000
 WARM_UP_ORDERS = 1_000
 PATIENCE_S = 60
@@ -45,7 +46,7 @@ async def run_single(servers: Servers, rounds: int) -> AsyncIterator[Figure]:
     runs: defaultdict[tuple[str, int], list[Run]] = defaultdict(list)
     for number in range(rounds):
         for connections in CONNECTIONS:
-            for subject in subjects:
+            for subject in subjects[:: -1 if number % 2 else 1]:
                 found = await measure(servers, subject, market, connections, 1, f"{connections}-{number}")
                 runs[subject.name, connections].append(found)
     for name, goal in SINGLE_GOALS.items():
@@ -59,16 +60,16 @@ async def run_batch(servers: Servers, rounds: int) -> AsyncIterator[Figure]:
     ours, peer = OurDoor(servers.stack, market), PeerSubject(PEERS["starlette"], servers, market)
     await ours.prepare()
     await peer.prepare()
-    own, others = [], []
+    runs: defaultdict[str, list[Run]] = defaultdict(list)
     for number in range(rounds):
-        own.append(await measure(servers, ours, market, BATCH_CONNECTIONS, BATCH, f"{number}"))
-        others.append(await measure(servers, peer, market, BATCH_CONNECTIONS, 1, f"{number}"))
-    yield _figure("http_batch", "orders/s", own, peer.name, others, BATCH_GOAL)
+        for subject, size in ((ours, BATCH), (peer, 1))[:: -1 if number % 2 else 1]:
+            runs[subject.name].append(await measure(servers, subject, market, BATCH_CONNECTIONS, size, f"{number}"))
+    yield _figure("http_batch", "orders/s", runs[ours.name], peer.name, runs[peer.name], BATCH_GOAL)
 
 
 async def measure(servers: Servers, subject: Subject, market: Market, connections: int, size: int, run: str) -> Run:
     """Starts the subject, warms it up, measures it, checks what it has stored, and stops it."""
-    orders = PEER_ORDERS if isinstance(subject, PeerSubject) else OUR_ORDERS
+    orders = PEER_ORDERS if isinstance(subject, PeerSubject) else OUR_ORDERS[size]
     async with running(servers, subject) as there:
         await _push(there, make_pushes(market, WARM_UP_ORDERS, f"w{run}", size), connections)
         found = await _push(there, make_pushes(market, orders, run, size), connections)
@@ -93,6 +94,7 @@ async def _push(running: Running, pushes: Sequence[Push], connections: int) -> R
     outcome = await asyncio.to_thread(hammering.outcome)
     share = use.share()
     await _until_stored(running, before if isinstance(subject, Storeless) else before + orders)
+    await until_settled(running)
     used = used_us(cpu, running.cpu(), orders)
     return Run(orders / outcome.seconds, used | {"load": outcome.cpu_us / orders}, share)
 

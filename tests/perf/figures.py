@@ -36,10 +36,10 @@ class Figure:
         scale: int = 10**digits
         return (math.floor if self._at_least else math.ceil)(self.ratio * scale) / scale
 
-    def as_json(self) -> str:
-        """One line."""
+    def as_json(self, **more: object) -> str:
+        """One line, with what else is to be told."""
         said = {"name": self.name, "unit": self.unit, "ours": self.ours, "reference": self.reference}
-        return json.dumps(said | {"ratio": self.rounded(4), "goal": self.goal, "met": self.met} | self.other)
+        return json.dumps(said | {"ratio": self.rounded(4), "goal": self.goal, "met": self.met} | self.other | more)
 
     @property
     def _at_least(self) -> bool:
@@ -53,17 +53,19 @@ class Figure:
 class Report:
     """Figures as they come, kept in a file of this run."""
 
-    def __init__(self) -> None:
+    def __init__(self, rounds: int) -> None:
         RESULTS.mkdir(parents=True, exist_ok=True)
         self._path = RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl"
+        self._rounds = rounds
         self.figures: list[Figure] = []
 
     def add(self, figure: Figure) -> None:
         """Prints and keeps it."""
         self.figures.append(figure)
-        print(figure.as_json(), flush=True)
+        line = figure.as_json(rounds=self._rounds)
+        print(line, flush=True)
         with self._path.open("a") as file:
-            file.write(figure.as_json() + "\n")
+            file.write(line + "\n")
 
     def table(self) -> str:
         """All figures, a line each."""

@@ -21,7 +21,6 @@ BATCH = 500
 class Batch:
     """Some hundred orders: by table what is new in it (columns and bytes), and by name the columns of what follows."""
 
-    orders: int
     copies: Mapping[str, tuple[Sequence[str], bytes]]
     columns: Mapping[str, Sequence[Sequence[object]]]
 
@@ -108,7 +107,7 @@ async def _make_plan(ours: Ours, cooperatives: Sequence[UUID]) -> Plan:
                 columns |= await part.columns(number, batches)
             catalog = next(part for part in parts if part.service == "catalog")
             columns["available"] = await catalog.fetch(_AVAILABLE, columns["books"][0])
-            plan.append(Batch(len(columns["orders"][0]), copies, columns))
+            plan.append(Batch(copies, columns))
         return plan
     finally:
         for part in parts:

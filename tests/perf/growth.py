@@ -1,9 +1,10 @@
 """`growth.*`: what an order costs beside many past ones, with few and many cooperatives, and after a halt.
 
 Each state is measured next to an empty one with 100 cooperatives, every other time in the opposite order. What has no
-past is made anew each time, and what has one is loaded once; just before each run the tables are tidied up, and
-nothing tidies them during it. An order's cost is the CPU time of the services and the servers together, and the ratio
-is the median of the pairs' ratios.
+past is made anew each time, and what has one is loaded once. An order's cost is the CPU time of the services and the
+servers together, and the ratio is the median of the pairs' ratios.
+
+Each request has the orders of one shop, so that of many cooperatives only some push in a run; it is told how many.
 """
 
 import asyncio
@@ -28,14 +29,16 @@ from tests.perf.measuring import (
     median_ratio,
     middle,
     until_done,
+    until_settled,
     warm_up,
 )
 from tests.perf.subject import Running, Servers, running
-from tests.perf.upkeep import stop_autovacuum, tidy
 
 ORDERS = 60_000
 BACKLOG = 100_000
 BEHIND = ("allocation", "notify")
+SIZED_FROM = 1_000_000
+"""With so many past orders, the size of a database is theirs and not that of what they belong to."""
 GOAL = ">= 0.95"
 
 
@@ -73,7 +76,6 @@ class _Subject:
     async def measure(self, run: str) -> Run:
         """One run of fresh processes."""
         await self._prepare()
-        await tidy(self._servers.stack, self.ours.dsns.values())
         async with running(self._servers, self.ours) as there:
             fresh = there.cpu()
             await warm_up(there, self.market, run)
@@ -90,13 +92,20 @@ class _Subject:
         wrong = await self.ours.check()
         assert not wrong, f"{self.ours.name}: {'; '.join(wrong)}"
 
+    @property
+    def rss_mib(self) -> dict[str, int]:
+        """The most that each process has taken in any run."""
+        return self._servers.rss_mib(self.ours)
+
     async def _prepare(self) -> None:
         if self._prepared and self._state.past_orders:
             return
         await self.ours.prepare()
         self._prepared = True
         if past := self._state.past_orders:
-            self.bytes_per_order = round(await load(self.ours, self.market, past) / past)
+            grown_bytes = await load(self.ours, self.market, past)
+            if past >= SIZED_FROM:
+                self.bytes_per_order = round(grown_bytes / past)
 
     async def _catch_up(self, there: Running, run: str, fresh: dict[str, int]) -> Run:
         """Orders per second of catching up; the CPU time is that of the whole way, without starting (`fresh`)."""
@@ -116,12 +125,12 @@ class _Subject:
             process.wait_until_ready()
         await until_done(there, before, self._state.backlog, began)
         seconds, share = time.monotonic() - began, use.share()
+        await until_settled(there)
         return Run(self._state.backlog / seconds, used_us(cpu, there.cpu(), self._state.backlog), share)
 
 
 async def run(servers: Servers, rounds: int) -> AsyncIterator[Figure]:
     """One state after the other, each next to the empty one."""
-    await stop_autovacuum(servers.stack)
     empty = _Subject(servers, EMPTY)
     for state in STATES:
         subject = _Subject(servers, state)
@@ -140,11 +149,13 @@ def _figure(state: State, subject: _Subject, pairs: list[tuple[Run, Run]]) -> Fi
     empty, own = (median(run.orders_per_cpu_s for run in found) for found in runs.values())
     other: dict[str, Any] = {
         "cooperatives": state.cooperatives,
+        "cooperatives_pushing": min(state.cooperatives, (state.backlog or ORDERS) // BATCH),
         "past_orders": state.past_orders,
         "backlog": state.backlog,
         "ratios": [round(median_ratio([pair]), 3) for pair in pairs],
         "orders_per_s": {name: round(median(run.orders_per_s for run in found)) for name, found in runs.items()},
         "cpu_us": {name: middle(found).cpu_us for name, found in runs.items()},
+        "rss_mib": subject.rss_mib,
     }
     if subject.bytes_per_order:
         other["database_bytes_per_order"] = subject.bytes_per_order

@@ -1,7 +1,7 @@
 """`lanes.2`, `lanes.4`: what it costs to share the lanes of each service among several worker processes.
 
-All numbers of workers are measured in each round, every other time in the opposite order, on tables that were tidied
-up just before. The ratio is the median of the rounds' ratios.
+All numbers of workers are measured in each round, every other time in the opposite order, on the same lanes: one worker
+has all eight. The ratio is the median of the rounds' ratios.
 """
 
 from collections.abc import AsyncIterator
@@ -20,7 +20,6 @@ from tests.perf.market import Market, make_market
 from tests.perf.measuring import Run, measure, median_ratio, middle, warm_up
 from tests.perf.ours import Ours, environment
 from tests.perf.subject import Servers, running
-from tests.perf.upkeep import stop_autovacuum, tidy
 
 LANES = 8
 WORKERS = (1, 2, 4)
@@ -71,12 +70,10 @@ async def run(servers: Servers, rounds: int) -> AsyncIterator[Figure]:
     market = spread_market()
     subjects = {workers: InLanes(servers.stack, market, workers) for workers in WORKERS}
     runs: dict[int, list[Run]] = {workers: [] for workers in WORKERS}
-    await stop_autovacuum(servers.stack)
     await subjects[1].prepare()
     for number in range(rounds):
         for workers in WORKERS[:: -1 if number % 2 else 1]:
             subject = subjects[workers]
-            await tidy(servers.stack, subject.dsns.values())
             async with running(servers, subject) as there:
                 await warm_up(there, market, f"{subject.name}-{number}")
                 runs[workers].append(await measure(there, market, ORDERS, f"{subject.name}-{number}"))

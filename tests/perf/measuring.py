@@ -43,8 +43,8 @@ class Run:
 
 
 def middle(runs: Sequence[Run]) -> Run:
-    """The run with the median of the rates."""
-    return sorted(runs, key=lambda run: run.orders_per_s)[len(runs) // 2]
+    """The run with the median of the rates; of two in the middle the slower."""
+    return sorted(runs, key=lambda run: run.orders_per_s)[(len(runs) - 1) // 2]
 
 
 def median_ratio(pairs: Sequence[tuple[Run, Run]]) -> float:
@@ -64,14 +64,17 @@ async def measure(running: Running, market: Market, orders: int, run: str, batch
 
 
 async def measure_load(running: Running, orders: int, generator: Generator) -> Run:
-    """Lets the generator send so many orders; the clock stops when the last of them has its notice job."""
+    """Lets the generator send so many orders; the clock stops when the last of them has its notice job.
+
+    CPU time is counted on until nothing is left to do for them.
+    """
     before = await running.progress()
     cpu, use = running.cpu(), MachineUse()
     began = generator.go()
     outcome = await asyncio.to_thread(generator.outcome)
     await until_done(running, before, orders, began)
-    seconds = time.monotonic() - began
-    share = use.share()
+    seconds, share = time.monotonic() - began, use.share()
+    await until_settled(running)
     used = used_us(cpu, running.cpu(), orders)
     return Run(orders / seconds, used | {"load": outcome.cpu_us / orders}, share)
 
@@ -92,6 +95,14 @@ async def until_done(running: Running, before: Progress, orders: int, began: flo
         left_s = elapsed_s * (orders - done) / max(done, 1)
         look_s = time.monotonic() - looked
         await asyncio.sleep(min(max(_SHORTEST_S, left_s / 4), _LONGEST_S) + 10 * look_s)
+
+
+async def until_settled(running: Running) -> None:
+    """Returns when nothing is left to do for orders that have gone the whole way."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not await running.is_settled():
+        assert time.monotonic() < deadline, f"{running.subject.name} does not settle"
+        await asyncio.sleep(_SHORTEST_S)
 
 
 def _done(before: Progress, now: Progress) -> int:

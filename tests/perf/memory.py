@@ -29,6 +29,10 @@ class Peaks:
                 there = self._found.setdefault(where, {})
                 there[name] = max(peak_mib(pid), there.get(name, 0.0))
 
+    def at(self, where: str) -> dict[str, int]:
+        """What was noted there, in MiB."""
+        return {name: round(mib) for name, mib in self._found.get(where, {}).items()}
+
     def figures(self) -> list[Figure]:
         """The greatest against the goal, with where it was; none where no process of ours was looked at."""
         found = {(where, name): mib for where, there in self._found.items() for name, mib in there.items()}
@@ -38,8 +42,6 @@ class Peaks:
         greatest = found[where, name]
         other = {
             "where": f"{where}, {name}",
-            "peaks_mib": {
-                where: {name: round(mib) for name, mib in there.items()} for where, there in self._found.items()
-            },
+            "rss_mib": {where: self.at(where) for where in self._found},
         }
         return [Figure("growth.memory", "MiB", round(greatest, 1), GOAL_MIB, greatest / GOAL_MIB, "<= 1", other)]

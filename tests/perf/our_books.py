@@ -39,6 +39,7 @@ _COUNTED = {  # service → what is wrong, and how often
 }
 _SUM = "select count(*), coalesce(sum(hashtextextended(concat_ws('/', {}), 0)::numeric), 0) from {}"
 """Of rows in any order: equal where the rows are the same."""
+_APPLIED = "select coalesce(sum(sequence), 0) from consumer_cursor where producer = 'allocation'"
 _MESSAGE_LINES = "partner_message, json_array_elements(facts -> 'lines') l"
 _SAME = {  # what must be the same in the services, each with its query
     "orders": {
@@ -64,6 +65,12 @@ _SAME = {  # what must be the same in the services, each with its query
             "order_id, l ->> 'line_no', l ->> 'sku', l ->> 'promised_steps', l ->> 'short_steps'", _MESSAGE_LINES
         ),
     },
+    "events of allocation that are applied": {
+        "catalog": _APPLIED,
+        "orders": _APPLIED,
+        "notify": _APPLIED,
+        "allocation": "select coalesce(sum(last_sequence), 0) from stream_head",
+    },
     "offers of the lines": {
         "orders": _SUM.format("order_id, line_no || '/' || offer_id", "order_line where state = 'ordered'"),
         "notify": _SUM.format("order_id, line", "partner_order, jsonb_object_keys(lines) line"),
@@ -88,6 +95,6 @@ async def check(dsns: Mapping[str, str]) -> list[str]:
             await connection.close()
     for what, found in sums.items():
         if len(set(found.values())) != 1:
-            counts = ", ".join(f"{count} in {service}" for service, (count, _) in found.items())
+            counts = ", ".join(f"{count} in {service}" for service, (count, *_) in found.items())
             wrong.append(f"{what} are not the same: {counts}")
     return wrong

@@ -6,7 +6,7 @@ from infra.local.processes import ServiceProcess, ServiceProcesses
 from infra.local.stack import Stack
 from tests.perf.looks import Looks
 from tests.perf.market import Market
-from tests.perf.ours import LANES, environment, seed
+from tests.perf.ours import DUE, LANES, environment, seed
 from tests.perf.peers.base import Progress
 from tests.perf.readers import declare_readers
 
@@ -54,6 +54,11 @@ class OurDoor:
         """An order counts as stored when it is stored, logged and relayed: every event is an order here."""
         (relayed,) = await looks.row("orders", _RELAYED)
         return Progress(stored=relayed)
+
+    async def is_settled(self, looks: Looks) -> bool:
+        """Whether the customer of every order is found."""
+        (due,) = await looks.row("orders", DUE)
+        return not due
 
     async def check(self) -> list[str]:
         """Whether every order stands in the log exactly once, with the lines it should have."""

@@ -79,6 +79,13 @@ class Ours:
         (noticed,) = await looks.row("notify", f"select {_APPLIED.format('allocation')}")
         return Progress(stored, promised, promised - max(0, said - moved), promised - max(0, said - noticed))
 
+    async def is_settled(self, looks: Looks) -> bool:
+        """Whether the customer of every order is found, and `catalog` knows what is still available."""
+        (due,) = await looks.row("orders", DUE)
+        (said,) = await looks.row("allocation", f"select {_APPENDED}")
+        (known,) = await looks.row("catalog", f"select {_APPLIED.format('allocation')}")
+        return not due and known == said
+
     async def check(self) -> list[str]:
         """What is wrong with the books, in words."""
         return await our_books.check(self.dsns)
@@ -94,6 +101,8 @@ async def seed(dsn: str, service: str, market: Market) -> None:
         await connection.close()
 
 
+DUE = "select (exists (select from contact_due))::int"
+"""Whether the customer of an order is still to be found, in the database of `orders`."""
 _APPENDED = "(select coalesce(sum(last_sequence), 0)::bigint from stream_head)"
 _APPLIED = "(select coalesce(sum(sequence), 0)::bigint from consumer_cursor where producer = '{}')"
 

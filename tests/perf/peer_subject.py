@@ -94,6 +94,10 @@ class PeerSubject:
         """As the peer counts it."""
         return await self._peer.progress(looks)
 
+    async def is_settled(self, looks: Looks) -> bool:
+        """It does nothing beside the way of an order."""
+        return True
+
     async def check(self) -> list[str]:
         """As the peer checks it."""
         return await self._peer.check(self._where)

@@ -19,6 +19,7 @@ from tests.perf.figures import RESULTS
 from tests.perf.looks import Looks, looking
 from tests.perf.memory import Peaks
 from tests.perf.peers.base import Progress
+from tests.perf.upkeep import tidy
 
 
 class Subject(Protocol):
@@ -55,6 +56,9 @@ class Subject(Protocol):
     async def progress(self, looks: Looks) -> Progress:
         """How far the orders are."""
 
+    async def is_settled(self, looks: Looks) -> bool:
+        """Whether there is nothing left to do for orders that have gone the whole way."""
+
     async def check(self) -> list[str]:
         """What is wrong with its books, in words."""
 
@@ -89,17 +93,33 @@ class Servers:
             raise LocalStackError(f"{' and '.join(missing)} do not run")
         return {{"rabbitmq": "beam"}.get(name, name): process.pid for name, process in found.items() if process}
 
+    def note_memory(self, subject: Subject) -> None:
+        """Keeps the most that each process of ours has taken so far."""
+        if subject.is_ours:
+            self.peaks.note(self._place(subject), subject.pids())
+
+    def rss_mib(self, subject: Subject) -> dict[str, int]:
+        """The most that each process of the subject had taken when it was looked at."""
+        return self.peaks.at(self._place(subject))
+
+    def _place(self, subject: Subject) -> str:
+        return f"{self.name}: {subject.name}"
+
 
 MEMORY = {"shared_buffers": "1GB", "max_wal_size": "4GB"}
 """As one sets them for a server that has a machine to itself; ours for tests are small, since many run side by side."""
+MEASURED = {"autovacuum": "off", "track_commit_timestamp": "on"}
+"""Tables are tidied up before each run, lest the upkeep of one fall into the time of another. Commits are timed."""
 
 
 @contextmanager
-def servers(root: Path = RESULTS / "stack", name: str = "", peaks: Peaks | None = None) -> Iterator[Servers]:
+def servers(
+    root: Path = RESULTS / "stack", name: str = "", peaks: Peaks | None = None, settings: Mapping[str, str] = MEASURED
+) -> Iterator[Servers]:
     """Fresh servers that wait for the disk as in production."""
     if root.exists():
         Stack(root).delete()
-    with Stack(root, fresh=True, durable=True, postgres_settings=dict(MEMORY)) as stack:
+    with Stack(root, fresh=True, durable=True, postgres_settings={**MEMORY, **settings}) as stack:
         yield Servers(stack, name, peaks or Peaks())
 
 
@@ -120,20 +140,27 @@ class Running:
         found = {name: cpu_us(pid) for name, pid in {**self.subject.pids(), **self.servers.pids()}.items()}
         return found | {"postgres": found["postgres"] - self.looks.cpu_us()}
 
+    async def is_settled(self) -> bool:
+        """Whether there is nothing left to do for orders that have gone the whole way."""
+        return await self.subject.is_settled(self.looks)
+
     def note_memory(self) -> None:
         """Keeps the most that each process of ours has taken so far."""
-        if self.subject.is_ours:
-            self.servers.peaks.note(f"{self.servers.name}: {self.subject.name}", self.subject.pids())
+        self.servers.note_memory(self.subject)
 
 
 @asynccontextmanager
 async def running(servers: Servers, subject: Subject) -> AsyncIterator[Running]:
-    """The subject's processes run inside."""
+    """The subject's processes run inside, on tables that were tidied up just before. All of them live to the end."""
+    await tidy(servers.stack, subject.dsns.values())
     subject.start()
+    started = {*subject.pids()}
     try:
         async with looking(subject.dsns) as looks:
             found = Running(servers, subject, looks)
             yield found
             found.note_memory()
+        lost = started - {*subject.pids()}
+        assert not lost, f"{subject.name} lost {', '.join(sorted(lost))}"
     finally:
         subject.stop()

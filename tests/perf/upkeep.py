@@ -8,15 +8,10 @@ import asyncpg
 from infra.local.stack import Stack
 
 
-async def stop_autovacuum(stack: Stack) -> None:
-    """From now on the tables are tidied up by `tidy` alone."""
-    await _as_admin(stack, "alter system set autovacuum = off", "select pg_reload_conf()")
-
-
 async def tidy(stack: Stack, dsns: Iterable[str]) -> None:
     """Leaves nothing to clean or to write down of what was before, and the planner knows every table."""
     await asyncio.gather(*map(_vacuum, dsns))
-    await _as_admin(stack, "checkpoint")
+    await _checkpoint(stack)
 
 
 async def _vacuum(dsn: str) -> None:
@@ -27,10 +22,9 @@ async def _vacuum(dsn: str) -> None:
         await connection.close()
 
 
-async def _as_admin(stack: Stack, *statements: str) -> None:
+async def _checkpoint(stack: Stack) -> None:
     connection = await asyncpg.connect(stack.postgres.admin_dsn())
     try:
-        for statement in statements:
-            await connection.execute(statement)
+        await connection.execute("checkpoint")
     finally:
         await connection.close()

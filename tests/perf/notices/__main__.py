@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     plan = Plan(options.cooperatives, options.households, options.seed)
     try:
-        with servers(RESULTS / "notices") as found_servers:
+        with servers(RESULTS / "notices", settings={}) as found_servers:
             found = asyncio.run(Run(found_servers.stack, plan, say).run())
     except (LocalStackError, TimeoutError) as error:
         print(f"error: {error}", file=sys.stderr)

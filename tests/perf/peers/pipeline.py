@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tests.perf.looks import Looks
 from tests.perf.market import Market, Shop
-from tests.perf.peers import databases
+from tests.perf.peers import books
 from tests.perf.peers.base import SERVICES, Addresses, Command, Progress, command
 from tests.perf.peers.wiring import INTAKE, Wiring
 
@@ -19,7 +19,7 @@ class PipelinePeer:
 
     async def prepare(self, addresses: Addresses, market: Market) -> None:
         """Databases, exchange and queues."""
-        await databases.prepare(addresses, market)
+        await books.prepare(addresses, market)
         await Wiring(self.name).declare(addresses.amqp_url)
 
     def commands(self, addresses: Addresses) -> list[Command]:
@@ -28,11 +28,11 @@ class PipelinePeer:
 
     async def progress(self, looks: Looks) -> Progress:
         """How far the orders are."""
-        return await databases.progress(looks)
+        return await books.progress(looks)
 
     async def check(self, addresses: Addresses) -> list[str]:
         """What is wrong at the end."""
-        return await databases.check(addresses)
+        return await books.check(addresses)
 
     @property
     def intake_queue(self) -> str:

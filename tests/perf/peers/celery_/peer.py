@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tests.perf.looks import Looks
 from tests.perf.market import Market
-from tests.perf.peers import databases
+from tests.perf.peers import books
 from tests.perf.peers.base import SERVICES, Addresses, Command, Progress, command
 
 _WORKER = "--pool prefork --concurrency 2 --loglevel WARNING --without-gossip --without-mingle --without-heartbeat"
@@ -22,7 +22,7 @@ class CeleryPeer:
         """Databases, exchange and queues."""
         from tests.perf.peers.celery_.app import declare  # what only looks at the peers needs no Celery
 
-        await databases.prepare(addresses, market)
+        await books.prepare(addresses, market)
         await asyncio.to_thread(declare, addresses.amqp_url)
 
     def commands(self, addresses: Addresses) -> list[Command]:
@@ -51,8 +51,8 @@ class CeleryPeer:
 
     async def progress(self, looks: Looks) -> Progress:
         """How far the orders are."""
-        return await databases.progress(looks)
+        return await books.progress(looks)
 
     async def check(self, addresses: Addresses) -> list[str]:
         """What is wrong at the end."""
-        return await databases.check(addresses)
+        return await books.check(addresses)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from tests.perf.looks import Looks
 from tests.perf.market import Market
-from tests.perf.peers import databases
+from tests.perf.peers import books
 from tests.perf.peers.base import Addresses, Command, Progress, command
 
 
@@ -16,7 +16,7 @@ class StarlettePeer:
 
     async def prepare(self, addresses: Addresses, market: Market) -> None:
         """The one database."""
-        await databases.prepare(_only_orders(addresses), market)
+        await books.prepare(_only_orders(addresses), market)
 
     def commands(self, addresses: Addresses) -> list[Command]:
         """The one process."""
@@ -24,11 +24,11 @@ class StarlettePeer:
 
     async def progress(self, looks: Looks) -> Progress:
         """What is stored; nothing else ever happens."""
-        return await databases.progress(looks, ["orders"])
+        return await books.progress(looks, ["orders"])
 
     async def check(self, addresses: Addresses) -> list[str]:
         """What is wrong at the end."""
-        return await databases.check_orders(addresses)
+        return await books.check_orders(addresses)
 
 
 def _only_orders(addresses: Addresses) -> Addresses:

@@ -1,4 +1,4 @@
-"""The three databases of a peer: made anew, filled with the market, counted, and checked at the end."""
+"""The books of a peer, in three databases: made anew, filled with the market, counted, and checked at the end."""
 
 from collections.abc import Sequence
 from pathlib import Path
