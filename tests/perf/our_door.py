@@ -1,4 +1,4 @@
-"""Our `orders` alone as a subject, and the same without its storing."""
+"""The door of our `orders` as a subject, and the same without its storing."""
 
 import asyncpg
 
@@ -6,13 +6,12 @@ from infra.local.processes import ServiceProcess, ServiceProcesses
 from infra.local.stack import Stack
 from tests.perf.looks import Looks
 from tests.perf.market import Market
-from tests.perf.ours import DUE, LANES, environment, seed
+from tests.perf.ours import environment, seed
 from tests.perf.peers.base import Progress
-from tests.perf.readers import declare_readers
 
 
 class OurDoor:
-    """`orders` with all that belongs to it, its relay too. The queues of its readers are there and fill up."""
+    """The process of `orders` that answers HTTP. What relays and finds customers is another one, which does not run."""
 
     name = "ours"
     is_ours = True
@@ -32,10 +31,9 @@ class OurDoor:
         return {"orders": self._stack.dsn("orders")}
 
     async def prepare(self) -> None:
-        """Migrates and seeds, and declares the readers' queues as they would."""
+        """Migrates and seeds."""
         ServiceProcesses(self._stack, ["orders"]).migrate()
         await seed(self.dsns["orders"], "orders", self._market)
-        await declare_readers(self._stack, "orders", LANES)
 
     def start(self) -> None:
         """Starts it and waits."""
@@ -51,14 +49,13 @@ class OurDoor:
         return {"orders": self._process.pid} if self._process.pid else {}
 
     async def progress(self, looks: Looks) -> Progress:
-        """An order counts as stored when it is stored, logged and relayed: every event is an order here."""
-        (relayed,) = await looks.row("orders", _RELAYED)
-        return Progress(stored=relayed)
+        """An order counts when it is stored and logged: every event is an order here."""
+        (logged,) = await looks.row("orders", "select coalesce(sum(last_sequence), 0)::bigint from stream_head")
+        return Progress(stored=logged)
 
     async def is_settled(self, looks: Looks) -> bool:
-        """Whether the customer of every order is found."""
-        (due,) = await looks.row("orders", DUE)
-        return not due
+        """What is left to do is not the door's."""
+        return True
 
     async def check(self) -> list[str]:
         """Whether every order stands in the log exactly once, with the lines it should have."""
@@ -88,13 +85,10 @@ class Storeless(OurDoor):
 
 
 def _process(stack: Stack, name: str, module: str = "") -> ServiceProcess:
-    return ServiceProcess(stack, "orders", name=name, module=module, extra_environment=environment()["orders"])
+    return ServiceProcess(
+        stack, "orders", name, arguments=("--role", "http"), module=module, extra_environment=environment()["orders"]
+    )
 
-
-_RELAYED = """
-select least((select coalesce(sum(last_sequence), 0) from stream_head),
-    (select coalesce(sum(sequence), 0) from relay_cursor))::bigint
-"""
 
 _WRONG = (
     (

@@ -81,7 +81,7 @@ class Ours:
 
     async def is_settled(self, looks: Looks) -> bool:
         """Whether the customer of every order is found, and `catalog` knows what is still available."""
-        (due,) = await looks.row("orders", DUE)
+        (due,) = await looks.row("orders", "select (exists (select from contact_due))::int")
         (said,) = await looks.row("allocation", f"select {_APPENDED}")
         (known,) = await looks.row("catalog", f"select {_APPLIED.format('allocation')}")
         return not due and known == said
@@ -101,8 +101,6 @@ async def seed(dsn: str, service: str, market: Market) -> None:
         await connection.close()
 
 
-DUE = "select (exists (select from contact_due))::int"
-"""Whether the customer of an order is still to be found, in the database of `orders`."""
 _APPENDED = "(select coalesce(sum(last_sequence), 0)::bigint from stream_head)"
 _APPLIED = "(select coalesce(sum(sequence), 0)::bigint from consumer_cursor where producer = '{}')"
 
