@@ -43,12 +43,11 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One webhook as it came in; `copy` counts those with the same id, from 1. It was signed as its sender began it."""
+    """One webhook as it came in; `copy` counts those with the same id, from 1."""
 
     at: datetime
     message_id: str
     copy: int
-    signed_at: datetime
 
 
 @dataclass
@@ -89,10 +88,10 @@ class Received:
             for one in reversed(found)
         ]
 
-    def take(self, message_id: str, signed_at: datetime, body: dict[str, Any]) -> None:
+    def take(self, message_id: str, body: dict[str, Any]) -> None:
         """A webhook came in now."""
         self._copies[message_id] += 1
-        self.arrivals.append(Arrival(datetime.now(UTC), message_id, self._copies[message_id], signed_at))
+        self.arrivals.append(Arrival(datetime.now(UTC), message_id, self._copies[message_id]))
         if self.webhooks.setdefault(message_id, body) != body:
             self.changed_copies.append(f"webhook {message_id} came again with another body")
 
@@ -165,8 +164,8 @@ class WebhookReceiver(AbstractAsyncContextManager["WebhookReceiver"]):
             self.received.bad_signatures.append(f"webhook of {partner_id}: {error}")
             self.received.refused.setdefault(request.headers.get("webhook-id", ""), datetime.now(UTC))
             return Response(status_code=401)
-        signed_at = datetime.fromtimestamp(int(request.headers["webhook-timestamp"]), UTC)
-        self.received.take(request.headers["webhook-id"], signed_at, json.loads(body))
+        message_id, content = request.headers["webhook-id"], json.loads(body)
+        self.received.take(message_id, content)
         return Response(status_code=204)
 
     async def __aenter__(self) -> "WebhookReceiver":

@@ -138,7 +138,7 @@ def _a_mail_that_never_came(arena: Arena) -> Iterator[None]:
 @contextmanager
 def _a_webhook_twice(arena: Arena) -> Iterator[None]:
     first = arena.received.arrivals[-1]
-    arena.received.arrivals.append(Arrival(datetime.now(UTC), first.message_id, 2, datetime.now(UTC)))
+    arena.received.arrivals.append(Arrival(datetime.now(UTC), first.message_id, 2))
     yield
     arena.received.arrivals.pop()
 
