@@ -14,9 +14,9 @@ Dues = Mapping[tuple[UUID, str], float]
 """When the order of a partner with this name is due, in seconds."""
 
 _PROMISED = (
-    "select partner_id, partner_ref, extract(epoch from received_at)::float8 as received_at_s,"
+    "select partner_id, partner_ref, promised_at, extract(epoch from received_at)::float8 as received_at_s,"
     " extract(epoch from pg_xact_commit_timestamp(xmin))::float8 as promised_at_s from customer_order"
-    " where starts_with(partner_ref, $1) and cooperative_id is distinct from $2 and promised_at is not null"
+    " where starts_with(partner_ref, $1) and cooperative_id is distinct from $2"
 )
 """The promise is the last that was written of an order. It is timed as it commits, before the disk has confirmed it."""
 
@@ -39,6 +39,7 @@ async def promises(subject: Subject, run: str, due_at_s: Dues, but: UUID | None 
         rows = await connection.fetch(_PROMISED, f"{run}-", but)
     finally:
         await connection.close()
+    assert all(row["promised_at"] for row in rows), f"orders of {run} are not promised"
     seconds = max(row["promised_at_s"] for row in rows) - min(row["received_at_s"] for row in rows)
     waits_s = [
         row["promised_at_s"] - due_at_s[row["partner_id"], row["partner_ref"]] for row in (rows if due_at_s else ())
