@@ -6,11 +6,12 @@ What ours can take is measured in each round anew, and half of it is offered to 
 rounds' quantiles.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
+from tests.perf.cpu import used_us
 from tests.perf.figures import Figure
 from tests.perf.fsync import stored_us
 from tests.perf.market import Market, make_market
@@ -40,13 +41,20 @@ class Found:
     """One system at one rate: a value of each for every round.
 
     `behind_s` is how long after the last order was due all were promised; `late_s` how long after its time each order
-    was sent.
+    was sent; `used_us` the CPU time of an order by process, with what the processes use when nothing comes.
     """
 
     per_s: list[float] = field(default_factory=list)
     waits_s: list[Sequence[float]] = field(default_factory=list)
     late_s: list[Sequence[float]] = field(default_factory=list)
     behind_s: list[float] = field(default_factory=list)
+    used_us: list[Mapping[str, float]] = field(default_factory=list)
+    cpu_shares: list[float] = field(default_factory=list)
+
+    @property
+    def cpu_us(self) -> dict[str, int]:
+        """The medians of the rounds."""
+        return {name: round(median(one[name] for one in self.used_us)) for name in self.used_us[0]}
 
     @property
     def carried(self) -> bool:
@@ -91,7 +99,10 @@ async def _measure(there: Running, market: Market, run: str, per_s: float, secon
     orders = round(seconds * per_s)
     if not there.subject.is_ours:
         orders = min(orders, PEER_MOST_ORDERS)
+    before = there.cpu()
     offered = await offer(there, market, Load(run, market.shops, orders, per_s))
+    found.used_us.append(used_us(before, there.cpu(), orders))
+    found.cpu_shares.append(offered.cpu_share)
     promised = await promises(there.subject, run, offered.due_at_s[0])
     found.per_s.append(per_s)
     found.waits_s.append(promised.waits_s)
@@ -113,6 +124,8 @@ def _figure(name: str, own: Found, peer: dict[str, Found], fsync_us: int, said: 
         "peer_per_s": round(median(reference.per_s)),
         "peer_ms": summary_ms(reference.waits_s),
         "peer_behind_s": round(median(same.behind_s), 2),
+        "cpu_us": {"ours": own.cpu_us, "peer": reference.cpu_us},
+        "cpu_share": {"ours": median(own.cpu_shares), "peer": median(reference.cpu_shares)},
         "late_ms": {
             "ours": round(median_quantile_ms(own.late_s, 0.99), 2),
             "peer": round(median_quantile_ms(reference.late_s, 0.99), 2),
