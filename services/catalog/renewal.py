@@ -13,6 +13,7 @@ from uuid import UUID
 
 from services.catalog import announcements
 from services.catalog.domain.eligibility import allowed_pledges
+from services.catalog.domain.identity import offer_id
 from services.catalog.domain.standing import due_offers, renewal_days
 from services.catalog.domain.values import Cooperative, Offer, StandingOffer
 from services.catalog.store.cooperatives import (
@@ -24,7 +25,6 @@ from services.catalog.store.members import get_books
 from services.catalog.store.offers import insert_offers, list_published
 from services.catalog.store.standing import ListedStanding, list_standing_offers
 from services.chassis.faults import is_weather
-from services.chassis.ids import uuid7
 from services.chassis.ledger import Connection, Ledger, Transaction
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class Renewal:
             first, last = renewal_days(now, cooperative.zone, self._days_ahead)
             published = await list_published(tx.conn, cooperative_id, first, last)
             due = due_offers(standing, published.keys(), cooperative.zone, now, self._days_ahead)
-            offers = [Offer(uuid7(), terms) for terms in due]
+            offers = [Offer(offer_id(terms.product_id, terms.delivery_day, 0), terms) for terms in due]
             stored = await insert_offers(tx.conn, cooperative_id, offers)
             for offer in offers:
                 if offer.offer_id in stored:

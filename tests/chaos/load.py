@@ -9,7 +9,7 @@ import contextlib
 import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -108,8 +108,6 @@ class Load:
         self._finish, self._finished = asyncio.Event(), asyncio.Event()
         self._staff_rooms = {member.seeded.slug: asyncio.Lock() for member in world.members}
         self._closing = False
-        self.may_renew = True
-        """Whether staff withdraw offers and post others."""
 
     def _plan(self, seed: int) -> Iterator[Script]:
         """Orders without end, of every shop as many."""
@@ -204,10 +202,18 @@ class Load:
                 if self._closing:
                     return
                 offer = self._random.choice(list(member.offers.values()))
-                if self._random.random() < 0.15 and self.may_renew:
+                if self._random.random() < 0.15:
                     await self._renew(member, offer)
                 else:
                     await self._change_pledges(member, offer)
+
+    @contextlib.asynccontextmanager
+    async def staff_at_rest(self) -> AsyncIterator[None]:
+        """Staff have finished what they were at, and begin nothing inside."""
+        async with contextlib.AsyncExitStack() as held:
+            for room in self._staff_rooms.values():
+                await held.enter_async_context(room)
+            yield
 
     async def _change_pledges(self, member: Member, offer: LiveOffer) -> None:
         pledges = [

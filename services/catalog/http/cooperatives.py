@@ -10,6 +10,7 @@ from fastapi import APIRouter, status
 from pydantic import AfterValidator, BaseModel, Field
 
 from services.catalog import announcements
+from services.catalog.domain import identity
 from services.catalog.domain.values import CollectionPoint, Cooperative, Faulty, Refused
 from services.catalog.http.context import Here, Paged, Tenant, telling_refusals
 from services.catalog.http.fields import Body, Slug, Text
@@ -57,14 +58,15 @@ class CooperativeBody(Body):
     collection_points: Annotated[list[CollectionPointBody], Field(min_length=1, max_length=100)]
 
     def cooperative(self) -> Cooperative:
-        """For the store, with new ids. Raises Faulty for a collection point that is named twice."""
+        """For the store, with its ids. Raises Faulty for a collection point that is named twice."""
         names = [point.name for point in self.collection_points]
         faults = [(f"collection_points[{i}].name", "is there twice") for i, n in enumerate(names) if n in names[:i]]
         if faults:
             raise Faulty(faults)
         ids = sorted(uuid7() for _ in names)  # of one millisecond, yet in the order of the request
         points = tuple(CollectionPoint(*pair) for pair in zip(ids, names, strict=True))
-        return Cooperative(uuid7(), self.slug, self.name, self.timezone, self.lane, points)
+        own = identity.cooperative_id(self.slug)
+        return Cooperative(own, self.slug, self.name, self.timezone, self.lane, points)
 
 
 class CooperativeChange(Body):

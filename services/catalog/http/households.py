@@ -8,13 +8,13 @@ from fastapi import APIRouter, status
 from pydantic import BaseModel, Field
 
 from services.catalog import announcements
+from services.catalog.domain import identity
 from services.catalog.domain.values import Household, Refused
 from services.catalog.http.context import Here, Now, Paged, Tenant, telling_refusals
 from services.catalog.http.fields import Body, Code, Names, Text
 from services.catalog.pledges import drop_pledges_that_are_not_allowed
 from services.catalog.store import members as store
 from services.catalog.store.cooperatives import lock_cooperative
-from services.chassis.ids import uuid7
 from services.chassis.ledger import Transaction
 from services.chassis.problems import not_found, refusals
 
@@ -43,9 +43,9 @@ class HouseholdBody(Body):
     certificates: Certificates = ()
     maximum_load_grams: MaximumLoadGrams | None = None
 
-    def household(self) -> Household:
-        """For the store, with a new id."""
-        return Household(uuid7(), **dict(self))
+    def household(self, cooperative_id: UUID) -> Household:
+        """For the store, with its id."""
+        return Household(identity.household_id(cooperative_id, self.code), **dict(self))
 
 
 class HouseholdChange(Body):
@@ -103,7 +103,7 @@ async def register(body: HouseholdBody, tenant: Tenant, here: Here) -> Household
     """The code is the cooperative's own reference and stays for ever."""
 
     async def work(tx: Transaction) -> Household:
-        household = body.household()
+        household = body.household(tenant.cooperative_id)
         if not await store.insert_household(tx.conn, tenant.cooperative_id, household):
             raise Refused(f"A household with the code {body.code} exists already in {tenant.slug}.")
         tx.append(tenant.cooperative_id, announcements.household_registered(household))

@@ -1,13 +1,15 @@
 """Routes for offers: a day's offers published at once, changed until their cut-off, withdrawn, shown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, status
 
 from services.catalog import announcements
+from services.catalog.domain import identity
 from services.catalog.domain.offers import change_offer, plan_offers, withdraw_offer
 from services.catalog.domain.values import Cooperative, Offer, OfferTerms, Refused
 from services.catalog.http.context import Here, Now, Tenant, telling_refusals
@@ -26,7 +28,6 @@ from services.catalog.store.members import get_books
 from services.catalog.store.offers import ListedOffer
 from services.catalog.store.standing import save_standing_offers
 from services.chassis.access import Authenticated, Principal
-from services.chassis.ids import uuid7
 from services.chassis.ledger import Transaction
 from services.chassis.problems import refusals
 
@@ -48,7 +49,8 @@ async def publish(body: OffersBody, tenant: Tenant, here: Here, now: Now) -> Pub
     async def work(tx: Transaction) -> list[Offer]:
         cooperative = await lock_cooperative(tx.conn, tenant.cooperative_id)
         plan = plan_offers(drafts, await get_books(tx.conn, cooperative, product_codes, household_codes), now)
-        offers = [Offer(uuid7(), terms) for terms in plan.offers]
+        before = await store.count_offers(tx.conn, tenant.cooperative_id, {terms.delivery_day for terms in plan.offers})
+        offers = [_offer(terms, before) for terms in plan.offers]
         stored = await store.insert_offers(tx.conn, tenant.cooperative_id, offers)
         if len(stored) < len(offers):
             raise await _taken(tx, tenant.cooperative_id, [o.terms for o in offers if o.offer_id not in stored])
@@ -67,6 +69,11 @@ async def publish(body: OffersBody, tenant: Tenant, here: Here, now: Now) -> Pub
             for code, offer in zip(product_codes, offers, strict=True)
         ]
     )
+
+
+def _offer(terms: OfferTerms, before: Mapping[tuple[UUID, date], int]) -> Offer:
+    number = before.get((terms.product_id, terms.delivery_day), 0)
+    return Offer(identity.offer_id(terms.product_id, terms.delivery_day, number), terms)
 
 
 async def _taken(tx: Transaction, cooperative_id: UUID, wanted: Sequence[OfferTerms]) -> Refused:

@@ -7,12 +7,12 @@ from fastapi import APIRouter, status
 from pydantic import BaseModel, Field
 
 from services.catalog import announcements
+from services.catalog.domain import identity
 from services.catalog.domain.values import Product, Refused
 from services.catalog.domain.weights import resolve_step_grams
 from services.catalog.http.context import Here, Paged, Tenant, telling_refusals
 from services.catalog.http.fields import Body, Code, Text
 from services.catalog.store import members as store
-from services.chassis.ids import uuid7
 from services.chassis.ledger import Transaction
 from services.chassis.problems import not_found, refusals
 
@@ -47,10 +47,10 @@ class ProductBody(Body):
     certificates: Annotated[tuple[Text, ...], Field(max_length=20)] = ()
     step_grams: StepGrams | None = None
 
-    def product(self) -> Product:
-        """For the store, with a new id. Raises Faulty for a weight that contradicts the unit."""
+    def product(self, cooperative_id: UUID) -> Product:
+        """For the store, with its id. Raises Faulty for a weight that contradicts the unit."""
         return Product(
-            uuid7(),
+            identity.product_id(cooperative_id, self.code),
             self.code,
             self.name,
             self.crop,
@@ -106,7 +106,7 @@ async def register(body: ProductBody, tenant: Tenant, here: Here) -> ProductAnsw
     """Its unit and step stay for ever, since orders are counted in steps."""
 
     async def work(tx: Transaction) -> Product:
-        product = body.product()
+        product = body.product(tenant.cooperative_id)
         if not await store.insert_product(tx.conn, tenant.cooperative_id, product):
             raise Refused(f"A product with the code {body.code} exists already in {tenant.slug}.")
         tx.append(tenant.cooperative_id, announcements.product_listed(product))

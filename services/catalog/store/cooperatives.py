@@ -33,7 +33,7 @@ async def insert_cooperative(conn: Connection, cooperative: Cooperative) -> bool
     """Stores a new cooperative, of the default policies, with its collection points; False if the slug is taken."""
     done = await conn.execute(
         "insert into cooperative (cooperative_id, slug, name, timezone, lane) values ($1, $2, $3, $4, $5) "
-        "on conflict (slug) do nothing",
+        "on conflict do nothing",
         cooperative.cooperative_id,
         cooperative.slug,
         cooperative.name,

@@ -50,7 +50,7 @@ async def insert_household(conn: Connection, cooperative_id: UUID, household: Ho
     """Stores a new household; False if the code is taken."""
     done = await conn.execute(
         "insert into household (household_id, cooperative_id, code, name, share_weight, crops, grades, certificates, "
-        "maximum_load_grams) values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (cooperative_id, code) do nothing",
+        "maximum_load_grams) values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing",
         household.household_id,
         cooperative_id,
         household.code,
@@ -98,7 +98,7 @@ async def insert_product(conn: Connection, cooperative_id: UUID, product: Produc
     done = await conn.execute(
         "insert into product (product_id, cooperative_id, code, name, crop, grade, unit, step_milliunits, "
         "ocop_stars, certificates, step_grams) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
-        "on conflict (cooperative_id, code) do nothing",
+        "on conflict do nothing",
         product.product_id,
         cooperative_id,
         product.code,

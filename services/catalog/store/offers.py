@@ -67,7 +67,7 @@ async def insert_offers(conn: Connection, cooperative_id: UUID, offers: Sequence
         "select o.offer_id, $1, o.product_id, o.day, o.price_vnd, o.cut_off_at, o.point, o.arrive_by_at "
         "from unnest($2::uuid[], $3::uuid[], $4::date[], $5::bigint[], $6::timestamptz[], $7::uuid[], "
         "$8::timestamptz[]) as o (offer_id, product_id, day, price_vnd, cut_off_at, point, arrive_by_at) "
-        "on conflict (product_id, delivery_day) where withdrawn_at is null do nothing returning offer_id",
+        "on conflict do nothing returning offer_id",
         cooperative_id,
         [offer.offer_id for offer in offers],
         [t.product_id for t in terms],
@@ -138,6 +138,17 @@ async def list_published(
         last,
     )
     return {(row["product_id"], row["delivery_day"]): row["offer_id"] for row in rows}
+
+
+async def count_offers(conn: Connection, cooperative_id: UUID, days: Collection[date]) -> dict[tuple[UUID, date], int]:
+    """How many offers each product of the cooperative has for each of the days, withdrawn ones too; no zeroes."""
+    rows = await conn.fetch(
+        "select product_id, delivery_day, count(*) from offer where cooperative_id = $1 and delivery_day = any($2) "
+        "group by product_id, delivery_day",
+        cooperative_id,
+        list(days),
+    )
+    return {(product_id, day): count for product_id, day, count in rows}
 
 
 async def save_offer(conn: Connection, offer: Offer) -> None:

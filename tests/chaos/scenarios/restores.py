@@ -1,7 +1,7 @@
 """Backups made under load, and one service, or all, put back to them: streams heal, and nothing is published twice.
 
 What no machine can know any more comes back from people, as infra/runbook.md says: partners push again what they
-were told is taken, and staff state their pledges again. What is forgotten is named in `arena.expected`.
+were told is taken, and staff enter again what they have entered. What is forgotten is named in `arena.expected`.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from email.message import Message
 from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -23,7 +24,9 @@ from tests.chaos import settled
 from tests.chaos.arena import Arena
 from tests.chaos.command import must, typed
 from tests.chaos.load import patiently, signed_now
+from tests.chaos.once import OFFERED
 from tests.chaos.scenario import scenario
+from tests.chaos.world import LiveOffer, Member
 
 Place = tuple[UUID, int]
 """Stream and sequence number."""
@@ -106,26 +109,28 @@ async def notify_restored_late(arena: Arena) -> None:
 
 @scenario("catalog restored", heal_s=120)
 async def catalog_restored(arena: Arena) -> None:
-    """What staff changed since the backup is forgotten here and known elsewhere, until they state it again."""
-    directory = await _backed_up_before_a_change(arena)
-    await _put_back_alone(arena, directory, "catalog")
-    await _state_again(arena)
+    """What staff did since the backup is forgotten here and known elsewhere; stated again, it is the same."""
+    directory = await _backed_up_before_changes(arena)
+    async with arena.load.staff_at_rest():
+        await _put_back_alone(arena, directory, "catalog")
+        await _state_again(arena)
     await _made_again_or_refused(arena)
 
 
 @scenario("all four restored", heal_s=120)
 async def all_restored(arena: Arena) -> None:
     """Backups of slightly different moments become one day again; who pushes again is answered what counts now."""
-    directory = await _backed_up_before_a_change(arena)
-    await _stop(arena, SERVICES)
-    known = await _order_ids(arena)
-    await _put_back(arena, directory, SERVICES)
-    await _until_ready(arena, SERVICES)
-    arena.expected.forgotten = known - await _order_ids(arena)
-    assert arena.expected.forgotten, "nothing was forgotten"
-    arena.expected.all_restored = True
+    directory = await _backed_up_before_changes(arena)
+    async with arena.load.staff_at_rest():
+        await _stop(arena, SERVICES)
+        known = await _order_ids(arena)
+        await _put_back(arena, directory, SERVICES)
+        await _until_ready(arena, SERVICES)
+        arena.expected.forgotten = known - await _order_ids(arena)
+        assert arena.expected.forgotten, "nothing was forgotten"
+        arena.expected.all_restored = True
+        await _state_again(arena)
     await _push_again(arena)
-    await _state_again(arena)
     await _made_again_or_refused(arena)
 
 
@@ -140,28 +145,21 @@ async def _backed_up(arena: Arena) -> Path:
     return directory
 
 
-async def _backed_up_before_a_change(arena: Arena) -> Path:
-    """A backup after which pledges changed and no offer came or went, with catalog stopped since."""
-    while True:
-        arena.load.may_renew = False
-        before = await _heads(arena)
-        directory = await _backed_up(arena)
-        after = await _heads(arena)
-        await arena.until("staff change something", partial(_said_since, arena, after))
-        await arena.stop("catalog")
-        arena.load.may_renew = True
-        if await _said_since(arena, before) == {"catalog.offer_changed.v1"}:  # else one was on its way already
-            return directory
-        await arena.start_service("catalog")
+async def _backed_up_before_changes(arena: Arena) -> Path:
+    """A backup after which pledges changed and offers came and went."""
+    directory = await _backed_up(arena)
+    heads = await _heads(arena)
+    await arena.until("staff change, withdraw and post offers", partial(_all_was_said, arena, heads))
+    return directory
 
 
-async def _said_since(arena: Arena, heads: Mapping[UUID, int]) -> set[str]:
-    """The types of what catalog has published behind these heads."""
+async def _all_was_said(arena: Arena, heads: Mapping[UUID, int]) -> bool:
+    """Whether catalog has said everything behind these heads that can be said of offers."""
     query = (
-        "select type from event_log e join unnest($1::uuid[], $2::bigint[]) h (stream, last) using (stream)"
-        " where e.sequence > h.last"
+        "select distinct type from event_log e join unnest($1::uuid[], $2::bigint[]) h (stream, last) using (stream)"
+        " where e.sequence > h.last and type = any($3)"
     )
-    return {row["type"] for row in await arena.sql("catalog", query, list(heads), list(heads.values()))}
+    return len(await arena.sql("catalog", query, list(heads), list(heads.values()), OFFERED)) == len(OFFERED)
 
 
 async def _heads(arena: Arena) -> dict[UUID, int]:
@@ -249,12 +247,29 @@ async def _nothing_is_held(arena: Arena, forgotten: Sequence[str]) -> bool:
 
 
 async def _state_again(arena: Arena) -> None:
-    """Staff say once more what each offer's pledges are."""
-    await arena.load.finished()
+    """Staff do once more what they have done with their offers, in its order, as far as it is forgotten."""
     for member in arena.world.members:
+        for offer in member.withdrawn:
+            await _post_again(arena, member, offer)
+            await _ask(arena, member, "POST", f"/v1/offers/{offer.offer_id}/withdraw")
         for offer in member.offers.values():
-            path, body = f"/v1/offers/{offer.offer_id}", {"pledges": offer.pledges}
-            await arena.load.ask_as_staff(member, "PATCH", path, partial(dict, body))
+            await _post_again(arena, member, offer)
+            await _ask(arena, member, "PATCH", f"/v1/offers/{offer.offer_id}", pledges=offer.pledges)
+
+
+async def _post_again(arena: Arena, member: Member, offer: LiveOffer) -> None:
+    """Posts the offer if catalog does not know it; to everybody it is the one that it was."""
+    if await arena.sql("catalog", "select from offer where offer_id = $1", UUID(offer.offer_id)):
+        return
+    body = arena.world.offer_body(member, offer.product, offer.pledges)
+    posted = await _ask(arena, member, "POST", f"/v1/cooperatives/{member.seeded.slug}/offers", offers=[body])
+    assert [it["offer_id"] for it in posted["offers"]] == [offer.offer_id], "it was posted as another offer"
+
+
+async def _ask(arena: Arena, member: Member, method: str, path: str, **body: Any) -> Any:
+    certain = await arena.load.ask_as_staff(member, method, path, lambda: body or None)
+    assert certain is not None, arena.load.faults[-1]
+    return certain.answer.json()
 
 
 # -- What is true afterwards -----------------------------------------------------------------------------------

@@ -98,17 +98,23 @@ class Seed:
     van_ho: UUID
 
 
+async def enter(client: httpx.AsyncClient, operator: dict[str, str]) -> list[UUID]:
+    """Enters Vân Hồ with its households and products; returns the ids, its own first."""
+    answers = [await client.post("/v1/cooperatives", json=VAN_HO, headers=operator)]
+    path = "/v1/cooperatives/van-ho"
+    for code, name in (("VH-01", "Giàng A Sà"), ("VH-02", "Mùa Thị Chu")):
+        household = {"code": code, "name": name, "certificates": CAI_MEO["certificates"]}
+        answers.append(await client.post(f"{path}/households", json=household, headers=operator))
+    for product in (CAI_MEO, SU_SU):
+        answers.append(await client.post(f"{path}/products", json=product, headers=operator))
+    names = ["cooperative_id", *["household_id"] * 2, *["product_id"] * 2]
+    return [UUID(answer.json()[name]) for name, answer in zip(names, answers, strict=True)]
+
+
 async def _sow(stack: Stack, database: str) -> Seed:
     async with running(service, stack.postgres.dsn("catalog", database)) as it:
         operator = await it.key("operator")
-        answer = await it.client.post("/v1/cooperatives", json=VAN_HO, headers=operator)
-        van_ho = UUID(answer.json()["cooperative_id"])
-        path = "/v1/cooperatives/van-ho"
-        for code, name in (("VH-01", "Giàng A Sà"), ("VH-02", "Mùa Thị Chu")):
-            household = {"code": code, "name": name, "certificates": CAI_MEO["certificates"]}
-            await it.client.post(f"{path}/households", json=household, headers=operator)
-        for product in (CAI_MEO, SU_SU):
-            await it.client.post(f"{path}/products", json=product, headers=operator)
+        van_ho, *_ = await enter(it.client, operator)
         return Seed(database, operator, await it.key("staff", van_ho), van_ho)
 
 
