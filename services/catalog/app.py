@@ -35,6 +35,7 @@ service = Service(
         contract.AccessKeyRevoked,
     ),
     wire=wire,
+    gathers_s=0.05,
     derived=("offer_availability",),
     routers=[http.router],
     cli={"key": key_command},

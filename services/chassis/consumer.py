@@ -1,8 +1,8 @@
 """The consumer: one FastStream subscriber per lane queue, and one for resend requests.
 
 Messages of a lane are taken in in their order, by one transaction after the other; those that came while one was
-under way share the next. A message is acknowledged after its transaction has committed; while the database is away
-it is held.
+under way share the next, of whatever lane they are. A message is acknowledged after its transaction has committed;
+while the database is away it is held.
 A guard declares the topology again and again and replaces the broker's consumers wherever a queue has none, so
 that deleted queues, lost bindings and a wiped broker heal without help.
 """
@@ -79,9 +79,10 @@ class Consumer:
 
     def __init__(
         self, addresses: Broker, wiring: Wiring, inbox: Inbox, ledger: Ledger, relay: Relay,
-        incarnation: Incarnation, metrics: Metrics, shared_lanes: int, prefetch: int, gap_patience_s: int,
-        drain_s: int,
+        incarnation: Incarnation, metrics: Metrics, shared_lanes: int, prefetch: int, gathers_s: float,
+        gap_patience_s: int, drain_s: int,
     ) -> None:  # fmt: skip
+        """`gathers_s`: from the beginning of one transaction to that of the next, at least."""
         self._addresses, self._wiring, self._incarnation = addresses, wiring, incarnation
         self._inbox, self._ledger, self._relay, self._metrics = inbox, ledger, relay, metrics
         self._served = Served(wiring.lanes, shared_lanes)
@@ -89,8 +90,9 @@ class Consumer:
         self._gap_patience = timedelta(seconds=gap_patience_s)
         self._broker: RabbitBroker | None = None
         self._stopping = asyncio.Event()
-        self._waiting: dict[str, Group[Message, None]] = {}
-        """By queue, whatever connection the messages came over: work goes on while a connection is replaced."""
+        self._events = self._group(self._take_in_together, gathers_s)
+        self._requests = self._group(self._serve)
+        """What waits, whatever connection it came over: work goes on while a connection is replaced."""
         self._rejecting = asyncio.Lock()
         self.waits_for: list[str] = ["the consumer has not started"]
         """What keeps this process from consuming, in words; empty while all its queues are consumed."""
@@ -153,27 +155,26 @@ class Consumer:
         )
         for lane in self._wiring.lanes:
             name = topology.lane_queue(self._wiring.service, lane)
-            handler = self._in_turn(name, self._wiring.reads, self._take_in_together)
+            handler = self._in_turn(name, self._wiring.reads, self._events)
             broker.subscriber(RabbitQueue(name, declare=False), decoder=_decode)(handler)
         name = topology.control_queue(self._wiring.service)
-        handler = self._in_turn(name, self._wiring.readers, self._serve)
+        handler = self._in_turn(name, self._wiring.readers, self._requests)
         broker.subscriber(RabbitQueue(name, declare=False), decoder=_decode)(handler)
         return broker
 
-    def _in_turn(
-        self, queue: str, senders: Sequence[str], take: Callable[[Sequence[Message]], Awaitable[None]]
-    ) -> Callable[[Delivery], Awaitable[None]]:
-        """A subscriber that reads messages of one queue, from these senders, in their order."""
-
+    def _group(self, take: Callable[[Sequence[Message]], Awaitable[None]], every_s: float = 0) -> Group[Message, None]:
         async def work(messages: Sequence[Message]) -> Sequence[None]:
             await self._patiently(lambda: take(messages))
             return [None] * len(messages)
 
         most = sys.maxsize  # prefetch limits what waits
-        waiting = self._waiting.setdefault(
-            queue,
-            Group(work, most=MOST_TOGETHER, most_waiting=most, most_of_one=most, side_by_side=1, weigh=_events),
-        )
+        limits = {"most": MOST_TOGETHER, "most_waiting": most, "most_of_one": most, "side_by_side": 1}
+        return Group(work, **limits, weigh=_events, every_s=every_s)
+
+    def _in_turn(
+        self, queue: str, senders: Sequence[str], group: Group[Message, None]
+    ) -> Callable[[Delivery], Awaitable[None]]:
+        """A subscriber that reads messages of one queue, from these senders, in their order."""
 
         async def on_message(delivery: Delivery) -> None:
             if delivery.redelivered:
@@ -187,7 +188,7 @@ class Consumer:
                 log.error("message rejected", extra={"queue": queue, "reason": reason})
                 await self._patiently(lambda: self._reject(queue, reason, body))
             else:
-                for failure in await waiting.submit(queue, [Message(content, delivery.redelivered)]):
+                for failure in await group.submit(queue, [Message(content, delivery.redelivered)]):
                     if failure is not None:
                         raise failure
             faultpoints.reach("before_ack")

@@ -2,7 +2,8 @@
 
 A submission that finds a free place is worked on at once; under load hundreds of items share a transaction, and its
 costs. The senders take turns of SHARE, so that the flood of one does not stand before the others; where a group is
-`paced`, a flood of small submissions has its turns at intervals (pace.py).
+`paced`, a flood of small submissions has its turns at intervals (pace.py). Where nobody waits for what a group does,
+it may take its turns at intervals itself.
 """
 
 import asyncio
@@ -75,6 +76,8 @@ class Group(Generic[T, R]):
 
     `work` answers each item, in their order, or raises and has changed nothing. At most `side_by_side` calls of it
     are under way. More than `most_waiting` in all, or `most_of_one` of one sender, is refused, except by itself.
+    Where less than `most` waits, a call begins no sooner than `every_s` after the one before: the first goes at once,
+    and what follows on its heels goes together.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class Group(Generic[T, R]):
         most_of_one: int,
         side_by_side: int,
         weigh: Callable[[T], int] = lambda _: 1,
+        every_s: float = 0,
         paced: bool = False,
     ) -> None:
         self._work, self._weigh, self._places = work, weigh, side_by_side
@@ -94,6 +98,7 @@ class Group(Generic[T, R]):
         """By sender; whose turn is next stands first."""
         self._weight = 0
         self._workers: set[asyncio.Task[None] | None] = set()
+        self._every_s, self._next_turn_s = every_s, 0.0
         self._pace = Pace() if paced else None
         self._alarm: asyncio.TimerHandle | None = None
         """Set while something is held."""
@@ -140,6 +145,9 @@ class Group(Generic[T, R]):
         """A share of each sender in turn, until there is enough; what nobody waits for any more is left out."""
         batch: list[_Item[T, R]] = []
         now_s = asyncio.get_running_loop().time()
+        if self._waiting and self._weight < self._most and now_s < self._next_turn_s:
+            self._go_on_at(self._next_turn_s)
+            return batch
         taken, held = 0, self._held(now_s)
         while len(self._waiting) > len(held) and taken < self._most:
             sender, queue = next((sender, queue) for sender, queue in self._waiting.items() if sender not in held)
@@ -157,6 +165,8 @@ class Group(Generic[T, R]):
             taken += share
             if queue.items:
                 self._waiting[sender] = queue
+        if batch:
+            self._next_turn_s = now_s + self._every_s
         return batch
 
     def _held(self, now_s: float) -> Collection[Hashable]:
@@ -167,9 +177,12 @@ class Group(Generic[T, R]):
         queue = self._waiting.get(held)
         if queue is None or queue.weight >= SHARE:
             return ()
-        if self._alarm is None:
-            self._alarm = asyncio.get_running_loop().call_at(self._pace.next_turn_s, self._go_on)
+        self._go_on_at(self._pace.next_turn_s)
         return (held,)
+
+    def _go_on_at(self, time_s: float) -> None:
+        if self._alarm is None:
+            self._alarm = asyncio.get_running_loop().call_at(time_s, self._go_on)
 
     def _go_on(self) -> None:
         self._alarm = None

@@ -71,6 +71,8 @@ class Service(Generic[S]):
     publishes: Sequence[type[Event]]
     wire: Callable[[Runtime[S]], Parts]
     routers: Sequence[APIRouter] = ()
+    gathers_s: float = 0
+    """For how long events that follow one another closely are gathered, where no customer waits for what they do."""
     derived: Sequence[str] = ()
     """Tables that are a function of the streams that the service reads and of its commands alone, parents first."""
     cli: Mapping[str, Callable[[S, Sequence[str]], int]] = field(default_factory=dict)

@@ -183,7 +183,7 @@ class Process(Generic[S]):
         )
         consumer = self._consumer = Consumer(
             broker, wiring, inbox, runtime.ledger, relay, settling, runtime.metrics, settings.shared_lanes,
-            settings.prefetch, settings.gap_patience_s, settings.drain_s,
+            settings.prefetch, self._service.gathers_s, settings.gap_patience_s, settings.drain_s,
         )  # fmt: skip
         chores = [
             Job("retry", 0.5, lambda _: consumer.retry_due()),

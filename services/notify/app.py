@@ -136,6 +136,7 @@ service = Service(
     settings=NotifySettings,
     publishes=(NoticeDelivered, NoticeUndeliverable, HouseholdReplied),
     wire=wire,
+    gathers_s=0.05,
     derived=(
         "cooperative",
         "collection_point",

@@ -29,8 +29,11 @@ class Worker:
         return list(items)
 
 
-def group(worker: Worker, most: int = 4, most_waiting: int = 1000, most_of_one: int = 1000) -> Group[str, str]:
-    return Group(worker.work, most=most, most_waiting=most_waiting, most_of_one=most_of_one, side_by_side=1)
+def group(
+    worker: Worker, most: int = 4, most_waiting: int = 1000, most_of_one: int = 1000, every_s: float = 0
+) -> Group[str, str]:
+    limits = {"most": most, "most_waiting": most_waiting, "most_of_one": most_of_one}
+    return Group(worker.work, **limits, side_by_side=1, every_s=every_s)
 
 
 async def submitted(
@@ -59,6 +62,27 @@ async def test_one_after_the_other_is_never_left_waiting() -> None:
     it = group(worker)
     for number in range(20):
         assert await asyncio.wait_for(it.submit("a", [str(number)]), 5) == [str(number)]
+
+
+async def test_what_follows_on_the_heels_of_a_turn_is_gathered_until_there_is_enough() -> None:
+    worker = Worker()
+    worker.may_go_on.set()
+    it = group(worker, most=3, every_s=3600)
+    assert await asyncio.wait_for(it.submit("a", ["1"]), 5) == ["1"]
+    tasks = await submitted(it, ("a", ["2"]), ("b", ["3"]))
+    assert worker.batches == [["1"]]
+    assert await asyncio.wait_for(it.submit("b", ["4"]), 5) == ["4"]
+    assert await asyncio.gather(*tasks) == [["2"], ["3"]]
+    assert worker.batches == [["1"], ["2", "3", "4"]]
+
+
+async def test_what_is_gathered_has_its_turn_when_it_is_time() -> None:
+    worker = Worker()
+    worker.may_go_on.set()
+    it = group(worker, every_s=0.01)
+    for number in range(5):
+        assert await asyncio.wait_for(it.submit("a", [str(number)]), 5) == [str(number)]
+    assert len(worker.batches) == 5
 
 
 async def test_senders_take_turns_so_that_batches_stand_before_nobody() -> None:
