@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 HEADS_PER_MESSAGE = 1000
 POLL_S = 1.0
+BETWEEN_S = 0.02
+"""From one turn of a lane to the next: the first event goes at once, and those on its heels share a message."""
 CONFIRM_S = 10
 """How long the broker may take to confirm a message; above it the connection is given up."""
 MOST_RESENT = 1000
@@ -92,6 +94,8 @@ class _Lane:
     """Streams known to have something new; emptied when read."""
     look_everywhere: bool = True
     """At the start, after a failure and at each slow poll all streams are looked at, not only the hints."""
+    turn_due: float = 0.0
+    """Before it nothing is sent, except what a turn leaves over."""
     poll_due: float = 0.0
     """The next slow poll; it comes however busy the lane is, since hints can get lost."""
     fence: int | None = None
@@ -254,6 +258,7 @@ class Relay:
             last = self._stopping
             if not last:
                 await self._wait_for_work(lane)
+                await self._wait_for_turn(lane)
             try:
                 more = True
                 while more and lane.fence is not None and self._exchange is not None:
@@ -281,6 +286,12 @@ class Relay:
         if clock.time() >= lane.poll_due:
             lane.look_everywhere = True
             lane.poll_due = clock.time() + POLL_S
+
+    async def _wait_for_turn(self, lane: _Lane) -> None:
+        clock = asyncio.get_running_loop()
+        if (wait_s := lane.turn_due - clock.time()) > 0:
+            await asyncio.sleep(wait_s)
+        lane.turn_due = clock.time() + BETWEEN_S
 
     async def _relay_some(self, lane: _Lane) -> bool:
         """Sends one read's worth of events; returns whether there may be more."""
