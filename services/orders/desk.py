@@ -26,6 +26,9 @@ MOST_REMEMBERED = 20_000
 """Partners."""
 MOST_AT_ONCE = 1000
 """Lines of orders in one transaction, about."""
+BETWEEN_S = 0.01
+"""From the beginning of one transaction to that of the next: the first push goes at once, and those on its heels
+together."""
 MOST_WAITING = 40_000
 MOST_OF_ONE = 10_000
 """Lines of orders that may wait, in all and of one partner."""
@@ -178,6 +181,7 @@ def _group(
         most_of_one=MOST_OF_ONE,
         side_by_side=side_by_side,
         weigh=lambda push: max(1, len(push.command.lines)),
+        every_s=BETWEEN_S,
         paced=True,
     )
 
