@@ -101,7 +101,8 @@ class Group(Generic[T, R]):
         self._every_s, self._next_turn_s = every_s, 0.0
         self._pace = Pace() if paced else None
         self._alarm: asyncio.TimerHandle | None = None
-        """Set while something is held."""
+        self._alarm_at_s = 0.0
+        """When what is held goes on."""
 
     async def submit(self, sender: Hashable, values: Sequence[T]) -> Sequence[R | Exception]:
         """What became of each value: its answer, or the error that it alone is to blame for, or the weather.
@@ -181,8 +182,12 @@ class Group(Generic[T, R]):
         return (held,)
 
     def _go_on_at(self, time_s: float) -> None:
-        if self._alarm is None:
-            self._alarm = asyncio.get_running_loop().call_at(time_s, self._go_on)
+        """At this time, or before."""
+        if self._alarm is not None:
+            if self._alarm_at_s <= time_s:
+                return
+            self._alarm.cancel()
+        self._alarm, self._alarm_at_s = asyncio.get_running_loop().call_at(time_s, self._go_on), time_s
 
     def _go_on(self) -> None:
         self._alarm = None

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.chassis import trace
+from services.chassis import pace, trace
 from services.chassis.group import SHARE, Group, Overloaded
 
 
@@ -30,10 +30,15 @@ class Worker:
 
 
 def group(
-    worker: Worker, most: int = 4, most_waiting: int = 1000, most_of_one: int = 1000, every_s: float = 0
+    worker: Worker,
+    most: int = 4,
+    most_waiting: int = 1000,
+    most_of_one: int = 1000,
+    every_s: float = 0,
+    paced: bool = False,
 ) -> Group[str, str]:
     limits = {"most": most, "most_waiting": most_waiting, "most_of_one": most_of_one}
-    return Group(worker.work, **limits, side_by_side=1, every_s=every_s)
+    return Group(worker.work, **limits, side_by_side=1, every_s=every_s, paced=paced)
 
 
 async def submitted(
@@ -83,6 +88,22 @@ async def test_what_is_gathered_has_its_turn_when_it_is_time() -> None:
     for number in range(5):
         assert await asyncio.wait_for(it.submit("a", [str(number)]), 5) == [str(number)]
     assert len(worker.batches) == 5
+
+
+async def test_others_do_not_wait_for_the_turn_of_a_flood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "BETWEEN_S", 3600.0)
+    monkeypatch.setattr(pace, "RECENT", 8)
+    worker = Worker()
+    worker.may_go_on.set()
+    it = group(worker, most=100, every_s=0.01, paced=True)
+    flood = [asyncio.create_task(it.submit("flood", [str(number)])) for number in range(8)]
+    await asyncio.wait(flood, return_when=asyncio.FIRST_COMPLETED)
+    held = asyncio.create_task(it.submit("flood", ["held"]))
+    await asyncio.sleep(0)
+    for number in range(3):
+        assert await asyncio.wait_for(it.submit("calm", [f"c{number}"]), 5) == [f"c{number}"]
+    assert not held.done()
+    held.cancel()
 
 
 async def test_senders_take_turns_so_that_batches_stand_before_nobody() -> None:
