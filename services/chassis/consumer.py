@@ -168,8 +168,10 @@ class Consumer:
             return [None] * len(messages)
 
         most = sys.maxsize  # prefetch limits what waits
-        limits = {"most": MOST_TOGETHER, "most_waiting": most, "most_of_one": most, "side_by_side": 1}
-        return Group(work, **limits, weigh=_events, every_s=every_s)
+        return Group(
+            work, most=MOST_TOGETHER, most_waiting=most, most_of_one=most, side_by_side=1, weigh=_events,
+            every_s=every_s,
+        )  # fmt: skip
 
     def _in_turn(
         self, queue: str, senders: Sequence[str], group: Group[Message, None]

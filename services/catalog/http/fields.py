@@ -2,13 +2,14 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from services.catalog.domain.values import PledgeDraft
+from services.catalog.domain.values import Pledge, PledgeDraft
 
 MOST_PLEDGES = 1000
 """Pledges of one offer; keeps its event far below the largest one that is sent."""
@@ -101,3 +102,16 @@ class PledgeAnswer(BaseModel):
     household_id: UUID
     household_code: str
     quantity_steps: int
+
+    @classmethod
+    def of_all(cls, pledges: Iterable[Pledge], codes: Mapping[UUID, str]) -> "list[PledgeAnswer]":
+        """By the codes of the households."""
+        answers = [
+            cls(
+                household_id=pledge.household_id,
+                household_code=codes[pledge.household_id],
+                quantity_steps=pledge.quantity_steps,
+            )
+            for pledge in pledges
+        ]
+        return sorted(answers, key=lambda answer: answer.household_code)

@@ -110,14 +110,7 @@ class OfferAnswer(BaseModel):
             collection_point_id=terms.collection_point_id,
             arrive_by_at=terms.arrive_by_at,
             state=listed.offer.state(now),
-            pledges=[
-                PledgeAnswer(
-                    household_id=pledge.household_id,
-                    household_code=listed.household_codes[pledge.household_id],
-                    quantity_steps=pledge.quantity_steps,
-                )
-                for pledge in terms.pledges
-            ],
+            pledges=PledgeAnswer.of_all(terms.pledges, listed.household_codes),
             supply_steps=listed.supply_steps,
             available_steps=listed.available_steps,
         )

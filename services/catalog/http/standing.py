@@ -73,14 +73,7 @@ class StandingOfferAnswer(BaseModel):
             cut_off_days_before=standing.cut_off_days_before,
             arrive_by_time=f"{standing.arrive_by_time:%H:%M}",
             collection_point_id=standing.collection_point_id,
-            pledges=[
-                PledgeAnswer(
-                    household_id=pledge.household_id,
-                    household_code=listed.household_codes[pledge.household_id],
-                    quantity_steps=pledge.quantity_steps,
-                )
-                for pledge in standing.pledges
-            ],
+            pledges=PledgeAnswer.of_all(standing.pledges, listed.household_codes),
         )
 
 

@@ -102,9 +102,9 @@ async def get_offer(reader: Reader, offer_id: UUID) -> ListedOffer | None:
 
 
 async def list_offers(reader: Reader, cooperative_id: UUID, delivery_day: date) -> list[ListedOffer]:
-    """The offers of a cooperative for one delivery day by product code, withdrawn ones too."""
+    """The offers of a cooperative for one delivery day by product code, each after those that it took the place of."""
     rows = await reader.fetch(
-        f"{_OFFER} where o.cooperative_id = $1 and o.delivery_day = $2 order by p.code, o.offer_id",
+        f"{_OFFER} where o.cooperative_id = $1 and o.delivery_day = $2 order by p.code, o.withdrawn_at",
         cooperative_id,
         delivery_day,
     )

@@ -11,8 +11,8 @@ _ALL = "cooperative, collection_point, household, product, offer, pledge, standi
 
 async def _ids(catalog: Catalog) -> list[UUID]:
     rows = await catalog.running.runtime.pool.fetch(
-        "(select household_id as id from household order by code)"
-        " union all (select product_id from product order by code)"
+        "select household_id as id, 1 as kind, code from household"
+        " union all select product_id, 2, code from product order by kind, code"
     )
     return [catalog.van_ho, *(row["id"] for row in rows)]
 
