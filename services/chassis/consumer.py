@@ -193,7 +193,8 @@ class Consumer:
                 for failure in await group.submit(queue, [Message(content, delivery.redelivered)]):
                     if failure is not None:
                         raise failure
-            faultpoints.reach("before_ack")
+                if content.arrivals:
+                    faultpoints.reach("before_ack", "events")
 
         return on_message
 

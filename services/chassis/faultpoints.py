@@ -1,8 +1,8 @@
 """Fault points: named steps at which a test lets the process die, as if the power failed there.
 
 They exist only while the setting `fault_point` is given: `name`, `name*7` for the seventh time that the step is
-reached, `name=detail` for that detail only (an event's id). Without it `reach` does nothing. The last line in the
-log of a process that died so names the step: `"fault_point": "after_commit"`.
+reached, `name=detail` for that detail only (`events`, an event's id). Without it `reach` does nothing. The last line
+in the log of a process that died so names the step: `"fault_point": "after_commit"`.
 """
 
 import logging
@@ -13,14 +13,14 @@ import signal
 log = logging.getLogger(__name__)
 
 POINTS = (
-    "before_commit",  # a transaction has done all its work
-    "after_commit",  # it has committed, and nobody has been told yet
+    "before_commit",  # a transaction has done all its work; the detail is `events` where it applies or appends some
+    "after_commit",  # it has committed, and nobody has been told yet; with the same detail
     "mid_batch",  # some of a message's events are applied, in a transaction that is still open
     "handling",  # an event is about to be applied; the detail is its id
     "after_confirm",  # the broker has taken a batch, and the relay's cursor has not moved
-    "before_ack",  # a message is applied and committed, and not acknowledged; partners' own have the detail intake
+    "before_ack",  # a message is taken in and not acknowledged; the detail is `events`, or `intake` for partners' own
     "mid_answer",  # the head of an HTTP answer is sent, its body is not; the detail is the request's method
-    "mid_send",  # a notice is taken in hand and not sent; or it has arrived, and nobody has noted that
+    "mid_send",  # a notice is in hand: it is `begun` and not sent, or `answered` and nobody has noted that
 )
 
 _FORM = re.compile(r"(?P<name>[a-z_]+)(?:=(?P<detail>[^*]+))?(?:\*(?P<times>[1-9][0-9]*))?")

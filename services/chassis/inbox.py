@@ -244,6 +244,7 @@ class Inbox:
                 await handler(tx, events)
             finally:
                 trace.current.reset(token)
+            tx.applied += len(events)
             faultpoints.reach("mid_batch")
 
     async def _judge(

@@ -59,6 +59,8 @@ class Transaction:
         self.appended: list[tuple[UUID, Event, str | None]] = []
         self.logged: list[Row] = []
         """What is in the log already."""
+        self.applied = 0
+        """Events of other services that were applied."""
         self.followers: list[Callable[[], None]] = []
 
     def append(self, stream: UUID, event: Event, traceparent: str | None = None) -> None:
@@ -112,8 +114,9 @@ class Ledger:
                 result = await decide(tx)
                 if tx.appended:
                     await self.append_now(tx)
-                faultpoints.reach("before_commit")
-            faultpoints.reach("after_commit")
+                detail = "events" if tx.logged or tx.applied else None
+                faultpoints.reach("before_commit", detail)
+            faultpoints.reach("after_commit", detail)
             if tx.logged:
                 self._wake(tx.logged)
             for call in tx.followers:

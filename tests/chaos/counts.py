@@ -65,3 +65,7 @@ class Counts:
     def of(self, name: str, counter: str) -> int:
         """The same of the processes of this name, from their first start."""
         return sum(found[counter] for (process, _), found in self._last.items() if process == name)
+
+    def of_process(self, process: ServiceProcess, counter: str) -> int:
+        """The same since its last start."""
+        return self._last.get((process.name, process.pid or 0), Counter())[counter]

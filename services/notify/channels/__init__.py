@@ -28,7 +28,7 @@ class Batch:
         if not self.may_begin():
             return False
         self.begun.add(message_id)
-        faultpoints.reach("mid_send")
+        faultpoints.reach("mid_send", "begun")
         return True
 
     def report(self, message_id: UUID, outcome: Outcome) -> None:

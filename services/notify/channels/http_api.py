@@ -95,7 +95,7 @@ class HttpApi:
             return UNREACHABLE
         except (httpx.HTTPError, OSError):
             return Unknown()
-        faultpoints.reach("mid_send")
+        faultpoints.reach("mid_send", "answered")
         return response
 
 

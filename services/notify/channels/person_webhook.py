@@ -52,7 +52,7 @@ class PersonWebhookChannel:
             answer = await self._client.post(post.url, post.body, post.headers)
         except Failure as failure:
             return Failed(failure.reason)
-        faultpoints.reach("mid_send")
+        faultpoints.reach("mid_send", "answered")
         return judge(answer, self._clock())
 
 
