@@ -140,15 +140,15 @@ async def live_through(arena: Arena, result: Result, note: Callable[[str], None]
     await settled.until_closed(arena)
     await settled.until_settled(arena)
     note("close")
-    await arena.counts.sample(arena.client.http)
-    result.duplicates = arena.counts.total("consumer_duplicate_events")
-    result.gaps = arena.counts.total("consumer_resends_requested")
-    result.faults += [f"{name} ended {n} times by itself" for name, n in arena.deaths.unexplained.items()]
     result.faults += await check_all(arena)
     if arena.scenario.evening and not result.faults:
         await (arena.evening or Evening(arena)).to_its_end()
         note("evening")
         result.faults += await check_all(arena)
+    result.faults += [f"{name} ended {n} times by itself" for name, n in arena.deaths.unexplained.items()]
+    await arena.counts.sample(arena.client.http)
+    result.duplicates = arena.counts.total("consumer_duplicate_events")
+    result.gaps = arena.counts.total("consumer_resends_requested")
     result.repeats = len(arena.received.repeats())
     if result.faults:
         await _keep_evidence(arena)
