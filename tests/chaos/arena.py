@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -194,6 +195,11 @@ class Arena:
         except httpx.TransportError as error:
             return type(error).__name__
         return "" if answer.status_code == 200 else f"{answer.status_code} {answer.text[:300]}"
+
+    @property
+    def held(self) -> timedelta:
+        """As long as notify may have something in hand."""
+        return timedelta(seconds=TIMES_S["notify"]["NOTIFY_UNKNOWN_AFTER_S"] * self.scenario.patience)
 
     def dsn(self, service: str) -> str:
         """The address of the service's database, past any proxy."""

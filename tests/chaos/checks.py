@@ -4,15 +4,13 @@ The laws of the demo's day hold here too. What is added is what only a fault can
 that come twice, the order of each cooperative's events, and what is left over in queues and tables.
 """
 
-from datetime import timedelta
-
 from infra.demo import invariants, telling
 from infra.demo.day import connect_all
 from infra.demo.law import Databases, Invariant
 from services.contracts.flow import SERVICES
 from services.notify.sending import BATCH
 from tests.chaos import answers, once, settled, streams
-from tests.chaos.arena import TIMES_S, Arena
+from tests.chaos.arena import Arena
 from tests.chaos.hidden import leave_out
 
 ALWAYS = (
@@ -105,19 +103,13 @@ async def _in_hand(databases: Databases, arena: Arena) -> set[str]:
         "where n.state = 'unknown' and d.claimed_at is not null"
     )
     claims = [(row["notice_id"], row["claimed_at"]) for row in rows]
-    return arena.interruptions.in_hand("notify", claims, _held(arena), BATCH)
+    return arena.interruptions.in_hand("notify", claims, arena.held, BATCH)
 
 
 def _unsure(arena: Arena) -> set[str]:
     """The webhooks that had come and that notify may not have noted, or has forgotten."""
-    held, interruptions = _held(arena), arena.interruptions
     return {
         arrival.message_id
         for arrival in arena.received.arrivals
-        if interruptions.within("notify", arrival.at, arrival.at + held) or interruptions.forgot("notify", arrival.at)
+        if arena.interruptions.may_have_missed("notify", arrival.at, arena.held)
     }
-
-
-def _held(arena: Arena) -> timedelta:
-    """As long as notify may have something in hand."""
-    return timedelta(seconds=TIMES_S["notify"]["NOTIFY_UNKNOWN_AFTER_S"] * arena.scenario.patience)

@@ -61,6 +61,10 @@ class Interruptions:
         period = self._forgotten.get(service)
         return period is not None and period[0] - SLACK <= moment <= period[1] + SLACK
 
+    def may_have_missed(self, service: str, moment: datetime, held: timedelta) -> bool:
+        """Whether the service may not know what came of what arrived at this moment, having `held` it so long."""
+        return self.within(service, moment, moment + held) or self.forgot(service, moment)
+
     def in_hand(self, service: str, claims: Iterable[tuple[str, datetime]], held: timedelta, most: int) -> set[str]:
         """What was in hand: of each interruption at most so many of what was claimed not longer than `held` before."""
         found: set[str] = set()

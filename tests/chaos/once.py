@@ -151,17 +151,18 @@ async def changes_are_said_once(databases: Databases) -> Invariant:
 
 
 async def webhooks_come_once(databases: Databases, arena: Arena) -> Invariant:
-    """A webhook comes again only where its sender was interrupted, and an order's come in their order but for that.
+    """A webhook comes again only where its sender was interrupted with it in hand, or was set back.
 
-    One that was tried and refused holds up no newer one. Two that follow one another in the books never say the same.
+    An order's come in their order, but where the older one may have been tried and lost before the newer one came, or
+    was refused: that holds up no newer one. Two that follow one another in the books never say the same.
     """
     found = Invariant("each webhook comes once and in its turn")
     webhooks, interruptions = arena.received.webhooks, arena.interruptions
     repeats = [(one, again) for one, again in arena.received.repeats() if one.message_id in webhooks]
     found.faults += [
-        f"webhook {again.message_id} came at {one.at:%H:%M:%S.%f} and {again.at:%H:%M:%S.%f}, and nothing died between"
+        f"webhook {again.message_id} came at {one.at:%H:%M:%S.%f} and {again.at:%H:%M:%S.%f}, and nothing died over it"
         for one, again in repeats
-        if not interruptions.within("notify", one.at, again.at)
+        if not interruptions.may_have_missed("notify", one.at, arena.held)
     ]
     arrivals: defaultdict[str, list[Arrival]] = defaultdict(list)
     for arrival in arena.received.arrivals:
@@ -173,7 +174,8 @@ async def webhooks_come_once(databases: Databases, arena: Arena) -> Invariant:
             backwards = webhooks[one.message_id]["data"]["sequence"] > webhooks[other.message_id]["data"]["sequence"]
             was_tried = arena.received.refused.get(other.message_id, other.at) < one.at
             known_at = max(own[0].at, datetime.fromisoformat(webhooks[other.message_id]["timestamp"]))
-            if backwards and not was_tried and not interruptions.within("notify", known_at, other.at):
+            was_lost = interruptions.within("notify", known_at, one.at) or interruptions.forgot("notify", one.at)
+            if backwards and not was_tried and not was_lost:
                 found.faults.append(f"order {order_id}: {one.message_id} came before {other.message_id}")
     found.faults += await _said_again(databases, webhooks)
     found.compared = {"webhooks": len(webhooks), "repeats": len(repeats), "orders": len(arrivals)}

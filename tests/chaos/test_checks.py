@@ -15,6 +15,7 @@ from services.contracts.flow import SERVICES
 from tests.chaos import template
 from tests.chaos.arena import Arena, entered
 from tests.chaos.checks import check
+from tests.chaos.interruptions import SLACK, Interruptions
 from tests.chaos.run import LOCAL, Result, clean_up, live_through
 from tests.chaos.scenario import find_all
 from tests.chaos.tamperings import TAMPERINGS
@@ -144,6 +145,18 @@ def _a_webhook_twice(arena: Arena) -> Iterator[None]:
 
 
 @contextmanager
+def _a_webhook_again_after_a_late_death(arena: Arena) -> Iterator[None]:
+    usual, first = arena.interruptions, arena.received.arrivals[0]
+    assert datetime.now(UTC) > first.at + arena.held + 2 * SLACK
+    arena.interruptions = Interruptions()
+    arena.interruptions.note("notify")
+    arena.received.arrivals.append(Arrival(datetime.now(UTC), first.message_id, 2))
+    yield
+    arena.received.arrivals.pop()
+    arena.interruptions = usual
+
+
+@contextmanager
 def _a_webhook_under_another_id(arena: Arena) -> Iterator[None]:
     body = next(body for body in arena.received.webhooks.values() if body["type"] == "order.promised")
     arena.received.webhooks["another"] = body
@@ -185,7 +198,8 @@ RECEIVED: tuple[tuple[Callable[[Arena], AbstractContextManager[None]], str], ...
     (_a_lost_reply, "what households answered stands"),
     (_a_mail_twice, "came 2 times"),
     (_a_mail_that_never_came, "households are told exactly"),
-    (_a_webhook_twice, "nothing died between"),
+    (_a_webhook_twice, "nothing died over it"),
+    (_a_webhook_again_after_a_late_death, "nothing died over it"),
     (_a_webhook_under_another_id, "say the same"),
     (_a_webhook_under_another_id, "those that count as told"),
     (_a_webhook_that_never_came, "those that count as told"),
