@@ -20,7 +20,7 @@ POINTS = (
     "after_confirm",  # the broker has taken a batch, and the relay's cursor has not moved
     "before_ack",  # a message is taken in and not acknowledged; the detail is `events`, or `intake` for partners' own
     "mid_answer",  # the head of an HTTP answer is sent, its body is not; the detail is the request's method
-    "mid_send",  # a notice is in hand: it is `begun` and not sent, or `answered` and nobody has noted that
+    "mid_send",  # a notice is `begun` and not sent; or a `partner` or `person` has it, and nobody has noted that
 )
 
 _FORM = re.compile(r"(?P<name>[a-z_]+)(?:=(?P<detail>[^*]+))?(?:\*(?P<times>[1-9][0-9]*))?")

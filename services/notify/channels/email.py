@@ -121,7 +121,7 @@ class EmailChannel:
                     await self._give_envelope(client, letter)
             async with asyncio.timeout(self.timeout_s):
                 response = await client.data(message)
-            faultpoints.reach("mid_send", "answered")
+            faultpoints.reach("mid_send", "person")
         except _FailedBeforeData as error:
             if error.in_step:
                 await self._forget_envelope(client)

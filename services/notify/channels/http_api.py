@@ -95,7 +95,7 @@ class HttpApi:
             return UNREACHABLE
         except (httpx.HTTPError, OSError):
             return Unknown()
-        faultpoints.reach("mid_send", "answered")
+        faultpoints.reach("mid_send", "person")
         return response
 
 

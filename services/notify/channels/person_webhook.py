@@ -52,7 +52,7 @@ class PersonWebhookChannel:
             answer = await self._client.post(post.url, post.body, post.headers)
         except Failure as failure:
             return Failed(failure.reason)
-        faultpoints.reach("mid_send", "answered")
+        faultpoints.reach("mid_send", "person")
         return judge(answer, self._clock())
 
 

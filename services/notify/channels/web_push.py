@@ -85,7 +85,7 @@ class WebPushChannel:
             answer = await self._client.post(post.url, post.body, post.headers)
         except Failure as failure:
             return Failed(failure.reason) if failure.unasked else Unknown()
-        faultpoints.reach("mid_send", "answered")
+        faultpoints.reach("mid_send", "person")
         return self._judge(answer.status, answer.headers.get("retry-after", ""))
 
     def _judge(self, status: int, asked: str) -> Outcome:

@@ -69,7 +69,7 @@ class WebhookChannel:
             answer = await self._client.post(push.url, push.body, headers)
         except Failure as failure:
             return Failed(failure.reason)
-        faultpoints.reach("mid_send", "answered")
+        faultpoints.reach("mid_send", "partner")
         return judge(answer, self._clock())
 
 

@@ -204,7 +204,7 @@ class ZaloApi:
             return Failed("connection_failed")
         except (httpx.HTTPError, OSError):
             return Unknown()
-        faultpoints.reach("mid_send", "answered")
+        faultpoints.reach("mid_send", "person")
         return judge(response.status_code, response.headers, response.content, self._clock())
 
 

@@ -6,6 +6,7 @@ under their id. What nobody knows the outcome of is not sent again by any way; a
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,8 @@ from tests.chaos.proxy import Proxy
 from tests.chaos.scenario import scenario
 
 _IN_HAND = "select delivery_id, notice_id, attempts from delivery where state = 'sending' and channel = $1"
+_PARTNERS_IN_HAND = "select message_id::text from partner_message where state = 'sending'"
+_OVERTAKEN = "select message_id::text from partner_message where state = 'superseded'"
 _AFTER = """
 select d.delivery_id, d.state, d.attempts, n.notice_id, n.state as notice, n.kind, n.cooperative_id::text,
     (select count(*) from delivery other where other.notice_id = d.notice_id) as ways
@@ -25,11 +28,29 @@ from delivery d join notice n using (notice_id) where d.delivery_id = any($1)
 
 @scenario("killed while it tells partners")
 async def webhooks(arena: Arena) -> None:
-    """Webhooks are in hand: they come again under the same id."""
+    """Webhooks are in hand, and then answered but not noted: these come again under the same id.
+
+    Only what a newer one overtakes meanwhile does not.
+    """
     await arena.load.until(0.15)
-    await arena.kill("notify")
-    await arena.start_service("notify", ready=False, fault_point=f"mid_send*{arena.random.randint(1, 20)}")
-    await arena.until_died("notify")
+    for step in ("begun", "partner"):
+        await arena.kill("notify")
+        await arena.start_service("notify", ready=False, fault_point=f"mid_send={step}*{arena.random.randint(1, 20)}")
+        await arena.until_died("notify")
+    in_hand = {row["message_id"] for row in await arena.sql("notify", _PARTNERS_IN_HAND)}
+    came = {id: count for id, count in _times_come(arena).items() if id in in_hand}
+    assert came, "nothing that had come was in hand"
+    await arena.until("what was not noted has come again", partial(_have_come_again, arena, came))
+
+
+def _times_come(arena: Arena) -> Counter[str]:
+    return Counter(arrival.message_id for arrival in arena.received.arrivals)
+
+
+async def _have_come_again(arena: Arena, came: Mapping[str, int]) -> bool:
+    overtaken = {row["message_id"] for row in await arena.sql("notify", _OVERTAKEN)}
+    now = _times_come(arena)
+    return all(now[id] > count or id in overtaken for id, count in came.items())
 
 
 @scenario("killed while it tells households")
