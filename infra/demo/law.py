@@ -45,6 +45,6 @@ class Invariant:
         return {"holds": self.holds, "compared": self.compared, "faults": self.faults[:10]}
 
 
-async def mapping(database: "asyncpg.Connection[asyncpg.Record]", query: str, *values: object) -> dict[Any, int]:
+async def mapping(database: "asyncpg.Connection[asyncpg.Record]", query: str, *values: object) -> dict[Any, Any]:
     """A query of two columns as a mapping."""
     return {row[0]: row[1] for row in await database.fetch(query, *values)}

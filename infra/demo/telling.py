@@ -9,8 +9,14 @@ from uuid import UUID
 
 import asyncpg
 
-from infra.demo.law import Databases, Invariant
+from infra.demo.law import Databases, Invariant, mapping
 from infra.demo.peers import Received
+
+_NEWEST = """
+select distinct on (order_id) order_id::text, kind from partner_message
+order by order_id, sequence desc, kind = 'order_cancelled' desc
+"""
+"""A cancellation has the place of the message that it follows."""
 
 
 async def households_are_told_what_the_books_say(
@@ -103,7 +109,7 @@ async def messages_by_notice(databases: Databases, received: Received) -> Counte
 async def partners_are_told_what_the_books_say(
     databases: Databases, received: Received, unsure: Set[str] = frozenset()
 ) -> Invariant:
-    """Invariant 4 for partners: the newest webhook of each order says what allocation's books say.
+    """Invariant 4 for partners: the newest webhook of each order says what the books say, also that it is cancelled.
 
     What counts as told came, and what came counts as told. Only of those that are `unsure`, since their sender died
     after they had come, may one have been overtaken by a newer one before it came again.
@@ -123,15 +129,20 @@ async def partners_are_told_what_the_books_say(
     books: dict[str, Counter[int]] = {}
     for row in rows:
         books.setdefault(str(row["order_id"]), Counter())[row["line_no"]] += row["net"]
-    cancelled = {
-        str(row["order_id"])
-        for row in await databases["orders"].fetch("select order_id from customer_order where state = 'cancelled'")
-    }
+    rows = await databases["orders"].fetch("select order_id, announced from customer_order where state = 'cancelled'")
+    cancelled = {str(row["order_id"]): row["announced"] for row in rows}
     said = {order: lines for order, lines in received.last_promises().items() if order not in cancelled}
     for order_id, lines in said.items():
         found.must_equal(f"order {order_id}", dict(+lines), dict(+books.get(order_id, Counter())))
     found.faults += [f"nobody was told of order {order_id}" for order_id in books if order_id not in said]
-    found.compared = {"orders": len(said), "webhooks": received.webhook_count()}
+    newest = await mapping(databases["notify"], _NEWEST)
+    known = [order_id for order_id, announced in cancelled.items() if announced]
+    found.faults += [
+        f"of cancelled order {order_id} the newest message is {newest.get(order_id)}"
+        for order_id in known
+        if newest.get(order_id) != "order_cancelled"
+    ]
+    found.compared = {"orders": len(said), "cancellations": len(known), "webhooks": received.webhook_count()}
     found.faults += received.bad_signatures + received.changed_copies
     return found
 

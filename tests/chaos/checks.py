@@ -22,6 +22,7 @@ ALWAYS = (
     "produced",
     "applied",
     "webhooks",
+    "cancellations",
     "queues",
     "causes",
     "effects",

@@ -128,6 +128,12 @@ TAMPERINGS = (
         "those that count as told",
     ),
     (
+        "notify",
+        "delete from partner_message where message_id ="
+        " (select message_id from partner_message where kind = 'order_cancelled' limit 1)",
+        "of cancelled order",
+    ),
+    (
         "allocation",
         "update event_log set data = replace(data::text, '\"delivered_steps\":', '\"delivered_steps\":1')::json"
         " where (stream, sequence) = (select stream, sequence from event_log"
