@@ -59,8 +59,9 @@ class Management:
             if error.code != 404:
                 raise
 
-    def queues(self, vhost: str = "/") -> dict[str, QueueDepth]:
-        """Every queue of the vhost by name. Counts that the broker has not reported yet are 0."""
+    def queues(self, vhost: str | None = "/") -> dict[str, QueueDepth]:
+        """Every queue of the vhost, or of all with None, by name. Counts that the broker has not reported yet are 0."""
+        place = "" if vhost is None else f"/{quote(vhost, safe='')}"
         return {
             it["name"]: QueueDepth(
                 it["name"],
@@ -68,5 +69,5 @@ class Management:
                 it.get("messages_unacknowledged", 0),
                 it.get("consumers", 0),
             )
-            for it in self.request("GET", f"/queues/{quote(vhost, safe='')}")
+            for it in self.request("GET", f"/queues{place}")
         }

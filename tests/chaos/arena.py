@@ -22,6 +22,7 @@ import httpx
 
 from infra.demo.client import Client
 from infra.demo.peers import Received, WebhookReceiver
+from infra.local.management import QueueDepth
 from infra.local.ports import choose_ports
 from infra.local.processes import ServiceProcess
 from infra.local.stack import Stack
@@ -234,10 +235,13 @@ class Arena:
         """One request to RabbitMQ's HTTP API as its administrator."""
         return await asyncio.to_thread(self.stack.rabbit.management.request, method, path, body)
 
+    async def queues(self) -> dict[str, QueueDepth]:
+        """Every queue by its name, those of the partners' virtual host as well; up to a second old."""
+        return await asyncio.to_thread(self.stack.rabbit.management.queues, None)
+
     async def queue_depths(self) -> dict[str, int]:
-        """Messages in each queue, ready and unacknowledged; up to a second old."""
-        queues = await asyncio.to_thread(self.stack.rabbit.management.queues)
-        return {name: queue.ready + queue.unacknowledged for name, queue in queues.items()}
+        """Messages in each of them, ready and unacknowledged."""
+        return {name: queue.ready + queue.unacknowledged for name, queue in (await self.queues()).items()}
 
     # -- Its life ----------------------------------------------------------------------------------------------
 

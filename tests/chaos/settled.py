@@ -119,7 +119,7 @@ async def until_consumed(arena: Arena, wanted: Collection[str], patience_s: floa
     """Those of the wanted queues that are never seen with a consumer, and what is wrong with them."""
     began = time.monotonic()
     while True:
-        queues = await asyncio.to_thread(arena.stack.rabbit.management.queues)
+        queues = await arena.queues()
         missing = {queue: "is not there" for queue in wanted if queue not in queues}
         idle = {queue: "has no consumer" for queue in wanted if queue in queues and not queues[queue].consumers}
         if not (missing or idle) or time.monotonic() > began + patience_s:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -11,6 +12,7 @@ from uuid import uuid4
 
 from infra.demo.day import connect_all
 from infra.demo.peers import Arrival
+from infra.rabbitmq.definitions import PARTNERS_VHOST
 from services.contracts.flow import SERVICES
 from tests.chaos import template
 from tests.chaos.arena import Arena, entered
@@ -190,6 +192,18 @@ def _a_queue_of_nobody(arena: Arena) -> Iterator[None]:
     template.SHARED_LANES = usual
 
 
+@contextmanager
+def _a_reject_that_nobody_reads(arena: Arena) -> Iterator[None]:
+    management, name = arena.stack.rabbit.management, "partner.nobody.rejects"
+    message = {"properties": {}, "routing_key": name, "payload": "", "payload_encoding": "string"}
+    management.request("PUT", f"/queues/{PARTNERS_VHOST}/{name}", {"durable": True})
+    management.request("POST", f"/exchanges/{PARTNERS_VHOST}/amq.default/publish", message)
+    while not management.queues(PARTNERS_VHOST)[name].ready:
+        time.sleep(0.1)
+    yield
+    management.request("DELETE", f"/queues/{PARTNERS_VHOST}/{name}")
+
+
 RECEIVED: tuple[tuple[Callable[[Arena], AbstractContextManager[None]], str], ...] = (
     (_a_lost_order, "was acknowledged and is lost"),
     (_a_lost_statement, "what staff stated of offers stands: pledges"),
@@ -205,4 +219,5 @@ RECEIVED: tuple[tuple[Callable[[Arena], AbstractContextManager[None]], str], ...
     (_a_webhook_that_never_came, "those that count as told"),
     (_webhooks_out_of_turn, "came before"),
     (_a_queue_of_nobody, "is not there"),
+    (_a_reject_that_nobody_reads, "messages in partner.nobody.rejects"),
 )

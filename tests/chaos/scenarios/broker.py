@@ -143,7 +143,7 @@ async def _bindings(arena: Arena, queue: str) -> list[dict[str, Any]]:
 
 
 async def _has_consumer(arena: Arena, queue: str) -> bool:
-    queues = await asyncio.to_thread(arena.stack.rabbit.management.queues)
+    queues = await arena.queues()
     return queue in queues and queues[queue].consumers > 0
 
 
