@@ -33,14 +33,19 @@ async def webhooks(arena: Arena) -> None:
     Only what a newer one overtakes meanwhile does not.
     """
     await arena.load.until(0.15)
-    for step in ("begun", "partner"):
-        await arena.kill("notify")
-        await arena.start_service("notify", ready=False, fault_point=f"mid_send={step}*{arena.random.randint(1, 20)}")
-        await arena.until_died("notify")
+    await _die(arena, "begun")
+    await arena.until_ready("notify")
+    await _die(arena, "partner")
     in_hand = {row["message_id"] for row in await arena.sql("notify", _PARTNERS_IN_HAND)}
     came = {id: count for id, count in _times_come(arena).items() if id in in_hand}
     assert came, "nothing that had come was in hand"
     await arena.until("what was not noted has come again", partial(_have_come_again, arena, came))
+
+
+async def _die(arena: Arena, step: str) -> None:
+    await arena.kill("notify")
+    await arena.start_service("notify", ready=False, fault_point=f"mid_send={step}*{arena.random.randint(1, 20)}")
+    await arena.until_died("notify")
 
 
 def _times_come(arena: Arena) -> Counter[str]:
