@@ -22,7 +22,6 @@ ALWAYS = (
     "produced",
     "applied",
     "webhooks",
-    "cancellations",
     "queues",
     "causes",
     "effects",
