@@ -30,15 +30,11 @@ class Worker:
 
 
 def group(
-    worker: Worker,
-    most: int = 4,
-    most_waiting: int = 1000,
-    most_of_one: int = 1000,
-    every_s: float = 0,
-    paced: bool = False,
+    worker: Worker, most: int = 4, most_waiting: int = 1000, most_of_one: int = 1000, every_s: float = 0
 ) -> Group[str, str]:
-    limits = {"most": most, "most_waiting": most_waiting, "most_of_one": most_of_one}
-    return Group(worker.work, **limits, side_by_side=1, every_s=every_s, paced=paced)
+    return Group(
+        worker.work, most=most, most_waiting=most_waiting, most_of_one=most_of_one, side_by_side=1, every_s=every_s
+    )
 
 
 async def submitted(
@@ -95,7 +91,9 @@ async def test_others_do_not_wait_for_the_turn_of_a_flood(monkeypatch: pytest.Mo
     monkeypatch.setattr(pace, "RECENT", 8)
     worker = Worker()
     worker.may_go_on.set()
-    it = group(worker, most=100, every_s=0.01, paced=True)
+    it = Group[str, str](
+        worker.work, most=100, most_waiting=100, most_of_one=100, side_by_side=1, every_s=0.01, paced=True
+    )
     flood = [asyncio.create_task(it.submit("flood", [str(number)])) for number in range(8)]
     await asyncio.wait(flood, return_when=asyncio.FIRST_COMPLETED)
     held = asyncio.create_task(it.submit("flood", ["held"]))
