@@ -69,7 +69,8 @@ class Renewal:
             first, last = renewal_days(now, cooperative.zone, self._days_ahead)
             published = await list_published(tx.conn, cooperative_id, first, last)
             due = due_offers(standing, published.keys(), cooperative.zone, now, self._days_ahead)
-            offers = [Offer(offer_id(terms.product_id, terms.delivery_day, 0), terms) for terms in due]
+            # Due only where there was none before.
+            offers = [Offer(offer_id(terms.product_id, terms.delivery_day, before=0), terms) for terms in due]
             stored = await insert_offers(tx.conn, cooperative_id, offers)
             for offer in offers:
                 if offer.offer_id in stored:

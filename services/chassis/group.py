@@ -1,9 +1,9 @@
 """Group commit: what is submitted while transactions are under way goes into the next one together.
 
 A submission that finds a free place is worked on at once; under load hundreds of items share a transaction, and its
-costs. The senders take turns of SHARE, so that the flood of one does not stand before the others; where a group is
-`paced`, a flood of small submissions has its turns at intervals (pace.py). Where nobody waits for what a group does,
-it may take its turns at intervals itself.
+costs. Where submissions follow each other closely, a group takes its turns at intervals. The senders take turns of
+SHARE, so that the flood of one does not stand before the others; where a group is `paced`, a flood of small submissions
+has its turns at longer intervals (pace.py).
 """
 
 import asyncio

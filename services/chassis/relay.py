@@ -258,7 +258,6 @@ class Relay:
             last = self._stopping
             if not last:
                 await self._wait_for_work(lane)
-                await self._wait_for_turn(lane)
             try:
                 more = True
                 while more and lane.fence is not None and self._exchange is not None:
@@ -277,21 +276,17 @@ class Relay:
                 return
 
     async def _wait_for_work(self, lane: _Lane) -> None:
-        """Until woken, or until the slow poll, which looks at every stream of the lane."""
+        """Until woken, or until the slow poll, which looks at every stream of the lane; then until the lane's turn."""
         clock = asyncio.get_running_loop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(lane.poll_due):
                 await lane.woken.wait()
+        await asyncio.sleep(max(0.0, lane.turn_due - clock.time()))
+        lane.turn_due = clock.time() + BETWEEN_S
         lane.woken.clear()
         if clock.time() >= lane.poll_due:
             lane.look_everywhere = True
             lane.poll_due = clock.time() + POLL_S
-
-    async def _wait_for_turn(self, lane: _Lane) -> None:
-        clock = asyncio.get_running_loop()
-        if (wait_s := lane.turn_due - clock.time()) > 0:
-            await asyncio.sleep(wait_s)
-        lane.turn_due = clock.time() + BETWEEN_S
 
     async def _relay_some(self, lane: _Lane) -> bool:
         """Sends one read's worth of events; returns whether there may be more."""
