@@ -1,9 +1,17 @@
-"""`lanes.2`, `lanes.4`: what it costs to share the lanes of each service among several worker processes.
+"""`lanes.*`: what it costs to share the lanes of each service among several worker processes.
 
 All numbers of workers are measured in each round, every other time in the opposite order, on the same lanes: one worker
 has all eight. The ratio is the median of the rounds' ratios.
+
+`lanes.2` and `lanes.4` have orders as they come. All processes share the machine with the door, so with more workers
+less comes in at a time, and each message and transaction has fewer orders. `lanes.full_2` and `lanes.full_4` are of
+workers that have all they can take, as on machines of their own: they are frozen until all orders have come in.
 """
 
+import asyncio
+import os
+import signal
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -15,15 +23,28 @@ from infra.local.stack import Stack
 from infra.rabbitmq.definitions import SERVICES
 from services.chassis.lanes import shared_lane
 from tests.perf.chain import WARES
+from tests.perf.cpu import MachineUse, used_us
 from tests.perf.figures import Figure
+from tests.perf.generator import Hammering
 from tests.perf.market import Market, make_market
-from tests.perf.measuring import Run, measure, median_ratio, middle, warm_up
+from tests.perf.measuring import (
+    BATCH,
+    CONNECTIONS,
+    Run,
+    make_pushes,
+    measure,
+    median_ratio,
+    middle,
+    until_done,
+    until_settled,
+    warm_up,
+)
 from tests.perf.ours import Ours, environment
-from tests.perf.subject import Servers, running
+from tests.perf.subject import Running, Servers, running
 
 LANES = 8
 WORKERS = (1, 2, 4)
-CONNECTIONS = 4
+DATABASE_CONNECTIONS = 4
 """Of each process to its database: those of 17 processes are within what PostgreSQL allows."""
 ORDERS = 60_000
 GOAL = ">= 0.85"
@@ -36,12 +57,12 @@ class InLanes(Ours):
         super().__init__(stack, market)
         self.name = f"lanes-{workers}"
         self._door = _process(stack, "orders", "orders-http", "--role", "http")
-        self._processes = [self._door]
+        self._workers: list[ServiceProcess] = []
         for number in range(workers):
             lanes = ",".join(map(str, range(number, LANES, workers)))
             for service in SERVICES:
                 name = f"{service}-worker-{number}"
-                self._processes.append(_process(stack, service, name, "--role", "worker", "--lanes", lanes))
+                self._workers.append(_process(stack, service, name, "--role", "worker", "--lanes", lanes))
 
     @property
     def http_port(self) -> int:
@@ -55,6 +76,14 @@ class InLanes(Ours):
         for process in self._processes:
             process.wait_until_ready()
 
+    def freeze(self) -> None:
+        """Stops the workers where they stand."""
+        self._send(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Lets them go on."""
+        self._send(signal.SIGCONT)
+
     def stop(self) -> None:
         """Drains all."""
         with ThreadPoolExecutor(max_workers=len(self._processes)) as pool:
@@ -64,35 +93,65 @@ class InLanes(Ours):
         """By process."""
         return {process.name: process.pid for process in self._processes if process.pid}
 
+    @property
+    def _processes(self) -> list[ServiceProcess]:
+        return [self._door, *self._workers]
+
+    def _send(self, number: signal.Signals) -> None:
+        for process in self._workers:
+            if process.pid:
+                os.kill(process.pid, number)
+
 
 async def run(servers: Servers, rounds: int) -> AsyncIterator[Figure]:
     """All numbers of workers in turn, on the same databases."""
     market = spread_market()
     subjects = {workers: InLanes(servers.stack, market, workers) for workers in WORKERS}
-    runs: dict[int, list[Run]] = {workers: [] for workers in WORKERS}
+    runs: dict[str, dict[int, list[Run]]] = {kind: {workers: [] for workers in WORKERS} for kind in ("", "full_")}
     await subjects[1].prepare()
     for number in range(rounds):
         for workers in WORKERS[:: -1 if number % 2 else 1]:
             subject = subjects[workers]
+            name = f"{subject.name}-{number}"
             async with running(servers, subject) as there:
-                await warm_up(there, market, f"{subject.name}-{number}")
-                runs[workers].append(await measure(there, market, ORDERS, f"{subject.name}-{number}"))
+                await warm_up(there, market, name)
+                runs[""][workers].append(await measure(there, market, ORDERS, name))
+                runs["full_"][workers].append(await _measure_full(there, subject, market, f"{name}full"))
             wrong = await subject.check()
             assert not wrong, f"{subject.name}: {'; '.join(wrong)}"
-    for workers in WORKERS[1:]:
-        yield _figure(workers, runs[1], runs[workers])
+    for kind, found in runs.items():
+        for workers in WORKERS[1:]:
+            yield _figure(f"lanes.{kind}{workers}", {1: found[1], workers: found[workers]})
 
 
-def _figure(workers: int, one: list[Run], several: list[Run]) -> Figure:
-    pairs = list(zip(one, several, strict=True))
-    own, reference = (median(run.orders_per_cpu_s for run in runs) for runs in (several, one))
-    both = {1: one, workers: several}
+async def _measure_full(there: Running, subject: InLanes, market: Market, run: str) -> Run:
+    """Orders per second of what all have come in before; the CPU time is that of the whole way."""
+    before, cpu = await there.progress(), there.cpu()
+    hammering = Hammering(subject.http_port, CONNECTIONS, make_pushes(market, ORDERS, run, BATCH))
+    subject.freeze()
+    try:
+        hammering.go()
+        outcome = await asyncio.to_thread(hammering.outcome)
+    finally:
+        subject.thaw()
+    use, began = MachineUse(), time.monotonic()
+    await until_done(there, before, ORDERS, began)
+    seconds, share = time.monotonic() - began, use.share()
+    await until_settled(there)
+    used = used_us(cpu, there.cpu(), ORDERS)
+    return Run(ORDERS / seconds, used | {"load": outcome.cpu_us / ORDERS}, share)
+
+
+def _figure(name: str, runs: dict[int, list[Run]]) -> Figure:
+    """Of one worker first and of several."""
+    pairs = list(zip(*runs.values(), strict=True))
+    reference, own = (median(run.orders_per_cpu_s for run in found) for found in runs.values())
     other = {
         "ratios": [round(median_ratio([pair]), 3) for pair in pairs],
-        "orders_per_s": {count: round(median(run.orders_per_s for run in runs)) for count, runs in both.items()},
-        "cpu_us": {count: middle(runs).cpu_us for count, runs in both.items()},
+        "orders_per_s": {count: round(median(run.orders_per_s for run in found)) for count, found in runs.items()},
+        "cpu_us": {count: middle(found).cpu_us for count, found in runs.items()},
     }
-    return Figure(f"lanes.{workers}", "orders/CPU s", round(own), round(reference), median_ratio(pairs), GOAL, other)
+    return Figure(name, "orders/CPU s", round(own), round(reference), median_ratio(pairs), GOAL, other)
 
 
 def spread_market() -> Market:
@@ -103,6 +162,6 @@ def spread_market() -> Market:
 
 
 def _process(stack: Stack, service: str, name: str, *arguments: str) -> ServiceProcess:
-    variables = {**environment(LANES)[service], f"{service.upper()}_DATABASE_CONNECTIONS": str(CONNECTIONS)}
+    variables = {**environment(LANES)[service], f"{service.upper()}_DATABASE_CONNECTIONS": str(DATABASE_CONNECTIONS)}
     (port,) = choose_ports([None])
     return ServiceProcess(stack, service, name, arguments=arguments, http_port=port, extra_environment=variables)
