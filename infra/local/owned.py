@@ -86,6 +86,14 @@ class OwnedProcess:
             process.wait(10)
         self.pid_file.unlink(missing_ok=True)
 
+    def freeze(self) -> None:
+        """SIGSTOP: its connections stay open and nothing answers on them. What is below it goes on."""
+        self._send(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        self._send(signal.SIGCONT)
+
     def _send(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):  # it may end between the look and the signal
             if self.alive:

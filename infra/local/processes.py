@@ -105,6 +105,20 @@ class ServiceProcess:
         if process := self._process():
             process.kill()
 
+    def freeze(self) -> None:
+        """SIGSTOP to the whole process; LocalStackError if it does not run."""
+        self._running().freeze()
+
+    def thaw(self) -> None:
+        """SIGCONT; LocalStackError if it does not run."""
+        self._running().thaw()
+
+    def _running(self) -> owned.OwnedProcess:
+        process = self._process()
+        if process is None:
+            raise LocalStackError(f"{self.name} does not run")
+        return process
+
     def _process(self) -> owned.OwnedProcess | None:
         return owned.find(self.stack.run_directory, f"service-{self.name}")
 

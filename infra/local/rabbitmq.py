@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -145,11 +144,13 @@ class RabbitServer:
 
     def freeze(self) -> None:
         """SIGSTOP to the node: its connections stay open and nothing answers on them."""
-        self._signal(signal.SIGSTOP)
+        if process := owned.find(self._run_directory, self.name):
+            process.freeze()
 
     def thaw(self) -> None:
         """SIGCONT."""
-        self._signal(signal.SIGCONT)
+        if process := owned.find(self._run_directory, self.name):
+            process.thaw()
 
     def restart(self) -> None:
         """Stop and start on the same ports with the same data."""
@@ -191,10 +192,6 @@ class RabbitServer:
         if result.returncode != 0:
             raise LocalStackError(f"rabbitmqctl failed:\n{result.stdout}{result.stderr}")
         return result.stdout.strip()
-
-    def _signal(self, number: signal.Signals) -> None:
-        if process := owned.find(self._run_directory, self.name):
-            os.kill(process.pid, number)
 
     @property
     def _home(self) -> Path:

@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import os
 import random
-import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -148,12 +147,12 @@ class Arena:
 
     def pause(self, name: str) -> None:
         """SIGSTOP to the whole process."""
-        os.kill(self._pid(name), signal.SIGSTOP)
+        self.services[name].freeze()
         self._interrupted(name)
 
     def resume(self, name: str) -> None:
         """SIGCONT."""
-        os.kill(self._pid(name), signal.SIGCONT)
+        self.services[name].thaw()
         self._interrupted(name)
 
     async def until(self, what: str, holds: Callable[[], Awaitable[object]]) -> None:
@@ -292,12 +291,6 @@ class Arena:
 
     def _interrupted(self, name: str) -> None:
         self.interruptions.note(self.services[name].service)
-
-    def _pid(self, name: str) -> int:
-        pid = self.services[name].pid
-        if pid is None:
-            raise AssertionError(f"{name} does not run")
-        return pid
 
 
 async def _is_so(holds: Callable[[], Awaitable[object]]) -> bool:

@@ -7,31 +7,16 @@ servers together, and the ratio is the median of the pairs' ratios.
 Each request has the orders of one shop, so that of many cooperatives only some push in a run; it is told how many.
 """
 
-import asyncio
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 from tests.perf.apart import Apart
-from tests.perf.cpu import MachineUse, used_us
 from tests.perf.figures import Figure
-from tests.perf.generator import Hammering
 from tests.perf.growth_rows import load
 from tests.perf.market import Market, make_market
-from tests.perf.measuring import (
-    BATCH,
-    CONNECTIONS,
-    Run,
-    make_pushes,
-    measure,
-    median_ratio,
-    middle,
-    until_done,
-    until_settled,
-    warm_up,
-)
+from tests.perf.measuring import BATCH, Run, come_in, measure, measure_catching_up, median_ratio, middle, warm_up
 from tests.perf.subject import Running, Servers, running
 
 ORDERS = 60_000
@@ -113,20 +98,11 @@ class _Subject:
         there.note_memory()
         for process in behind:
             process.stop()
-        pushes = make_pushes(self.market, self._state.backlog, run, BATCH)
         cpu = {**fresh, **there.cpu()}
-        hammering = Hammering(self.ours.http_port, CONNECTIONS, pushes)
-        hammering.go()
-        await asyncio.to_thread(hammering.outcome)
+        await come_in(there, self.market, self._state.backlog, run)
         for process in behind:
             process.start()
-        use, began = MachineUse(), time.monotonic()
-        for process in behind:
-            process.wait_until_ready()
-        await until_done(there, before, self._state.backlog, began)
-        seconds, share = time.monotonic() - began, use.share()
-        await until_settled(there)
-        return Run(self._state.backlog / seconds, used_us(cpu, there.cpu(), self._state.backlog), share)
+        return await measure_catching_up(there, before, cpu, self._state.backlog)
 
 
 async def run(servers: Servers, rounds: int) -> AsyncIterator[Figure]:

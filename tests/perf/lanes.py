@@ -8,10 +8,6 @@ less comes in at a time, and each message and transaction has fewer orders. `lan
 workers that have all they can take, as on machines of their own: they are frozen until all orders have come in.
 """
 
-import asyncio
-import os
-import signal
-import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -23,22 +19,9 @@ from infra.local.stack import Stack
 from infra.rabbitmq.definitions import SERVICES
 from services.chassis.lanes import shared_lane
 from tests.perf.chain import WARES
-from tests.perf.cpu import MachineUse, used_us
 from tests.perf.figures import Figure
-from tests.perf.generator import Hammering
 from tests.perf.market import Market, make_market
-from tests.perf.measuring import (
-    BATCH,
-    CONNECTIONS,
-    Run,
-    make_pushes,
-    measure,
-    median_ratio,
-    middle,
-    until_done,
-    until_settled,
-    warm_up,
-)
+from tests.perf.measuring import Run, come_in, measure, measure_catching_up, median_ratio, middle, warm_up
 from tests.perf.ours import Ours, environment
 from tests.perf.subject import Running, Servers, running
 
@@ -78,11 +61,13 @@ class InLanes(Ours):
 
     def freeze(self) -> None:
         """Stops the workers where they stand."""
-        self._send(signal.SIGSTOP)
+        for process in self._workers:
+            process.freeze()
 
     def thaw(self) -> None:
         """Lets them go on."""
-        self._send(signal.SIGCONT)
+        for process in self._workers:
+            process.thaw()
 
     def stop(self) -> None:
         """Drains all."""
@@ -96,11 +81,6 @@ class InLanes(Ours):
     @property
     def _processes(self) -> list[ServiceProcess]:
         return [self._door, *self._workers]
-
-    def _send(self, number: signal.Signals) -> None:
-        for process in self._workers:
-            if process.pid:
-                os.kill(process.pid, number)
 
 
 async def run(servers: Servers, rounds: int) -> AsyncIterator[Figure]:
@@ -127,19 +107,12 @@ async def run(servers: Servers, rounds: int) -> AsyncIterator[Figure]:
 async def _measure_full(there: Running, subject: InLanes, market: Market, run: str) -> Run:
     """Orders per second of what all have come in before; the CPU time is that of the whole way."""
     before, cpu = await there.progress(), there.cpu()
-    hammering = Hammering(subject.http_port, CONNECTIONS, make_pushes(market, ORDERS, run, BATCH))
     subject.freeze()
     try:
-        hammering.go()
-        outcome = await asyncio.to_thread(hammering.outcome)
+        await come_in(there, market, ORDERS, run)
     finally:
         subject.thaw()
-    use, began = MachineUse(), time.monotonic()
-    await until_done(there, before, ORDERS, began)
-    seconds, share = time.monotonic() - began, use.share()
-    await until_settled(there)
-    used = used_us(cpu, there.cpu(), ORDERS)
-    return Run(ORDERS / seconds, used | {"load": outcome.cpu_us / ORDERS}, share)
+    return await measure_catching_up(there, before, cpu, ORDERS)
 
 
 def _figure(name: str, runs: dict[int, list[Run]]) -> Figure:

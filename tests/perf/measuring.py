@@ -79,6 +79,25 @@ async def measure_load(running: Running, orders: int, generator: Generator) -> R
     return Run(orders / seconds, used | {"load": outcome.cpu_us / orders}, share)
 
 
+async def come_in(running: Running, market: Market, orders: int, run: str) -> None:
+    """Returns when the door has taken so many orders, however far the others are."""
+    hammering = Hammering(running.subject.http_port, CONNECTIONS, make_pushes(market, orders, run, BATCH))
+    hammering.go()
+    await asyncio.to_thread(hammering.outcome)
+
+
+async def measure_catching_up(running: Running, before: Progress, cpu: Mapping[str, int], orders: int) -> Run:
+    """Orders per second from now on of so many that have come in since `before`.
+
+    The CPU time is that of the whole way, from `cpu` on, without the load generator's.
+    """
+    use, began = MachineUse(), time.monotonic()
+    await until_done(running, before, orders, began)
+    seconds, share = time.monotonic() - began, use.share()
+    await until_settled(running)
+    return Run(orders / seconds, used_us(cpu, running.cpu(), orders), share)
+
+
 async def until_done(running: Running, before: Progress, orders: int, began: float) -> None:
     """Returns when so many more orders have gone the whole way, which they set out on at `began`.
 
