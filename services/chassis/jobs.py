@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,23 +12,32 @@ from services.chassis.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
+COUNTING = 20
+"""How long a job that only counts rests, in lengths of its runs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """`run(now)` every `every_s` seconds; several processes may run it at once, so it claims what it works on.
 
-    It returns whether there is more to do at once.
+    It returns whether there is more to do at once. It rests at least `rests` times as long as a run took: what counts
+    all that waits takes the longer the more that is, and must not take the time from those who work on it.
     """
 
     name: str
     every_s: float
     run: Callable[[datetime], Awaitable[bool]]
+    rests: int = 0
+
+    def rest_s(self, took_s: float) -> float:
+        """Seconds from the end of a run to the next one, where there is no more to do."""
+        return max(self.every_s, self.rests * took_s)
 
 
 async def run_for_ever(job: Job, metrics: Metrics) -> None:
     """Runs the job until cancelled. Weather is a warning, anything else an error in the log; both are counted."""
     while True:
-        more = False
+        more, began_s = False, time.monotonic()
         try:
             more = await job.run(datetime.now(UTC))
             metrics.jobs.labels(job.name, "done").inc()
@@ -39,4 +49,4 @@ async def run_for_ever(job: Job, metrics: Metrics) -> None:
             else:
                 log.warning("job waits: %s", describe(error), extra={"job": job.name})
         if not more:
-            await asyncio.sleep(job.every_s)
+            await asyncio.sleep(job.rest_s(time.monotonic() - began_s))

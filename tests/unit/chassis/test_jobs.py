@@ -1,0 +1,21 @@
+"""Periodic jobs: how long they rest."""
+
+from datetime import datetime
+
+import pytest
+
+from services.chassis.jobs import COUNTING, Job
+
+
+async def _nothing(_: datetime) -> bool:
+    return False
+
+
+@pytest.mark.parametrize(("took_s", "rest_s"), [(0.0, 0.5), (0.1, 0.5), (60.0, 0.5)])
+def test_a_job_that_works_comes_again_after_its_interval_however_long_it_took(took_s: float, rest_s: float) -> None:
+    assert Job("send", 0.5, _nothing).rest_s(took_s) == rest_s
+
+
+@pytest.mark.parametrize(("took_s", "rest_s"), [(0.0, 5.0), (0.25, 5.0), (0.5, 10.0), (60.0, 1200.0)])
+def test_a_job_that_only_counts_takes_a_twentieth_of_the_time_at_the_most(took_s: float, rest_s: float) -> None:
+    assert Job("count", 5.0, _nothing, COUNTING).rest_s(took_s) == rest_s
