@@ -36,7 +36,9 @@ from services.chassis.topology import Wiring
 
 log = logging.getLogger(__name__)
 
-GUARD_EVERY_S = 3.0
+GUARD_EVERY_S = 10.0
+MISSING_EVERY_S = 2.0
+"""While a producer's exchange is not there yet."""
 
 MOST_TOGETHER = 500
 """Of the events of waiting messages, about so many share a transaction."""
@@ -106,8 +108,9 @@ class Consumer:
                     while not self._stopping.is_set():
                         await self._guard(link)
                         backoff.reset()
+                        every_s = MISSING_EVERY_S if self.waits_for else GUARD_EVERY_S
                         with contextlib.suppress(TimeoutError):
-                            await asyncio.wait_for(self._stopping.wait(), GUARD_EVERY_S)
+                            await asyncio.wait_for(self._stopping.wait(), every_s)
             except BROKER_WEATHER as error:
                 self.waits_for = ["the broker is away"]
                 log.warning("the broker is away: %s", describe(error))

@@ -186,9 +186,9 @@ class Process(Generic[S]):
             settings.prefetch, self._service.gathers_s, settings.gap_patience_s, settings.drain_s,
         )  # fmt: skip
         chores = [
-            Job("retry", 0.5, lambda _: consumer.retry_due()),
+            Job("retry", 1.0, lambda _: consumer.retry_due()),
             Job("look again", 2.0, lambda _: consumer.look_again()),
-            Job("gaps", 0.5, lambda _: consumer.ask_for_gaps()),
+            Job("gaps", max(0.5, settings.gap_patience_s / 10), lambda _: consumer.ask_for_gaps()),
             *parts.jobs,
         ]
         background = [asyncio.create_task(jobs.run_for_ever(job, runtime.metrics)) for job in chores]
