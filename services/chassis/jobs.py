@@ -14,14 +14,17 @@ log = logging.getLogger(__name__)
 
 COUNTING = 20
 """How long a job that only counts rests, in lengths of its runs."""
+LONGEST_REST_S = 60.0
+"""Alerts stand on what was counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """`run(now)` every `every_s` seconds; several processes may run it at once, so it claims what it works on.
 
-    It returns whether there is more to do at once. It rests at least `rests` times as long as a run took: what counts
-    all that waits takes the longer the more that is, and must not take the time from those who work on it.
+    It returns whether there is more to do at once. It rests at least `rests` times as long as a run took, up to
+    LONGEST_REST_S: what counts all that waits takes the longer the more that is, and must not take the time from those
+    who work on it.
     """
 
     name: str
@@ -31,7 +34,7 @@ class Job:
 
     def rest_s(self, took_s: float) -> float:
         """Seconds from the end of a run to the next one, where there is no more to do."""
-        return max(self.every_s, self.rests * took_s)
+        return max(self.every_s, min(self.rests * took_s, LONGEST_REST_S))
 
 
 async def run_for_ever(job: Job, metrics: Metrics) -> None:
