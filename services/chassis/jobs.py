@@ -12,29 +12,28 @@ from services.chassis.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-COUNTING = 20
-"""How long a job that only counts rests, in lengths of its runs."""
+COUNTING_RESTS = 20
+"""So many times as long as a run took rests a job that only counts."""
 LONGEST_REST_S = 60.0
-"""Alerts stand on what was counted."""
+"""But no longer for that, since alerts stand on what was counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """`run(now)` every `every_s` seconds; several processes may run it at once, so it claims what it works on.
 
-    It returns whether there is more to do at once. It rests at least `rests` times as long as a run took, up to
-    LONGEST_REST_S: what counts all that waits takes the longer the more that is, and must not take the time from those
-    who work on it.
+    It returns whether there is more to do at once. What `only_counts` takes the longer the more waits, so it rests the
+    longer, and leaves the time to those who work on it.
     """
 
     name: str
     every_s: float
     run: Callable[[datetime], Awaitable[bool]]
-    rests: int = 0
+    only_counts: bool = False
 
     def rest_s(self, took_s: float) -> float:
         """Seconds from the end of a run to the next one, where there is no more to do."""
-        return max(self.every_s, min(self.rests * took_s, LONGEST_REST_S))
+        return max(self.every_s, min(COUNTING_RESTS * took_s, LONGEST_REST_S)) if self.only_counts else self.every_s
 
 
 async def run_for_ever(job: Job, metrics: Metrics) -> None:

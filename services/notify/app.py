@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from services.chassis.jobs import COUNTING, Job
+from services.chassis.jobs import Job
 from services.chassis.ledger import Transaction
 from services.chassis.outbound import OutboundClient
 from services.chassis.runtime import Parts, Runtime, Service
@@ -115,7 +115,7 @@ def wire(runtime: Runtime[NotifySettings]) -> Parts:
         jobs=[
             *(people_jobs if settings.send_notices else ()),
             *(webhook_jobs if settings.send_webhooks else ()),
-            Job("count_deliveries", 5.0, count, COUNTING),
+            Job("count_deliveries", 5.0, count, only_counts=True),
         ],
         state={
             "links": links,

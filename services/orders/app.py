@@ -7,7 +7,7 @@ from random import Random
 import httpx
 
 from services.chassis.broker import Broker
-from services.chassis.jobs import COUNTING, Job
+from services.chassis.jobs import Job
 from services.chassis.runtime import Parts, Runtime, Service
 from services.contracts.orders import IntakeClosed, OrderCancelled, OrderChanged, OrderPlaced
 from services.orders import closing, consumers, http, linking
@@ -83,9 +83,9 @@ def _pulling(runtime: Runtime[OrdersSettings], desk: Desk, client: httpx.AsyncCl
     return [
         Job("pull_orders", 0.5, puller.pull_due),
         *[Job("pull_orders", 5.0, puller.pull_due)] * (PARTNERS_AT_ONCE - 1),
-        Job("count_pulls", 5.0, puller.count, COUNTING),
+        Job("count_pulls", 5.0, puller.count, only_counts=True),
         *[Job("reconcile_shops", 5.0, reconciler.reconcile_due)] * SHOPS_AT_ONCE,
-        Job("count_shops", 15.0, reconciler.count, COUNTING),
+        Job("count_shops", 15.0, reconciler.count, only_counts=True),
     ]
 
 

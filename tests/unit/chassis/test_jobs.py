@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from services.chassis.jobs import COUNTING, LONGEST_REST_S, Job
+from services.chassis.jobs import LONGEST_REST_S, Job
 
 
 async def _nothing(_: datetime) -> bool:
@@ -18,9 +18,9 @@ def test_a_job_that_works_comes_again_after_its_interval_however_long_it_took(to
 
 @pytest.mark.parametrize(("took_s", "rest_s"), [(0.0, 5.0), (0.25, 5.0), (0.5, 10.0), (3.0, 60.0)])
 def test_a_job_that_only_counts_takes_a_twentieth_of_the_time_at_the_most(took_s: float, rest_s: float) -> None:
-    assert Job("count", 5.0, _nothing, COUNTING).rest_s(took_s) == rest_s
+    assert Job("count", 5.0, _nothing, only_counts=True).rest_s(took_s) == rest_s
 
 
 @pytest.mark.parametrize("took_s", [3.1, 60.0, 3600.0])
 def test_no_count_is_much_older_than_a_minute(took_s: float) -> None:
-    assert Job("count", 5.0, _nothing, COUNTING).rest_s(took_s) == LONGEST_REST_S
+    assert Job("count", 5.0, _nothing, only_counts=True).rest_s(took_s) == LONGEST_REST_S
