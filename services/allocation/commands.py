@@ -1,7 +1,7 @@
 """What a run of events asks of the domain: commands, terms of offers, closings; and which event caused what.
 
-A closed offer stays as it is, so what an event does depends on the closings before it in the run, and never on how
-the stream was cut into runs.
+A closed offer stays as it is, unless it is withdrawn before its day is shared out; so what an event does depends on the
+closings before it in the run, and never on how the stream was cut into runs.
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -108,7 +108,7 @@ class _Batch:
 
     def set_supply(self, command: SetSupply) -> None:
         queue = self._queue(command.offer_id)
-        if not queue.open:
+        if not command.applies_to(open=queue.open, assigned=queue.assigned):
             return
         queue.set_supply(command.supply_steps, not command.withdrawn, command.rule)
         self._shorten(queue, Reason.OFFER_WITHDRAWN if command.withdrawn else Reason.PLEDGES_REDUCED)

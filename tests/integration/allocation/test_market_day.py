@@ -154,6 +154,21 @@ async def test_a_withdrawn_offer_shorts_its_orders_and_makes_no_basket(allocatio
     assert [e["household_id"] for e in await said(allocation, s, "basket_assigned")] == [str(s.households[1])]
 
 
+async def test_an_offer_that_is_withdrawn_after_its_cut_off_is_not_shared_out(allocation: Allocation) -> None:
+    """As when catalog was set back to a time before the cut-off: it withdraws what the others know as closed."""
+    s = Stream()
+    await allocation.take_in(*s.registered(), s.published(1, {0: 5}), s.published(2, {1: 5}, SU_SU))
+    await allocation.take_in(s.placed(11, (1, 5), (2, 3)), s.closed(1, closes_day=False))
+    await allocation.take_in(s.withdrawn(1))
+    (shorted,) = await said(allocation, s, "order_shorted")
+    assert [(line["before_steps"], line["after_steps"], line["reason"]) for line in shorted["lines"]] == [
+        (5, 0, "offer_withdrawn")
+    ]
+    await allocation.take_in(s.closed(2), s.withdrawn(2))  # this one too late
+    assert await baskets(allocation, s) == {1: {2: 3}}
+    assert len(await said(allocation, s, "order_shorted")) == 1
+
+
 async def test_a_household_that_pledged_in_vain_is_told_so_once(allocation: Allocation) -> None:
     s = Stream()
     await allocation.take_in(*s.registered(), s.published(1, {0: 5, 1: 5}), s.published(2, {0: 5}, SU_SU), s.closed(1))

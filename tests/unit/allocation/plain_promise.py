@@ -54,7 +54,7 @@ class PlainPromise:
                 self.change(order_id, summed(order_id, lines), tier)
             case Cancel(order_id):
                 self.change(order_id, {}, 1)
-            case SetSupply(offer_id, supply_steps, withdrawn, rule) if offer_id not in self.closed:
+            case SetSupply(offer_id, supply_steps, withdrawn, rule) if withdrawn or offer_id not in self.closed:
                 self.supply[offer_id] = supply_steps
                 if not withdrawn:
                     self.rule.setdefault(offer_id, rule)

@@ -38,7 +38,7 @@ class StepByStep:
                 self._change(order_id, lines)
             case Cancel(order_id):
                 self._change(order_id, ())
-            case SetSupply(offer_id, supply_steps) if offer_id not in self.closed:
+            case SetSupply(offer_id, supply_steps, withdrawn) if withdrawn or offer_id not in self.closed:
                 self.supply[offer_id] = supply_steps
                 promised = [step for step in self.steps if (step.offer_id, step.state) == (offer_id, "promised")]
                 for step in promised[supply_steps:]:

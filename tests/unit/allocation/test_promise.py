@@ -14,10 +14,12 @@ from services.allocation.domain.books import (
     Command,
     Decision,
     Line,
+    LineShortage,
     OfferBook,
     Place,
     Reason,
     SetSupply,
+    Shorted,
     Wanted,
 )
 from services.allocation.domain.promise import decide
@@ -134,10 +136,14 @@ def test_what_was_promised_is_lost_only_by_falling_supply_or_by_giving_it_back(d
 @rule
 @given(days, st.data())
 def test_a_closed_offer_keeps_its_supply_and_all_that_is_coming(day: list[Command], data: st.DataObject) -> None:
+    """As long as it is not withdrawn before it is shared out."""
     books = Books()
     books.apply(*day, CloseIntake(A))
+    shared_out = data.draw(st.booleans())
+    if shared_out:
+        books.share_out([A])
     supply_steps, lines = books.books[A].supply_steps, books.of_offer(A)
-    books.apply(*data.draw(days))
+    books.apply(*(x for x in data.draw(days) if shared_out or x != SetSupply(A, 0, withdrawn=True)))
     assert books.books[A].supply_steps == supply_steps
     assert [line.net_steps for line in books.of_offer(A)[: len(lines)]] == [line.net_steps for line in lines]
     assert all(line.net_steps == 0 for line in books.of_offer(A)[len(lines) :])
@@ -222,6 +228,20 @@ def test_a_withdrawn_offer_shorts_everybody_and_takes_no_more() -> None:
         (0, Reason.OFFER_WITHDRAWN),
         (0, Reason.NO_OFFER),
     ]
+
+
+def test_a_closed_offer_can_be_withdrawn_until_it_is_shared_out() -> None:
+    books = Books()
+    books.apply(SetSupply(A, 5), Place(FIRST, (Wanted(1, A, 2),)), Place(SECOND, (Wanted(1, A, 3),)), CloseIntake(A))
+    shared_out = Books(dict(books.books), dict(books.lines))
+    shared_out.share_out([A])
+    withdrawn = SetSupply(A, 0, withdrawn=True)
+    assert books.apply(withdrawn, load_all=False).effects == (
+        Shorted(SECOND, (LineShortage(1, A, 3, 0, Reason.OFFER_WITHDRAWN),)),
+        Shorted(FIRST, (LineShortage(1, A, 2, 0, Reason.OFFER_WITHDRAWN),)),
+    )
+    assert (books.books[A].open, books.books[A].listed) == (False, False)
+    assert shared_out.apply(withdrawn, load_all=False) == Decision((), (), ())
 
 
 def test_an_order_that_overtakes_its_offer_is_served_when_the_offer_comes() -> None:
