@@ -1,7 +1,7 @@
 """What a run of events asks of the domain: commands, terms of offers, closings; and which event caused what.
 
-A closed offer stays as it is, unless it is withdrawn before its day is shared out; so what an event does depends on the
-closings before it in the run, and never on how the stream was cut into runs.
+A closed offer stays as it is, so what an event does depends on the closings before it in the run, and never on how
+the stream was cut into runs.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -59,7 +59,7 @@ def command_of(event: Event, policy: PromisePolicy = DEFAULTS.promise) -> Comman
         case OrderCancelled():
             return Cancel(event.order_id)
         case IntakeClosed():
-            return CloseIntake(event.offer_id)
+            return CloseIntake(event.offer_id, event.withdrawn)
     raise TypeError(f"{event.type} is no event of the market")
 
 
@@ -188,7 +188,7 @@ class Causes:
     def __init__(self, run: Run, commands: Sequence[Command]) -> None:
         self._of_order = {x.event.order_id: x for x in run if isinstance(x.event, ORDERED)}
         self._freeing = {x.stream: x for x in run if not isinstance(x.event, OrderPlaced | IntakeClosed)}
-        self._supplying = {x.stream: x for x in run if isinstance(x.event, OFFERED | OfferWithdrawn)}
+        self._supplying = {x.stream: x for x in run if _supplies(x.event)}
         self._last = {x.stream: x for x in run}
         self._of_offer = {
             offer: x for x, command in zip(run, commands, strict=True) for offer in offers_named([command])
@@ -210,3 +210,8 @@ class Causes:
     def of_availability(self, offer_id: UUID, cooperative_id: UUID) -> str | None:
         """The last event that named the offer, or else the last one of its cooperative."""
         return (self._of_offer.get(offer_id) or self._last[cooperative_id]).traceparent
+
+
+def _supplies(event: Event) -> bool:
+    """Whether the event says how much is offered."""
+    return isinstance(event, OFFERED | OfferWithdrawn) or (isinstance(event, IntakeClosed) and event.withdrawn)

@@ -72,7 +72,8 @@ class OrderCancelled(Event, frozen=True):
 class IntakeClosed(Event, frozen=True):
     """The cut-off: no order for this offer stands behind this event in the stream.
 
-    `closes_day` says that no other offer of the delivery day is open in the books of `orders`.
+    `closes_day` says that no other offer of the delivery day is open in the books of `orders`, and `withdrawn` that
+    `catalog` withdrew it: so that is known also where a restored `catalog` lost its own word.
     """
 
     type: ClassVar[str] = "orders.intake_closed.v1"
@@ -80,3 +81,4 @@ class IntakeClosed(Event, frozen=True):
     offer_id: UUID
     delivery_day: date
     closes_day: bool
+    withdrawn: bool = False

@@ -21,17 +21,17 @@ async def close_due(tx: Transaction, now: datetime) -> bool:
     cooperative_ids = await store.list_due_cooperatives(tx.conn, now, COOPERATIVES_PER_RUN)
     if cooperative_ids:
         await store.hold_gates(tx.conn, cooperative_ids)
-        await _announce(tx, await store.close_due_offers(tx.conn, cooperative_ids, now))
+        await _announce(tx, await store.close_due_offers(tx.conn, cooperative_ids, now), withdrawn=False)
     return len(cooperative_ids) == COOPERATIVES_PER_RUN
 
 
 async def withdraw(tx: Transaction, offers: Sequence[tuple[UUID, UUID]]) -> None:
     """(cooperative, its offer): what was withdrawn takes no more orders."""
     await store.hold_gates(tx.conn, [cooperative_id for cooperative_id, _ in offers])
-    await _announce(tx, await store.withdraw_offers(tx.conn, [offer_id for _, offer_id in offers]))
+    await _announce(tx, await store.withdraw_offers(tx.conn, [offer_id for _, offer_id in offers]), withdrawn=True)
 
 
-async def _announce(tx: Transaction, closed: Sequence[ClosedOffer]) -> None:
+async def _announce(tx: Transaction, closed: Sequence[ClosedOffer], *, withdrawn: bool) -> None:
     """The last offer closed of a day closes the day, unless another one of that day is open."""
     if not closed:
         return
@@ -44,5 +44,6 @@ async def _announce(tx: Transaction, closed: Sequence[ClosedOffer]) -> None:
             offer_id=offer.offer_id,
             delivery_day=offer.delivery_day,
             closes_day=last[day] == offer.offer_id and day not in open_days,
+            withdrawn=withdrawn,
         )
         tx.append(offer.cooperative_id, event)

@@ -44,8 +44,7 @@ class OfferBook(Struct, frozen=True):
     An offer that orders name before it is known, or that was withdrawn, is not `listed`: it has no supply,
     and its lines wait for it. Its `rule` is None until it is first published, and lasts from then on.
     `short_steps` is the sum over all lines, `largest_minimum` the largest that any line ever had, and `tiered` says
-    that not every place is of the open sale: by these three little is loaded where little can be reached. `assigned`:
-    the households were asked for it after its cut-off; that is decided elsewhere.
+    that not every place is of the open sale: by these three little is loaded where little can be reached.
     """
 
     offer_id: UUID
@@ -58,7 +57,6 @@ class OfferBook(Struct, frozen=True):
     short_steps: int = 0
     largest_minimum: int = 1
     tiered: bool = False
-    assigned: bool = False
 
     @property
     def free_steps(self) -> int:
@@ -164,9 +162,7 @@ class Cancel(Struct, frozen=True):
 class SetSupply(Struct, frozen=True):
     """A new offer, or its pledges have changed, or (with `withdrawn` and a supply of 0) it is withdrawn.
 
-    A closed offer stays as it is, but that it can be withdrawn until it is shared out among the households: `catalog`
-    does so where it was set back by a restore to a time before the cut-off. `rule` counts only when the offer is first
-    published.
+    A closed offer stays as it is, and `rule` counts only when the offer is first published.
     Raises ValueError for a supply below 0, or above 0 when withdrawn.
     """
 
@@ -181,18 +177,16 @@ class SetSupply(Struct, frozen=True):
         if self.withdrawn and self.supply_steps:
             raise ValueError(f"offer {self.offer_id}: withdrawn, but with a supply of {self.supply_steps} steps")
 
-    def applies_to(self, *, open: bool, assigned: bool) -> bool:
-        """Whether an offer that is open or closed, and shared out or not, takes it over."""
-        return open or (self.withdrawn and not assigned)
-
 
 class CloseIntake(Struct, frozen=True):
-    """The cut-off: from here on the offer's lines and supply stay as they are, unless it is withdrawn.
+    """The cut-off: from here on the offer's lines and supply stay as they are.
 
-    An offer whose rule is fair is shared out first.
+    An offer whose rule is fair is shared out first. One that is closed because it was `withdrawn` is withdrawn before
+    that: nothing changes by it, except where the word of `catalog` was lost.
     """
 
     offer_id: UUID
+    withdrawn: bool = False
 
 
 Command: TypeAlias = Place | Change | Cancel | SetSupply | CloseIntake

@@ -108,13 +108,15 @@ class _Batch:
 
     def set_supply(self, command: SetSupply) -> None:
         queue = self._queue(command.offer_id)
-        if not command.applies_to(open=queue.open, assigned=queue.assigned):
+        if not queue.open:
             return
         queue.set_supply(command.supply_steps, not command.withdrawn, command.rule)
         self._shorten(queue, Reason.OFFER_WITHDRAWN if command.withdrawn else Reason.PLEDGES_REDUCED)
         self._serve_waiting(queue)
 
     def close_intake(self, command: CloseIntake) -> None:
+        if command.withdrawn:
+            self.set_supply(SetSupply(command.offer_id, 0, withdrawn=True))
         for order_id in self._queue(command.offer_id).close():
             self._touch(Promised, order_id)
 

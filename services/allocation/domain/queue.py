@@ -24,7 +24,7 @@ class Queue:
     """The offer's totals and the loaded places. Methods that serve return the orders whose promise grew."""
 
     __slots__ = (
-        "assigned", "before", "largest_minimum", "last_position", "lines", "listed", "loaded_book", "offer_id", "open",
+        "before", "largest_minimum", "last_position", "lines", "listed", "loaded_book", "offer_id", "open",
         "promised_net_steps", "promises", "rule", "short_steps", "supply_steps", "tiered", "waiting", "with_minimum",
     )  # fmt: skip
 
@@ -40,7 +40,6 @@ class Queue:
         self.short_steps = book.short_steps
         self.largest_minimum = book.largest_minimum
         self.tiered = book.tiered
-        self.assigned = book.assigned
         self.loaded_book = loaded_book
         self.lines: dict[int, Line] = {}  # by position
         # By needed steps a heap of (tier, position); entries that do not hold any more are dropped when they come up.
@@ -77,7 +76,6 @@ class Queue:
             self.short_steps,
             self.largest_minimum,
             self.tiered,
-            self.assigned,
         )
 
     def changed_lines(self) -> list[Line]:

@@ -72,7 +72,7 @@ class QueueEnds(Struct, frozen=True):
 
 
 class _Reach:
-    """What a batch may move in one offer."""
+    """What a batch may move in one open offer."""
 
     __slots__ = ("asked_steps", "book", "falls", "freeable_steps", "largest_minimum", "leaving_steps", "shared",
                  "supply_steps", "tiered")  # fmt: skip
@@ -130,7 +130,7 @@ def queue_ends(commands: Sequence[Command], books: Iterable[OfferBook], named_li
     number of steps that places need. Only two things reach every place that waits: the cut-off of a fair offer, and
     a fall of the supply of an offer with minimums, as a line that loses its minimum no longer takes what it waits for.
     """
-    moved = _moved(commands, {book.offer_id: book for book in books}, named_lines)
+    moved = _moved(commands, {book.offer_id: book for book in books if book.open}, named_lines)
     waiting = ((offer_id, reach.waiting_end()) for offer_id, reach in moved.items())
     newest = ((offer_id, reach.newest_end()) for offer_id, reach in moved.items())
     return QueueEnds(
@@ -143,22 +143,22 @@ def _moved(
 ) -> dict[UUID, _Reach]:
     """The offers where something may come free, be lost, or be shared out."""
     moved: dict[UUID, _Reach] = {}
-    open_books = {offer_id for offer_id, book in books.items() if book.open}
 
     def reach(offer_id: UUID) -> _Reach:
         return moved.get(offer_id) or moved.setdefault(offer_id, _Reach(books[offer_id]))
 
     giving_back = {command.order_id for command in commands if isinstance(command, Change | Cancel)}
     for line in named_lines:
-        if line.order_id in giving_back and line.offer_id in open_books:
+        if line.order_id in giving_back and line.offer_id in books:
             reach(line.offer_id).freeable_steps += line.net_steps
             reach(line.offer_id).leaving_steps += line.short_steps
     for command in commands:
-        if isinstance(command, SetSupply) and (book := books.get(command.offer_id)):
-            if command.applies_to(open=book.open, assigned=book.assigned):
-                reach(command.offer_id).supply(command.supply_steps)
-        elif isinstance(command, CloseIntake) and command.offer_id in open_books:
+        if isinstance(command, SetSupply) and command.offer_id in books:
+            reach(command.offer_id).supply(command.supply_steps)
+        elif isinstance(command, CloseIntake) and command.offer_id in books:
             reach(command.offer_id).shared = books[command.offer_id].rule is not PromiseRule.FIRST_COME
+            if command.withdrawn:
+                reach(command.offer_id).supply(0)
     if any(found.falls for found in moved.values()):
         for command in commands:
             if isinstance(command, Place | Change):

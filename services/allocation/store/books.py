@@ -125,8 +125,8 @@ async def _list_lines_at(conn: Connection, ends: QueueEnds, loaded_orders: Colle
 
 async def _list_books(conn: Connection, offer_ids: Collection[UUID]) -> tuple[dict[UUID, OfferBook], dict[UUID, UUID]]:
     rows = await conn.fetch(
-        "select b.*, coalesce(o.assigned, false) as assigned from offer_book b left join offer o using (offer_id) "
-        "where offer_id = any($1::uuid[])",
+        "select offer_id, cooperative_id, supply_steps, promised_net_steps, open, listed, last_position, rule, "
+        "short_steps, largest_minimum, tiered from offer_book where offer_id = any($1::uuid[])",
         list(offer_ids),
     )
     books = {
@@ -141,7 +141,6 @@ async def _list_books(conn: Connection, offer_ids: Collection[UUID]) -> tuple[di
             row["short_steps"],
             row["largest_minimum"],
             row["tiered"],
-            row["assigned"],
         )
         for row in rows
     }
@@ -149,7 +148,7 @@ async def _list_books(conn: Connection, offer_ids: Collection[UUID]) -> tuple[di
 
 
 async def save_books(conn: Connection, books: Sequence[OfferBook], cooperatives: Mapping[UUID, UUID]) -> None:
-    """Stores books, new or changed; an offer keeps its cooperative, and what is `assigned` is stored elsewhere."""
+    """Stores books, new or changed; an offer keeps its cooperative."""
     if not books:
         return
     await conn.execute(

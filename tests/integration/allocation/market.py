@@ -143,9 +143,10 @@ class Stream:
         """The order is given back."""
         return self.received(OrderCancelled(order_id=self.id_of(number)))
 
-    def closed(self, number: int, closes_day: bool = True, day: date = DAY) -> Received[Any]:
-        """The offer's cut-off."""
-        return self.received(IntakeClosed(offer_id=self.id_of(number), delivery_day=day, closes_day=closes_day))
+    def closed(self, number: int, closes_day: bool = True, day: date = DAY, withdrawn: bool = False) -> Received[Any]:
+        """The offer's cut-off, or its closing because it was withdrawn."""
+        event = IntakeClosed(offer_id=self.id_of(number), delivery_day=day, closes_day=closes_day, withdrawn=withdrawn)
+        return self.received(event)
 
     def told(self, household: int, version: int = 1, at: datetime = NOON, day: date = DAY) -> Received[Any]:
         """The receipt for a basket's notice."""

@@ -89,10 +89,10 @@ class Day:
             self.events.append(s.published(number + 1, self._pledges(amounts), *self.offers[number]))
         elif action == "change" and number in self.offers:  # closed or withdrawn ones, too
             self.events.append(s.changed(number + 1, self._pledges(amounts), *self.offers[number]))
-        elif action == "withdraw" and number in self.open and amounts[0] > 3:
+        elif action == "withdraw" and number in self.offers and amounts[0] > 3:
             self.events.append(s.withdrawn(number + 1))
         elif action == "close" and number in self.open:
-            self.close(number)
+            self.close(number, withdrawn=amounts[0] == 0)
         elif action == "order":
             self.events.append(s.placed(50 + len(self.events), *lines, **policies))
         elif action in ("reorder", "cancel") and self.events:
@@ -103,11 +103,12 @@ class Day:
     def _pledges(self, amounts: list[int]) -> dict[int, int]:
         return dict(enumerate(amounts[1:]))
 
-    def close(self, number: int) -> None:
+    def close(self, number: int, withdrawn: bool = False) -> None:
+        """By the cut-off, or because of a withdrawal that is heard of only so."""
         self.open.discard(number)
         day = self.offers[number][1]
         closes_day = not any(self.offers[other][1] == day for other in self.open)
-        self.events.append(self.stream.closed(number + 1, closes_day, day))
+        self.events.append(self.stream.closed(number + 1, closes_day, day, withdrawn))
 
 
 def played(actions: list[Action]) -> list[Received[Any]]:

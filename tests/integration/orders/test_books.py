@@ -57,9 +57,9 @@ async def test_a_withdrawn_offer_closes_as_at_a_cut_off_and_only_once(orders: Or
     await orders.hear(*both, both[1])
     await orders.hear(catalog.OfferWithdrawn(offer_id=orders.su_su_tomorrow))
     await orders.close(datetime.now(UTC))
-    assert [(e["offer_id"], e["closes_day"]) for _, e in await orders.events()] == [
-        (str(orders.cai_meo_tomorrow), False),
-        (str(orders.su_su_tomorrow), True),
+    assert [(e["offer_id"], e["closes_day"], e["withdrawn"]) for _, e in await orders.events()] == [
+        (str(orders.cai_meo_tomorrow), False, True),
+        (str(orders.su_su_tomorrow), True, True),
     ]
     answer = await orders.push(order("A-1", line("SU-SU")))
     assert answer.json()["lines"][0]["reason"] == "no_offer"

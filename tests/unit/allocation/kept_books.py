@@ -1,10 +1,8 @@
 """Books of promises kept in memory, loaded for each batch in whole or only as far as the bounds ask for."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
-
-from msgspec.structs import replace
 
 from services.allocation.domain.books import Command, Decision, Line, OfferBook
 from services.allocation.domain.promise import decide
@@ -26,10 +24,6 @@ class Books:
         self.books.update((book.offer_id, book) for book in decision.books)
         self.lines.update(((line.offer_id, line.position), line) for line in decision.lines)
         return decision
-
-    def share_out(self, offer_ids: Iterable[UUID]) -> None:
-        """These offers are shared out among the households."""
-        self.books |= {offer_id: replace(self.books[offer_id], assigned=True) for offer_id in offer_ids}
 
     def of_offer(self, offer_id: UUID) -> list[Line]:
         return [self.lines[key] for key in sorted(self.lines) if key[0] == offer_id]

@@ -78,6 +78,7 @@ class Market:
     products: dict[UUID, ProductListed] = field(default_factory=dict)
     terms: dict[UUID, OfferTerms] = field(default_factory=dict)
     promises: Books = field(default_factory=Books)
+    assigned: set[UUID] = field(default_factory=set)
     settled: set[UUID] = field(default_factory=set)
     days: dict[Day, MarketDay] = field(default_factory=dict)
     told: dict[BasketKey, BasketVersion] = field(default_factory=dict)
@@ -129,7 +130,7 @@ class Market:
         items = {key: self._items(key) for key in self.told}
         for cause, closing, day in zip(causes, found, close_days(found, means, entries, items), strict=True):
             self.entries[cause.stream] |= {(closing.delivery_day, x.household_id): x for x in day.entries}
-            self.promises.share_out(offer.offer_id for offer in closing.offers)
+            self.assigned |= {offer.offer_id for offer in closing.offers}
             if closing.offers:
                 self._ask(cause, closing, day, means)
 
@@ -150,7 +151,7 @@ class Market:
         waiting: dict[Day, list[DayOffer]] = {}
         for terms in sorted(self.terms.values(), key=lambda one: one.offer_id):
             book, key = self.promises.books[terms.offer_id], (terms.cooperative_id, terms.delivery_day)
-            if key in days and book.listed and not book.open and not book.assigned:
+            if key in days and book.listed and not book.open and terms.offer_id not in self.assigned:
                 code = self.products[terms.product_id].code
                 offer = DayOffer(
                     terms.offer_id, terms.product_id, code, terms.step_value_vnd, terms.collection_point_id,
@@ -194,8 +195,7 @@ class Market:
 
     def _unassigned(self, key: Day) -> bool:
         own = [t.offer_id for t in self.terms.values() if (t.cooperative_id, t.delivery_day) == key]
-        books = (self.promises.books[offer_id] for offer_id in own)
-        return any(book.listed and not book.assigned for book in books)
+        return any(self.promises.books[offer_id].listed and offer_id not in self.assigned for offer_id in own)
 
     def _depart(self, key: Day, day: MarketDay, cause: Received[Any]) -> None:
         self._go_on(key, cause, close_for_good(day))

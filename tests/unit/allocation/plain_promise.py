@@ -54,13 +54,15 @@ class PlainPromise:
                 self.change(order_id, summed(order_id, lines), tier)
             case Cancel(order_id):
                 self.change(order_id, {}, 1)
-            case SetSupply(offer_id, supply_steps, withdrawn, rule) if withdrawn or offer_id not in self.closed:
+            case SetSupply(offer_id, supply_steps, withdrawn, rule) if offer_id not in self.closed:
                 self.supply[offer_id] = supply_steps
                 if not withdrawn:
                     self.rule.setdefault(offer_id, rule)
                 self.shorten(offer_id)
                 self.serve(offer_id)
-            case CloseIntake(offer_id):
+            case CloseIntake(offer_id, withdrawn):
+                if withdrawn:
+                    self.apply(SetSupply(offer_id, 0, withdrawn=True))
                 if offer_id not in self.closed and self.rule.get(offer_id) is PromiseRule.FAIR:
                     self.share_out(offer_id)
                 self.closed.add(offer_id)

@@ -143,12 +143,13 @@ class Played:
         self.hear(self.stream.cancelled(self._an_order()))
 
     def close(self) -> None:
+        """Now and then because of a withdrawal that was lost."""
         if self.open:
             number = self.random.choice(sorted(self.open))
             self.open.discard(number)
             day = self.offers[number][1]
             closes_day = not any(self.offers[other][1] == day for other in self.open)
-            self.hear(self.stream.closed(number, closes_day, day))
+            self.hear(self.stream.closed(number, closes_day, day, withdrawn=self.random.random() < 0.1))
 
     def reply(self) -> None:
         """To the basket as it is, or an older or a newer one; with a part of what is asked, or more."""

@@ -14,6 +14,7 @@ FIRST, SECOND, THIRD = ORDERS[:3]
 
 _offers, _orders, _steps = st.sampled_from(OFFERS), st.sampled_from(ORDERS), st.integers(0, 6)
 _wanted = st.lists(st.builds(Wanted, st.integers(1, 3), _offers, _steps), max_size=4).map(tuple)
+_closings = st.builds(CloseIntake, _offers, st.sampled_from([False, False, True]))
 _commands: st.SearchStrategy[Command] = st.one_of(
     st.builds(Place, _orders, _wanted),
     st.builds(Place, _orders, _wanted),
@@ -22,7 +23,7 @@ _commands: st.SearchStrategy[Command] = st.one_of(
     st.builds(SetSupply, _offers, st.integers(0, 15)),
     st.builds(SetSupply, _offers, st.just(0), st.just(True)),
     # Rare, because little can happen on an offer once it is closed.
-    st.integers(0, 3).flatmap(lambda n: st.builds(CloseIntake if n == 0 else Cancel, _offers if n == 0 else _orders)),
+    st.integers(0, 3).flatmap(lambda n: _closings if n == 0 else st.builds(Cancel, _orders)),
 )
 _mixed_days = st.lists(_commands, max_size=40)
 

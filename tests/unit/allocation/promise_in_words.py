@@ -38,13 +38,15 @@ class StepByStep:
                 self._change(order_id, lines)
             case Cancel(order_id):
                 self._change(order_id, ())
-            case SetSupply(offer_id, supply_steps, withdrawn) if withdrawn or offer_id not in self.closed:
+            case SetSupply(offer_id, supply_steps) if offer_id not in self.closed:
                 self.supply[offer_id] = supply_steps
                 promised = [step for step in self.steps if (step.offer_id, step.state) == (offer_id, "promised")]
                 for step in promised[supply_steps:]:
                     step.state = "shorted"
                 self._serve()
-            case CloseIntake(offer_id):
+            case CloseIntake(offer_id, withdrawn):
+                if withdrawn:
+                    self.apply(SetSupply(offer_id, 0, withdrawn=True))
                 self.closed.add(offer_id)
 
     def _change(self, order_id: UUID, lines: Sequence[Wanted]) -> None:

@@ -20,6 +20,7 @@ def kept(market: Market) -> dict[str, Any]:
         "books": market.promises.books,
         "lines": market.promises.lines,
         "terms": market.terms,
+        "assigned": market.assigned,
         "settled": market.settled,
         "days": market.days,
         "told": market.told,

@@ -41,13 +41,14 @@ FAIR, FIRST_COME = PromiseRule.FAIR, PromiseRule.FIRST_COME
 _tiers, _minimums = st.sampled_from([5, 5, 1, 3, 9]), st.sampled_from([1, 1, 2, 3, 5])
 _rules, _offers, _orders = st.sampled_from(PromiseRule), st.sampled_from([A, B]), st.sampled_from(ORDERS[:8])
 _wanted = st.lists(st.builds(Wanted, st.integers(1, 2), _offers, st.integers(0, 6), _minimums), max_size=3).map(tuple)
+_closings = st.builds(CloseIntake, _offers, st.sampled_from([False, False, True]))
 _commands: st.SearchStrategy[Command] = st.one_of(
     st.builds(Place, _orders, _wanted, _tiers),
     st.builds(Place, _orders, _wanted, _tiers),
     st.builds(Change, _orders, _wanted, _tiers),
     st.builds(Cancel, _orders),
     st.builds(SetSupply, _offers, st.integers(0, 15), rule=_rules),
-    st.integers(0, 2).flatmap(lambda n: st.builds(CloseIntake, _offers) if n == 0 else st.builds(Cancel, _orders)),
+    st.integers(0, 2).flatmap(lambda n: _closings if n == 0 else st.builds(Cancel, _orders)),
     st.builds(SetSupply, _offers, st.just(0), st.just(True)),
 )
 _mixed_days = st.lists(_commands, max_size=30)
@@ -73,7 +74,7 @@ _crowded_days = st.builds(
     st.lists(_one_line, min_size=len(ORDERS), max_size=len(ORDERS)),
     st.lists(_tiers, min_size=len(ORDERS), max_size=len(ORDERS)),
     st.lists(_crowding, min_size=2, max_size=12),
-    st.sampled_from([[], [CloseIntake(A)]]),
+    st.sampled_from([[], [CloseIntake(A)], [CloseIntake(A, withdrawn=True)]]),
 )
 days: st.SearchStrategy[list[Command]] = _mixed_days | _crowded_days
 

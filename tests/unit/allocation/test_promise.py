@@ -17,11 +17,13 @@ from services.allocation.domain.books import (
     LineShortage,
     OfferBook,
     Place,
+    Promised,
     Reason,
     SetSupply,
     Shorted,
     Wanted,
 )
+from services.allocation.domain.policies import PromiseRule
 from services.allocation.domain.promise import decide
 from tests.unit.allocation.kept_books import Books
 from tests.unit.allocation.promise_days import FIRST, SECOND, THIRD, A, B, batches, days
@@ -136,14 +138,10 @@ def test_what_was_promised_is_lost_only_by_falling_supply_or_by_giving_it_back(d
 @rule
 @given(days, st.data())
 def test_a_closed_offer_keeps_its_supply_and_all_that_is_coming(day: list[Command], data: st.DataObject) -> None:
-    """As long as it is not withdrawn before it is shared out."""
     books = Books()
     books.apply(*day, CloseIntake(A))
-    shared_out = data.draw(st.booleans())
-    if shared_out:
-        books.share_out([A])
     supply_steps, lines = books.books[A].supply_steps, books.of_offer(A)
-    books.apply(*(x for x in data.draw(days) if shared_out or x != SetSupply(A, 0, withdrawn=True)))
+    books.apply(*data.draw(days))
     assert books.books[A].supply_steps == supply_steps
     assert [line.net_steps for line in books.of_offer(A)[: len(lines)]] == [line.net_steps for line in lines]
     assert all(line.net_steps == 0 for line in books.of_offer(A)[len(lines) :])
@@ -230,18 +228,23 @@ def test_a_withdrawn_offer_shorts_everybody_and_takes_no_more() -> None:
     ]
 
 
-def test_a_closed_offer_can_be_withdrawn_until_it_is_shared_out() -> None:
+def test_an_offer_that_closes_because_it_was_withdrawn_shorts_everybody_also_where_only_its_closing_is_known() -> None:
     books = Books()
-    books.apply(SetSupply(A, 5), Place(FIRST, (Wanted(1, A, 2),)), Place(SECOND, (Wanted(1, A, 3),)), CloseIntake(A))
-    shared_out = Books(dict(books.books), dict(books.lines))
-    shared_out.share_out([A])
-    withdrawn = SetSupply(A, 0, withdrawn=True)
-    assert books.apply(withdrawn, load_all=False).effects == (
+    books.apply(SetSupply(A, 5), Place(FIRST, (Wanted(1, A, 2),)), Place(SECOND, (Wanted(1, A, 3),)))
+    assert books.apply(CloseIntake(A, withdrawn=True), load_all=False).effects == (
         Shorted(SECOND, (LineShortage(1, A, 3, 0, Reason.OFFER_WITHDRAWN),)),
         Shorted(FIRST, (LineShortage(1, A, 2, 0, Reason.OFFER_WITHDRAWN),)),
     )
     assert (books.books[A].open, books.books[A].listed) == (False, False)
-    assert shared_out.apply(withdrawn, load_all=False) == Decision((), (), ())
+    assert books.apply(SetSupply(A, 0, withdrawn=True), CloseIntake(A, withdrawn=True)) == Decision((), (), ())
+
+
+def test_a_fair_offer_that_closes_because_it_was_withdrawn_tells_those_who_waited_why() -> None:
+    books = Books()
+    books.apply(SetSupply(A, 5, rule=PromiseRule.FAIR), Place(FIRST, (Wanted(1, A, 2),)))
+    (said,) = books.apply(CloseIntake(A, withdrawn=True), load_all=False).effects
+    assert isinstance(said, Promised)
+    assert [(line.promised_steps, line.reason) for line in said.lines] == [(0, Reason.OFFER_WITHDRAWN)]
 
 
 def test_an_order_that_overtakes_its_offer_is_served_when_the_offer_comes() -> None:
