@@ -57,7 +57,10 @@ def order_shorted(effect: Shorted) -> contract.OrderShorted:
 def offer_availability_changed(book: OfferBook) -> contract.OfferAvailabilityChanged:
     """What can still be promised of an offer."""
     return contract.OfferAvailabilityChanged(
-        offer_id=book.offer_id, supply_steps=book.supply_steps, available_steps=book.available_steps
+        offer_id=book.offer_id,
+        supply_steps=book.supply_steps,
+        available_steps=book.available_steps,
+        open=book.open,
     )
 
 

@@ -59,13 +59,17 @@ class OrderShorted(Event, frozen=True):
 
 
 class OfferAvailabilityChanged(Event, frozen=True):
-    """What can still be promised of an offer, after all that this transaction changed."""
+    """What can still be promised of an offer, after all that this transaction changed.
+
+    Nothing is once its intake is closed (`open`), whatever is left of it.
+    """
 
     type: ClassVar[str] = "allocation.offer_availability_changed.v1"
 
     offer_id: UUID
     supply_steps: Steps
     available_steps: Steps
+    open: bool = True
 
 
 # -- Baskets ---------------------------------------------------------------------------------------------------

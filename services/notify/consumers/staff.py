@@ -26,8 +26,8 @@ class Staff:
     ladder: Ladder
 
     async def on_availability(self, tx: Transaction, received: Sequence[Received[OfferAvailabilityChanged]]) -> None:
-        """Only what is sold out is news; an offer is said to be so once."""
-        sold_out = {r.event.offer_id: r for r in received if r.event.supply_steps and not r.event.available_steps}
+        """Only what is sold out before its cut-off is news; an offer is said to be so once."""
+        sold_out = {r.event.offer_id: r for r in received if _is_sold_out(r.event)}
         offers = await books.list_offers(tx.conn, sold_out)
         by_day: defaultdict[days.DayKey, dict[UUID, str]] = defaultdict(dict)
         last: dict[days.DayKey, Received[OfferAvailabilityChanged]] = {}
@@ -108,3 +108,7 @@ class Staff:
                 Notice(r.id, cooperative_id, kind, said, r.time, r.traceparent, None, delivery_day, day.version)
             )
         await self.ladder.write_down(tx, made, self.clock())
+
+
+def _is_sold_out(event: OfferAvailabilityChanged) -> bool:
+    return event.open and event.supply_steps > 0 and event.available_steps == 0

@@ -111,7 +111,7 @@ async def test_a_day_that_comes_in_one_batch_is_said_once_per_order_and_offer(al
     names = [name for name, _, _ in await allocation.events(s.cooperative_id)]
     assert sorted(names) == ["basket_assigned"] * 2 + ["offer_availability_changed"] + ["order_promised"] * 3
     assert await said(allocation, s, "offer_availability_changed") == [
-        {"offer_id": str(s.id_of(1)), "supply_steps": 8, "available_steps": 0}
+        {"offer_id": str(s.id_of(1)), "supply_steps": 8, "available_steps": 0, "open": False}
     ]
 
 

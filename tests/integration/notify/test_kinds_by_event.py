@@ -121,6 +121,17 @@ async def test_an_offer_is_sold_out_once_and_several_make_one_notice(agreed: Wor
     assert len(mail.to(ALERTS)) == len(mail.letters) == 1
 
 
+async def test_an_offer_of_which_something_is_left_at_its_cut_off_is_not_called_sold_out(
+    agreed: World, mail: Mailbox
+) -> None:
+    await agreed.apply(offered(agreed, agreed.offer, agreed.cabbage))
+    await agreed.apply(
+        OfferAvailabilityChanged(agreed.offer, 100, 30), OfferAvailabilityChanged(agreed.offer, 100, 0, open=False)
+    )
+    await agreed.run("send_email", after=GATHERED)
+    assert mail.letters == []
+
+
 async def test_shortfalls_of_a_day_are_added_up(agreed: World, mail: Mailbox) -> None:
     other = uuid4()
     await agreed.apply(offered(agreed, agreed.offer, agreed.cabbage), offered(agreed, other, agreed.coriander))
