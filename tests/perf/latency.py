@@ -2,12 +2,14 @@
 
 An order waits from the moment at which it is due, so that one that a busy server reads late counts as late.
 
-What ours can take is measured in each round anew, and half of it is offered to both. A quantile is the median of the
+What ours can take is measured in each round anew, and half of it is offered to both. Where the pipeline does not carry
+a rate, ours is held against the greatest that it carries of these and some in between. A quantile is the median of the
 rounds' quantiles.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from statistics import median
 from typing import Any
 
@@ -29,6 +31,9 @@ WARM_ORDERS = 200
 MOST_ORDERS = 4_000
 SECONDS = {"1": 100, "100": 20, "half": 15}
 """How long each rate is offered in a round."""
+PEER_RATES = {"25": 25.0, "50": 50.0, "200": 200.0}
+"""Orders per second that are offered to the peer besides, for PEER_SECONDS each."""
+PEER_SECONDS = 15
 PEER_MOST_ORDERS = 5_000
 """Of one load, lest the peer works at it until the signatures of the last orders are no longer good."""
 BEHIND_S = 1.0
@@ -67,7 +72,10 @@ async def run(servers: Servers, rounds: int) -> AsyncIterator[Figure]:
     fsync_us = await stored_us(servers.stack)
     market = make_market(SHOPS, WARES, seed=2)
     ours, peer = Ours(servers.stack, market), PeerSubject(PEERS["faststream"], servers, market)
-    found = {subject.name: {name: Found() for name in SECONDS} for subject in (ours, peer)}
+    found = {
+        ours.name: {name: Found() for name in SECONDS},
+        peer.name: {name: Found() for name in SECONDS | PEER_RATES},
+    }
     most_per_s = []
     for subject in (ours, peer):
         await subject.prepare()
@@ -78,8 +86,10 @@ async def run(servers: Servers, rounds: int) -> AsyncIterator[Figure]:
                 await offer(there, market, Load(f"{run}.warm", market.shops, WARM_ORDERS))
                 if subject is ours:
                     most_per_s.append(await _most_per_s(there, market, f"{run}.most"))
-                for name, per_s in (("1", 1.0), ("100", 100.0), ("half", most_per_s[-1] / 2)):
-                    await _measure(there, market, f"{run}.{name}", per_s, SECONDS[name], found[subject.name][name])
+                rates = {"1": 1.0, "100": 100.0, "half": most_per_s[-1] / 2} | (PEER_RATES if subject is peer else {})
+                for name, per_s in sorted(rates.items(), key=itemgetter(1)):
+                    seconds = SECONDS.get(name, PEER_SECONDS)
+                    await _measure(there, market, f"{run}.{name}", per_s, seconds, found[subject.name][name])
                 await until_settled(there)
                 wrong = await subject.check()
                 assert not wrong, f"{subject.name}: {'; '.join(wrong)}"
