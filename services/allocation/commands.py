@@ -188,7 +188,7 @@ class Causes:
     def __init__(self, run: Run, commands: Sequence[Command]) -> None:
         self._of_order = {x.event.order_id: x for x in run if isinstance(x.event, ORDERED)}
         self._freeing = {x.stream: x for x in run if not isinstance(x.event, OrderPlaced | IntakeClosed)}
-        self._supplying = {x.stream: x for x in run if _supplies(x.event)}
+        self._supplying = {x.event.offer_id: x for x in run if _supplies(x.event)}
         self._last = {x.stream: x for x in run}
         self._of_offer = {
             offer: x for x, command in zip(run, commands, strict=True) for offer in offers_named([command])
@@ -203,9 +203,9 @@ class Causes:
         own = self._of_order.get(order_id) or self._freeing.get(cooperative_id) or self._last[cooperative_id]
         return own.traceparent
 
-    def of_shortage(self, cooperative_id: UUID) -> str | None:
-        """What took the supply away."""
-        return self._supplying[cooperative_id].traceparent
+    def of_shortage(self, offer_id: UUID) -> str | None:
+        """What took the supply of this offer away."""
+        return self._supplying[offer_id].traceparent
 
     def of_availability(self, offer_id: UUID, cooperative_id: UUID) -> str | None:
         """The last event that named the offer, or else the last one of its cooperative."""

@@ -31,9 +31,8 @@ WARM_ORDERS = 200
 MOST_ORDERS = 4_000
 SECONDS = {"1": 100, "100": 20, "half": 15}
 """How long each rate is offered in a round."""
-PEER_RATES = {"25": 25.0, "50": 50.0, "200": 200.0}
-"""Orders per second that are offered to the peer besides, for PEER_SECONDS each."""
-PEER_SECONDS = 15
+PEER_SECONDS = SECONDS | {"25": 15, "50": 15, "200": 15}
+"""The same for the peer."""
 PEER_MOST_ORDERS = 5_000
 """Of one load, lest the peer works at it until the signatures of the last orders are no longer good."""
 BEHIND_S = 1.0
@@ -72,10 +71,8 @@ async def run(servers: Servers, rounds: int) -> AsyncIterator[Figure]:
     fsync_us = await stored_us(servers.stack)
     market = make_market(SHOPS, WARES, seed=2)
     ours, peer = Ours(servers.stack, market), PeerSubject(PEERS["faststream"], servers, market)
-    found = {
-        ours.name: {name: Found() for name in SECONDS},
-        peer.name: {name: Found() for name in SECONDS | PEER_RATES},
-    }
+    seconds = {ours.name: SECONDS, peer.name: PEER_SECONDS}
+    found = {subject: {name: Found() for name in offered} for subject, offered in seconds.items()}
     most_per_s = []
     for subject in (ours, peer):
         await subject.prepare()
@@ -86,10 +83,10 @@ async def run(servers: Servers, rounds: int) -> AsyncIterator[Figure]:
                 await offer(there, market, Load(f"{run}.warm", market.shops, WARM_ORDERS))
                 if subject is ours:
                     most_per_s.append(await _most_per_s(there, market, f"{run}.most"))
-                rates = {"1": 1.0, "100": 100.0, "half": most_per_s[-1] / 2} | (PEER_RATES if subject is peer else {})
+                own = found[subject.name]
+                rates = {name: most_per_s[-1] / 2 if name == "half" else float(name) for name in own}
                 for name, per_s in sorted(rates.items(), key=itemgetter(1)):
-                    seconds = SECONDS.get(name, PEER_SECONDS)
-                    await _measure(there, market, f"{run}.{name}", per_s, seconds, found[subject.name][name])
+                    await _measure(there, market, f"{run}.{name}", per_s, seconds[subject.name][name], own[name])
                 await until_settled(there)
                 wrong = await subject.check()
                 assert not wrong, f"{subject.name}: {'; '.join(wrong)}"

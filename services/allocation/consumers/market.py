@@ -83,7 +83,8 @@ def _say_effect(tx: Transaction, stream: UUID, effect: Effect, causes: Causes) -
     if isinstance(effect, Promised):
         tx.append(stream, announcements.order_promised(effect), causes.of_promise(effect.order_id, stream))
     else:
-        tx.append(stream, announcements.order_shorted(effect), causes.of_shortage(stream))
+        cause = causes.of_shortage(effect.lines[0].offer_id)
+        tx.append(stream, announcements.order_shorted(effect), cause)
 
 
 def _availability(book: OfferBook | None) -> tuple[bool, int, int]:

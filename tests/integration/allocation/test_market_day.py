@@ -174,6 +174,17 @@ async def test_an_offer_whose_withdrawal_was_lost_is_not_shared_out(allocation: 
     assert len(await said(allocation, s, "order_shorted")) == 1
 
 
+async def test_a_shortage_has_the_trace_of_what_took_from_its_own_offer(allocation: Allocation) -> None:
+    s = Stream()
+    await allocation.take_in(*s.registered(), s.published(1, {0: 5}), s.published(2, {1: 5}, SU_SU))
+    await allocation.take_in(s.placed(11, (1, 5)), s.placed(12, (2, 5)))
+    lowered, withdrawn = s.changed(1, {0: 3}), s.withdrawn(2)
+    await allocation.take_in(lowered, withdrawn, s.closed(2, closes_day=False))
+    events = await allocation.events(s.cooperative_id)
+    traces = {body["order_id"]: trace for name, body, trace in events if name == "order_shorted"}
+    assert traces == {str(s.id_of(11)): lowered.traceparent, str(s.id_of(12)): withdrawn.traceparent}
+
+
 async def test_a_household_that_pledged_in_vain_is_told_so_once(allocation: Allocation) -> None:
     s = Stream()
     await allocation.take_in(*s.registered(), s.published(1, {0: 5, 1: 5}), s.published(2, {0: 5}, SU_SU), s.closed(1))
