@@ -32,6 +32,7 @@ from services.chassis.lanes import Served
 from services.chassis.ledger import Ledger, Transaction
 from services.chassis.metrics import Metrics
 from services.chassis.relay import Relay
+from services.chassis.room import Room
 from services.chassis.topology import Wiring
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,8 @@ MISSING_EVERY_S = 2.0
 
 MOST_TOGETHER = 500
 """Of the events of waiting messages, about so many share a transaction."""
+MOST_UNPACKED_BYTES = 4_194_304
+"""Of event data that waits in the lanes of a process; the rest waits as it came, compressed."""
 
 T = TypeVar("T")
 
@@ -69,6 +72,26 @@ def _goes_alone(message: Message) -> bool:
 
 def _events(message: Message) -> int:
     return max(1, len(message.content.arrivals))
+
+
+def _read(delivery: Delivery, senders: Sequence[str]) -> Content | Unreadable:
+    """What a message says, or why that cannot be known."""
+    try:
+        return cloudevents.read_from(delivery.sender, senders, compression.decompress(delivery.body, delivery.encoding))
+    except Unreadable as error:
+        return error
+
+
+def _data_bytes(content: Content | Unreadable) -> int:
+    return 0 if isinstance(content, Unreadable) else sum(len(arrival.body) for arrival in content.arrivals)
+
+
+def _readable_body(delivery: Delivery) -> bytes:
+    """As people can read it, if it can be unpacked."""
+    try:
+        return compression.decompress(delivery.body, delivery.encoding)
+    except Unreadable:
+        return delivery.body
 
 
 async def _decode(message: RabbitMessage) -> Delivery:
@@ -170,7 +193,7 @@ class Consumer:
             await self._patiently(lambda: take(messages))
             return [None] * len(messages)
 
-        most = sys.maxsize  # prefetch limits what waits
+        most = sys.maxsize  # prefetch and room limit what waits
         return Group(
             work, most=MOST_TOGETHER, most_waiting=most, most_of_one=most, side_by_side=1, weigh=_events,
             every_s=every_s,
@@ -180,19 +203,15 @@ class Consumer:
         self, queue: str, senders: Sequence[str], group: Group[Message, None]
     ) -> Callable[[Delivery], Awaitable[None]]:
         """A subscriber that reads messages of one queue, from these senders, in their order."""
+        room = Room(MOST_UNPACKED_BYTES // len(self._wiring.lanes), _data_bytes)
 
         async def on_message(delivery: Delivery) -> None:
             if delivery.redelivered:
                 self._metrics.redelivered.inc()
-            body = delivery.body
-            try:
-                body = compression.decompress(body, delivery.encoding)
-                content = cloudevents.read_from(delivery.sender, senders, body)
-            except Unreadable as error:
-                reason = str(error)
-                log.error("message rejected", extra={"queue": queue, "reason": reason})
-                await self._patiently(lambda: self._reject(queue, reason, body))
-            else:
+            async with room.holding(lambda: _read(delivery, senders)) as content:
+                if isinstance(content, Unreadable):
+                    await self._reject(queue, str(content), _readable_body(delivery))
+                    return
                 for failure in await group.submit(queue, [Message(content, delivery.redelivered)]):
                     if failure is not None:
                         raise failure
@@ -202,11 +221,16 @@ class Consumer:
         return on_message
 
     async def _reject(self, queue: str, reason: str, body: bytes) -> None:
+        log.error("message rejected", extra={"queue": queue, "reason": reason})
+
         async def work(tx: Transaction) -> None:
             await rejected_messages.save(tx.conn, queue, reason, body)
 
-        async with self._rejecting:
-            await self._ledger.transact(work)
+        async def save() -> None:
+            async with self._rejecting:
+                await self._ledger.transact(work)
+
+        await self._patiently(save)
 
     async def _take_in_together(self, messages: Sequence[Message]) -> None:
         """Events of messages that follow one another are applied together."""

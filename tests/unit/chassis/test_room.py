@@ -1,0 +1,91 @@
+import asyncio
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.chassis.room import Room
+
+MOST = 10
+
+
+class Visits:
+    """Things of these weights are made and used; `leave` ends the use of one."""
+
+    def __init__(self, weights: list[int]) -> None:
+        self.room = Room[int](MOST, lambda number: weights[number])
+        self.entered: list[int] = []
+        self.leaving = [asyncio.Event() for _ in weights]
+        self.tasks = [asyncio.create_task(self._visit(number)) for number in range(len(weights))]
+
+    async def _visit(self, number: int) -> None:
+        async with self.room.holding(lambda: number) as made:
+            self.entered.append(made)
+            await self.leaving[number].wait()
+
+    async def leave(self, number: int) -> None:
+        self.leaving[number].set()
+        await self.tasks[number]
+        await rest()
+
+
+async def rest() -> None:
+    """Until nobody can go on."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+@given(
+    weights=st.lists(st.integers(min_value=0, max_value=2 * MOST), min_size=1, max_size=12),
+    choices=st.lists(st.integers(min_value=0, max_value=100), min_size=12, max_size=12),
+)
+def test_all_enter_in_their_order_as_soon_as_those_inside_weigh_less_than_the_most(
+    weights: list[int], choices: list[int]
+) -> None:
+    async def scenario() -> None:
+        visits = Visits(weights)
+        await rest()
+        inside: list[int] = []
+        waiting = list(range(len(weights)))
+        for choice in choices[: len(weights)]:
+            while waiting and sum(weights[number] for number in inside) < MOST:
+                inside.append(waiting.pop(0))
+            assert visits.entered == list(range(len(weights) - len(waiting)))
+            await visits.leave(inside.pop(choice % len(inside)))
+        assert visits.entered == list(range(len(weights)))
+
+    asyncio.run(scenario())
+
+
+async def test_what_cannot_be_made_takes_no_room() -> None:
+    def fail() -> int:
+        raise ValueError("not to be read")
+
+    room = Room[int](1, lambda _: 1)
+    for _ in range(3):
+        with pytest.raises(ValueError, match="not to be read"):
+            async with room.holding(fail):
+                pass
+    async with room.holding(lambda: 7) as made:
+        assert made == 7
+
+
+async def test_who_no_longer_waits_holds_up_nobody() -> None:
+    visits = Visits([MOST, 1, 1])
+    await rest()
+    assert visits.entered == [0]
+    visits.tasks[1].cancel()
+    with suppress(asyncio.CancelledError):
+        await visits.tasks[1]
+    await visits.leave(0)
+    assert visits.entered == [0, 2]
+    await visits.leave(2)
+
+
+async def test_work_that_fails_gives_its_room_back() -> None:
+    room = Room[int](1, lambda _: 1)
+    for _ in range(3):
+        with pytest.raises(KeyError):
+            async with room.holding(lambda: 1):
+                raise KeyError
