@@ -41,7 +41,8 @@ class Stack:
     `root` holds data, logs and credentials. `fresh` starts on empty servers. A `detached` stack outlives this
     process; any other one ends with it. The services take their `preferred_http_ports` if these are free.
     `postgres_disk_mib` puts PostgreSQL on a disk of that size in memory, for the time the stack runs; `with_standby`
-    adds a second PostgreSQL (`pair`) which has all that the first one acknowledged. `with_cluster` starts
+    adds a second PostgreSQL (`pair`) which has all that the first one acknowledged. A broker that `reports_often` says
+    every second how deep its queues are, as tests want to know it. `with_cluster` starts
     three RabbitMQ nodes (`cluster`), of which `rabbit` is the first. `with_providers` starts local providers of Zalo,
     SMS and Telegram, and notify uses them; otherwise it has mail alone.
     """
@@ -50,6 +51,7 @@ class Stack:
     fresh: bool = False
     detached: bool = False
     durable: bool = True
+    reports_often: bool = True
     preferred_http_ports: dict[str, int] = field(default_factory=dict)
     postgres_settings: dict[str, str] = field(default_factory=dict)
     postgres_disk_mib: int | None = None
@@ -235,7 +237,9 @@ class Stack:
             self.cluster = RabbitCluster(self.root, found, ports=nodes, **options)
             self.rabbit = self.cluster.nodes[0]
         else:
-            self.rabbit = RabbitServer(self.root, found, ports=node_ports(""), **options)
+            self.rabbit = RabbitServer(
+                self.root, found, ports=node_ports(""), reports_often=self.reports_often, **options
+            )
 
     def _postgres_server(self, found: PostgresBinaries, port: int, **options: Any) -> PostgresServer:
         return PostgresServer(

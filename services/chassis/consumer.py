@@ -326,6 +326,10 @@ class Consumer:
         if not self._relay.connected:
             return False
 
+        async with self._ledger.pool.acquire(timeout=5) as conn:
+            if not await cursors.is_any_behind(conn):
+                return False
+
         async def claim(tx: Transaction) -> list[tuple[str, UUID, int]]:
             return await cursors.claim_gaps(tx.conn, self._gap_patience, limit=200)
 

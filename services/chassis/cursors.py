@@ -114,6 +114,12 @@ async def note_heads(conn: Connection, producer: str, heads: Mapping[UUID, int])
     )
 
 
+async def is_any_behind(conn: Connection) -> bool:
+    """Whether some stream is behind what its producer says."""
+    found: bool = await conn.fetchval("select exists (select from consumer_cursor where behind_since is not null)")
+    return found
+
+
 async def claim_gaps(conn: Connection, patience: timedelta, limit: int) -> list[tuple[str, UUID, int]]:
     """(producer, stream, first missing sequence) of gaps that stayed for `patience`.
 

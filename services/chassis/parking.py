@@ -216,6 +216,8 @@ async def list_held(conn: Connection, served: Served, limit: int) -> list[Place]
 async def _first_served(conn: Connection, query: str, served: Served, limit: int) -> list[Place]:
     """The first places that are served: reading goes on past those of other lanes, however many wait there."""
     found: list[Place] = []
+    if not await conn.fetchval(f"select exists ({query})"):  # mostly so, and without a transaction
+        return found
     async with conn.transaction():
         async for row in conn.cursor(query):
             if served.has(row["stream"], row["lane"]):

@@ -1,6 +1,7 @@
 """The composition root of `orders`: the only place where its parts are wired."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -29,6 +30,7 @@ from services.orders.platforms.woocommerce import WooCommerce
 from services.orders.pulling import Puller
 from services.orders.reconciling import Reconciler
 from services.orders.settings import OrdersSettings
+from services.orders.store import books, customers
 from services.orders.told import ToldOrders
 from services.orders.waiting import PromiseBoard
 
@@ -55,7 +57,10 @@ def wire(runtime: Runtime[OrdersSettings]) -> Parts:
     async def link_customers(_: datetime) -> bool:
         return await runtime.ledger.transact(linking.link_due)
 
-    jobs = [Job("close_intake", 0.5, close_intake), Job("link_customers", 1.0, link_customers)]
+    jobs = [
+        Job("close_intake", 0.5, close_intake, is_due=partial(books.is_intake_due, runtime.pool)),
+        Job("link_customers", 1.0, link_customers, is_due=lambda _: customers.is_any_due(runtime.pool)),
+    ]
     jobs += _pulling(runtime, desk, client, fetch)
     return Parts(
         handlers=consumers.handlers(board, metrics, settings.shared_lanes, _clock),
@@ -81,8 +86,8 @@ def _pulling(runtime: Runtime[OrdersSettings], desk: Desk, client: httpx.AsyncCl
     every = timedelta(seconds=settings.reconcile_every_s)
     reconciler = Reconciler(ledger, desk, WooCommerce(fetch), metrics, _clock, chance, every)
     return [
-        Job("pull_orders", 0.5, puller.pull_due),
-        *[Job("pull_orders", 5.0, puller.pull_due)] * (PARTNERS_AT_ONCE - 1),
+        Job("pull_orders", 0.5, puller.pull_due, is_due=puller.is_due),
+        *[Job("pull_orders", 5.0, puller.pull_due, is_due=puller.is_due)] * (PARTNERS_AT_ONCE - 1),
         Job("count_pulls", 5.0, puller.count, only_counts=True),
         *[Job("reconcile_shops", 5.0, reconciler.reconcile_due)] * SHOPS_AT_ONCE,
         Job("count_shops", 15.0, reconciler.count, only_counts=True),

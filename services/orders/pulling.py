@@ -101,6 +101,10 @@ class Puller:
         self._call_s = 1 / calls_per_s
         self._tokens = Tokens(ledger, clock, stopping)
 
+    async def is_due(self, now: datetime) -> bool:
+        """Whether there is anything to pull."""
+        return await store.is_any_ready(self._ledger.pool, [*self._platforms], now)
+
     async def pull_due(self, now: datetime) -> bool:
         """Pulls a batch of one partner; returns whether there may be more. Several may run at once."""
         claimed = await self._claim(now)

@@ -116,10 +116,10 @@ MEASURED = {"autovacuum": "off", "track_commit_timestamp": "on"}
 def servers(
     root: Path = RESULTS / "stack", name: str = "", peaks: Peaks | None = None, settings: Mapping[str, str] = MEASURED
 ) -> Iterator[Servers]:
-    """Fresh servers that wait for the disk as in production."""
+    """Fresh servers that wait for the disk, and say how they are, as in production."""
     if root.exists():
         Stack(root).delete()
-    with Stack(root, fresh=True, durable=True, postgres_settings={**MEMORY, **settings}) as stack:
+    with Stack(root, fresh=True, durable=True, reports_often=False, postgres_settings={**MEMORY, **settings}) as stack:
         yield Servers(stack, name, peaks or Peaks())
 
 

@@ -13,6 +13,7 @@ from uuid import UUID
 from services.chassis.ledger import Connection
 from services.contracts import catalog
 from services.orders.domain.order import Offer
+from services.orders.store import Reader
 
 LONGEST_WAIT = "200ms"
 
@@ -124,6 +125,14 @@ class ClosedOffer:
     offer_id: UUID
     cooperative_id: UUID
     delivery_day: date
+
+
+async def is_intake_due(reader: Reader, now: datetime) -> bool:
+    """Whether there is an open offer whose cut-off has come."""
+    found: bool = await reader.fetchval(
+        "select exists (select from offer where state = 'open' and cut_off_at <= $1)", now
+    )
+    return found
 
 
 async def list_due_cooperatives(conn: Connection, now: datetime, limit: int) -> list[UUID]:

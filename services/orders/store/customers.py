@@ -15,6 +15,7 @@ from services.chassis.ledger import Connection
 from services.orders.domain.command import Contact
 from services.orders.domain.customers import Identity
 from services.orders.domain.linking import Customer
+from services.orders.store import Reader
 
 _ALONE = 0x6B6863_68616E67  # any constant of our own
 
@@ -58,6 +59,12 @@ async def try_alone(conn: Connection) -> bool:
 async def alone(conn: Connection) -> None:
     """Waits until nobody else links or erases, to the end of the transaction."""
     await conn.execute("select pg_advisory_xact_lock($1)", _ALONE)
+
+
+async def is_any_due(reader: Reader) -> bool:
+    """Whether the customer of some order is to be found."""
+    found: bool = await reader.fetchval("select exists (select from contact_due)")
+    return found
 
 
 async def take_due(conn: Connection, limit: int) -> list[DueOrder]:

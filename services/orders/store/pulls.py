@@ -13,6 +13,7 @@ import asyncpg
 from msgspec import Struct
 
 from services.chassis.ledger import Connection
+from services.orders.store import Reader
 
 ALONE_FROM = 4
 """Faults of an order after which it is not asked for together with others, lest it is the one at which they fail."""
@@ -195,6 +196,11 @@ def _columns(told: Sequence[Told]) -> tuple[list[UUID], list[str], list[str], li
         [one.key for one in told],
         [one.status for one in told],
     )
+
+
+async def is_any_ready(reader: Reader, adapters: Sequence[str], now: datetime) -> bool:
+    """Whether some order of a partner that may be asked now is due."""
+    return await reader.fetchrow(_READY, now, adapters) is not None
 
 
 async def find_ready(conn: Connection, adapters: Sequence[str], now: datetime) -> Ready | None:
