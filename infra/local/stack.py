@@ -41,10 +41,10 @@ class Stack:
     `root` holds data, logs and credentials. `fresh` starts on empty servers. A `detached` stack outlives this
     process; any other one ends with it. The services take their `preferred_http_ports` if these are free.
     `postgres_disk_mib` puts PostgreSQL on a disk of that size in memory, for the time the stack runs; `with_standby`
-    adds a second PostgreSQL (`pair`) which has all that the first one acknowledged. A broker that `reports_often` says
-    every second how deep its queues are, as tests want to know it. `with_cluster` starts
-    three RabbitMQ nodes (`cluster`), of which `rabbit` is the first. `with_providers` starts local providers of Zalo,
-    SMS and Telegram, and notify uses them; otherwise it has mail alone.
+    adds a second PostgreSQL (`pair`) which has all that the first one acknowledged. `with_cluster` starts
+    three RabbitMQ nodes (`cluster`), of which `rabbit` is the first; a single one that `reports_often` says every
+    second how deep its queues are, as tests want to know it. `with_providers` starts local providers of Zalo, SMS and
+    Telegram, and notify uses them; otherwise it has mail alone.
     """
 
     root: Path

@@ -1,8 +1,8 @@
 """The consumer: one FastStream subscriber per lane queue, and one for resend requests.
 
 Messages of a lane are taken in in their order, by one transaction after the other; those that came while one was
-under way share the next, of whatever lane they are. A message is acknowledged after its transaction has committed;
-while the database is away it is held.
+under way share the next, of whatever lane they are, as far as there was room to unpack them. A message is acknowledged
+after its transaction has committed; while the database is away it is held.
 A guard declares the topology again and again and replaces the broker's consumers wherever a queue has none, so
 that deleted queues, lost bindings and a wiped broker heal without help.
 """
@@ -43,8 +43,8 @@ MISSING_EVERY_S = 2.0
 
 MOST_TOGETHER = 500
 """Of the events of waiting messages, about so many share a transaction."""
-MOST_UNPACKED_BYTES = 4_194_304
-"""Of event data that waits in the lanes of a process; the rest waits as it came, compressed."""
+ROOM_BYTES = 4_194_304
+"""Of event data, shared by the lanes of a process: so much waits unpacked, and one message more of each lane."""
 
 T = TypeVar("T")
 
@@ -74,16 +74,16 @@ def _events(message: Message) -> int:
     return max(1, len(message.content.arrivals))
 
 
-def _read(delivery: Delivery, senders: Sequence[str]) -> Content | Unreadable:
+def _read(delivery: Delivery, senders: Sequence[str]) -> Content | str:
     """What a message says, or why that cannot be known."""
     try:
         return cloudevents.read_from(delivery.sender, senders, compression.decompress(delivery.body, delivery.encoding))
     except Unreadable as error:
-        return error
+        return str(error)
 
 
-def _data_bytes(content: Content | Unreadable) -> int:
-    return 0 if isinstance(content, Unreadable) else sum(len(arrival.body) for arrival in content.arrivals)
+def _data_bytes(content: Content | str) -> int:
+    return 0 if isinstance(content, str) else sum(len(arrival.body) for arrival in content.arrivals)
 
 
 def _readable_body(delivery: Delivery) -> bytes:
@@ -117,7 +117,7 @@ class Consumer:
         self._stopping = asyncio.Event()
         self._events = self._group(self._take_in_together, gathers_s)
         self._requests = self._group(self._serve)
-        """What waits, whatever connection it came over: work goes on while a connection is replaced."""
+        """What was read and waits, whatever connection it came over: work goes on while a connection is replaced."""
         self._rejecting = asyncio.Lock()
         self.waits_for: list[str] = ["the consumer has not started"]
         """What keeps this process from consuming, in words; empty while all its queues are consumed."""
@@ -193,7 +193,7 @@ class Consumer:
             await self._patiently(lambda: take(messages))
             return [None] * len(messages)
 
-        most = sys.maxsize  # prefetch and room limit what waits
+        most = sys.maxsize  # prefetch limits what waits, and room how much of it is unpacked
         return Group(
             work, most=MOST_TOGETHER, most_waiting=most, most_of_one=most, side_by_side=1, weigh=_events,
             every_s=every_s,
@@ -203,14 +203,14 @@ class Consumer:
         self, queue: str, senders: Sequence[str], group: Group[Message, None]
     ) -> Callable[[Delivery], Awaitable[None]]:
         """A subscriber that reads messages of one queue, from these senders, in their order."""
-        room = Room(MOST_UNPACKED_BYTES // len(self._wiring.lanes), _data_bytes)
+        room = Room(ROOM_BYTES // len(self._wiring.lanes), _data_bytes)
 
         async def on_message(delivery: Delivery) -> None:
             if delivery.redelivered:
                 self._metrics.redelivered.inc()
             async with room.holding(lambda: _read(delivery, senders)) as content:
-                if isinstance(content, Unreadable):
-                    await self._reject(queue, str(content), _readable_body(delivery))
+                if isinstance(content, str):
+                    await self._reject(queue, content, delivery)
                     return
                 for failure in await group.submit(queue, [Message(content, delivery.redelivered)]):
                     if failure is not None:
@@ -220,11 +220,11 @@ class Consumer:
 
         return on_message
 
-    async def _reject(self, queue: str, reason: str, body: bytes) -> None:
+    async def _reject(self, queue: str, reason: str, delivery: Delivery) -> None:
         log.error("message rejected", extra={"queue": queue, "reason": reason})
 
         async def work(tx: Transaction) -> None:
-            await rejected_messages.save(tx.conn, queue, reason, body)
+            await rejected_messages.save(tx.conn, queue, reason, _readable_body(delivery))
 
         async def save() -> None:
             async with self._rejecting:

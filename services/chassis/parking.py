@@ -216,7 +216,7 @@ async def list_held(conn: Connection, served: Served, limit: int) -> list[Place]
 async def _first_served(conn: Connection, query: str, served: Served, limit: int) -> list[Place]:
     """The first places that are served: reading goes on past those of other lanes, however many wait there."""
     found: list[Place] = []
-    if not await conn.fetchval(f"select exists ({query})"):  # mostly so, and without a transaction
+    if not await conn.fetchval(f"select exists ({query})"):  # mostly there is none, and this takes no transaction
         return found
     async with conn.transaction():
         async for row in conn.cursor(query):

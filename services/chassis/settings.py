@@ -28,7 +28,7 @@ class ServiceSettings(BaseSettings):
     instance: str = Field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
     """Names this process as a holder of relay leases."""
     prefetch: Annotated[int, Field(ge=1, le=1000)] = 16
-    """Messages per lane that the broker hands out before they are acknowledged."""
+    """Messages per lane that the broker hands out before they are acknowledged; most wait as they came, compressed."""
     lease_s: Annotated[int, Field(ge=1)] = 10
     """How long a relay lease lasts without renewal; a killed relay is replaced after this."""
     heads_every_s: Annotated[int, Field(ge=1)] = 10

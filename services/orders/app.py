@@ -1,7 +1,6 @@
 """The composition root of `orders`: the only place where its parts are wired."""
 
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -50,21 +49,9 @@ def wire(runtime: Runtime[OrdersSettings]) -> Parts:
     board, metrics = PromiseBoard(runtime.pool, runtime.stopping), OrderMetrics(runtime.metrics.registry)
     desk = Desk(runtime, _clock)
     client, fetch = open_client(settings.pull_timeout_s), GuardedFetch(settings.shop_networks, settings.pull_timeout_s)
-
-    async def close_intake(now: datetime) -> bool:
-        return await runtime.ledger.transact(lambda tx: closing.close_due(tx, now))
-
-    async def link_customers(_: datetime) -> bool:
-        return await runtime.ledger.transact(linking.link_due)
-
-    jobs = [
-        Job("close_intake", 0.5, close_intake, is_due=partial(books.is_intake_due, runtime.pool)),
-        Job("link_customers", 1.0, link_customers, is_due=lambda _: customers.is_any_due(runtime.pool)),
-    ]
-    jobs += _pulling(runtime, desk, client, fetch)
     return Parts(
         handlers=consumers.handlers(board, metrics, settings.shared_lanes, _clock),
-        jobs=jobs,
+        jobs=[*_keeping_books(runtime), *_pulling(runtime, desk, client, fetch)],
         doors=_doors(runtime, desk, metrics),
         state={
             "promise_board": board,
@@ -75,6 +62,29 @@ def wire(runtime: Runtime[OrdersSettings]) -> Parts:
         },
         close=[client.aclose, fetch.close],
     )
+
+
+def _keeping_books(runtime: Runtime[OrdersSettings]) -> list[Job]:
+    """What happens because a cut-off comes, or an order has come in."""
+
+    async def is_intake_due(now: datetime) -> bool:
+        async with runtime.pool.acquire(timeout=5) as conn:
+            return await books.is_intake_due(conn, now)
+
+    async def close_intake(now: datetime) -> bool:
+        return await runtime.ledger.transact(lambda tx: closing.close_due(tx, now))
+
+    async def is_any_customer_due(_: datetime) -> bool:
+        async with runtime.pool.acquire(timeout=5) as conn:
+            return await customers.is_any_due(conn)
+
+    async def link_customers(_: datetime) -> bool:
+        return await runtime.ledger.transact(linking.link_due)
+
+    return [
+        Job("close_intake", 0.5, close_intake, is_due=is_intake_due),
+        Job("link_customers", 1.0, link_customers, is_due=is_any_customer_due),
+    ]
 
 
 def _pulling(runtime: Runtime[OrdersSettings], desk: Desk, client: httpx.AsyncClient, fetch: GuardedFetch) -> list[Job]:

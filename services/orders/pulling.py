@@ -103,7 +103,8 @@ class Puller:
 
     async def is_due(self, now: datetime) -> bool:
         """Whether there is anything to pull."""
-        return await store.is_any_ready(self._ledger.pool, [*self._platforms], now)
+        async with self._ledger.pool.acquire(timeout=5) as conn:
+            return await store.is_any_ready(conn, [*self._platforms], now)
 
     async def pull_due(self, now: datetime) -> bool:
         """Pulls a batch of one partner; returns whether there may be more. Several may run at once."""

@@ -13,7 +13,6 @@ from uuid import UUID
 from services.chassis.ledger import Connection
 from services.contracts import catalog
 from services.orders.domain.order import Offer
-from services.orders.store import Reader
 
 LONGEST_WAIT = "200ms"
 
@@ -127,9 +126,9 @@ class ClosedOffer:
     delivery_day: date
 
 
-async def is_intake_due(reader: Reader, now: datetime) -> bool:
+async def is_intake_due(conn: Connection, now: datetime) -> bool:
     """Whether there is an open offer whose cut-off has come."""
-    found: bool = await reader.fetchval(
+    found: bool = await conn.fetchval(
         "select exists (select from offer where state = 'open' and cut_off_at <= $1)", now
     )
     return found

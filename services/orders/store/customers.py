@@ -15,7 +15,6 @@ from services.chassis.ledger import Connection
 from services.orders.domain.command import Contact
 from services.orders.domain.customers import Identity
 from services.orders.domain.linking import Customer
-from services.orders.store import Reader
 
 _ALONE = 0x6B6863_68616E67  # any constant of our own
 
@@ -61,9 +60,9 @@ async def alone(conn: Connection) -> None:
     await conn.execute("select pg_advisory_xact_lock($1)", _ALONE)
 
 
-async def is_any_due(reader: Reader) -> bool:
+async def is_any_due(conn: Connection) -> bool:
     """Whether the customer of some order is to be found."""
-    found: bool = await reader.fetchval("select exists (select from contact_due)")
+    found: bool = await conn.fetchval("select exists (select from contact_due)")
     return found
 
 

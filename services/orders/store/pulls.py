@@ -13,7 +13,6 @@ import asyncpg
 from msgspec import Struct
 
 from services.chassis.ledger import Connection
-from services.orders.store import Reader
 
 ALONE_FROM = 4
 """Faults of an order after which it is not asked for together with others, lest it is the one at which they fail."""
@@ -198,9 +197,16 @@ def _columns(told: Sequence[Told]) -> tuple[list[UUID], list[str], list[str], li
     )
 
 
-async def is_any_ready(reader: Reader, adapters: Sequence[str], now: datetime) -> bool:
-    """Whether some order of a partner that may be asked now is due."""
-    return await reader.fetchrow(_READY, now, adapters) is not None
+async def is_any_ready(conn: Connection, adapters: Sequence[str], now: datetime) -> bool:
+    """Whether an order is due of a partner that may be asked now; locks nothing."""
+    found: bool = await conn.fetchval(
+        "select exists (select from platform_token t join partner p using (partner_id) "
+        "where t.next_call_at <= $1 and p.adapter = any($2) "
+        "and exists (select from pull where pull.partner_id = t.partner_id and due_at <= $1))",
+        now,
+        adapters,
+    )
+    return found
 
 
 async def find_ready(conn: Connection, adapters: Sequence[str], now: datetime) -> Ready | None:

@@ -203,11 +203,11 @@ class World:
 
     async def run(self, name: str, after: timedelta = timedelta()) -> bool:
         """Runs a job once, `after` from now."""
-        return await self.job(name).run(datetime.now(UTC) + after)
+        return await self.job(name).run_if_due(datetime.now(UTC) + after)
 
     async def run_at(self, name: str, now: datetime) -> bool:
         """Runs a job once, as at that time."""
-        return await self.job(name).run(now)
+        return await self.job(name).run_if_due(now)
 
     def job(self, name: str) -> Job:
         return next(job for job in self.service.parts.jobs if job.name == name)

@@ -190,7 +190,7 @@ class Orders:
     async def run(self, job: str, now: datetime) -> bool:
         """Runs a job once; whether it has more to do."""
         found = next(one for one in self.running.parts.jobs if one.name == job)
-        return await found.run(now)
+        return await found.run_if_due(now)
 
     async def promise(self, order_id: UUID | str, stream: UUID | None = None, /, **promised_steps: int) -> None:
         """Lets allocation promise so many steps of each line (`line_1=3`), all of it where not told."""

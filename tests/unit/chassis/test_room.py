@@ -26,7 +26,8 @@ class Visits:
 
     async def leave(self, number: int) -> None:
         self.leaving[number].set()
-        await self.tasks[number]
+        async with asyncio.timeout(5):
+            await self.tasks[number]
         await rest()
 
 
@@ -58,6 +59,16 @@ def test_all_enter_in_their_order_as_soon_as_those_inside_weigh_less_than_the_mo
     asyncio.run(scenario())
 
 
+async def test_who_is_cancelled_inside_gives_the_room_back() -> None:
+    visits = Visits([MOST, 1])
+    await rest()
+    visits.tasks[0].cancel()
+    with suppress(asyncio.CancelledError):
+        await visits.tasks[0]
+    await visits.leave(1)
+    assert visits.entered == [0, 1]
+
+
 async def test_what_cannot_be_made_takes_no_room() -> None:
     def fail() -> int:
         raise ValueError("not to be read")
@@ -65,27 +76,28 @@ async def test_what_cannot_be_made_takes_no_room() -> None:
     room = Room[int](1, lambda _: 1)
     for _ in range(3):
         with pytest.raises(ValueError, match="not to be read"):
-            async with room.holding(fail):
+            async with asyncio.timeout(5), room.holding(fail):
                 pass
-    async with room.holding(lambda: 7) as made:
+    async with asyncio.timeout(5), room.holding(lambda: 7) as made:
         assert made == 7
 
 
 async def test_who_no_longer_waits_holds_up_nobody() -> None:
-    visits = Visits([MOST, 1, 1])
+    visits = Visits([MOST, 1, 1, 1])
     await rest()
     assert visits.entered == [0]
-    visits.tasks[1].cancel()
-    with suppress(asyncio.CancelledError):
-        await visits.tasks[1]
+    for number in (1, 2):  # the one whose turn it is, and one behind it
+        visits.tasks[number].cancel()
+        with suppress(asyncio.CancelledError):
+            await visits.tasks[number]
     await visits.leave(0)
-    assert visits.entered == [0, 2]
-    await visits.leave(2)
+    assert visits.entered == [0, 3]
+    await visits.leave(3)
 
 
 async def test_work_that_fails_gives_its_room_back() -> None:
     room = Room[int](1, lambda _: 1)
     for _ in range(3):
         with pytest.raises(KeyError):
-            async with room.holding(lambda: 1):
+            async with asyncio.timeout(5), room.holding(lambda: 1):
                 raise KeyError
