@@ -321,14 +321,15 @@ class Consumer:
             await self._inbox.take_up(stream)
         return False
 
+    async def is_any_behind(self) -> bool:
+        """Whether some stream is behind what its producer says."""
+        async with self._ledger.pool.acquire(timeout=5) as conn:
+            return await cursors.is_any_behind(conn)
+
     async def ask_for_gaps(self) -> bool:
         """Requests a resend of what has been missing for too long; returns whether there may be more."""
         if not self._relay.connected:
             return False
-
-        async with self._ledger.pool.acquire(timeout=5) as conn:
-            if not await cursors.is_any_behind(conn):
-                return False
 
         async def claim(tx: Transaction) -> list[tuple[str, UUID, int]]:
             return await cursors.claim_gaps(tx.conn, self._gap_patience, limit=200)

@@ -188,7 +188,12 @@ class Process(Generic[S]):
         chores = [
             Job("retry", 1.0, lambda _: consumer.retry_due()),
             Job("look again", 2.0, lambda _: consumer.look_again()),
-            Job("gaps", max(0.5, settings.gap_patience_s / 10), lambda _: consumer.ask_for_gaps()),
+            Job(
+                "gaps",
+                max(0.5, settings.gap_patience_s / 10),
+                lambda _: consumer.ask_for_gaps(),
+                is_due=lambda _: consumer.is_any_behind(),
+            ),  # fmt: skip
             *parts.jobs,
         ]
         background = [asyncio.create_task(jobs.run_for_ever(job, runtime.metrics)) for job in chores]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from services.chassis.room import Room
 
 MOST = 10
+MOST_VISITS = 12
 
 
 class Visits:
@@ -32,14 +33,14 @@ class Visits:
 
 
 async def rest() -> None:
-    """Until nobody can go on."""
-    for _ in range(20):
+    """Until nobody can go on: each of those who wait hands its turn on in one turn of the loop."""
+    for _ in range(2 * MOST_VISITS):
         await asyncio.sleep(0)
 
 
 @given(
-    weights=st.lists(st.integers(min_value=0, max_value=2 * MOST), min_size=1, max_size=12),
-    choices=st.lists(st.integers(min_value=0, max_value=100), min_size=12, max_size=12),
+    weights=st.lists(st.integers(min_value=0, max_value=2 * MOST), min_size=1, max_size=MOST_VISITS),
+    choices=st.lists(st.integers(min_value=0, max_value=100), min_size=MOST_VISITS, max_size=MOST_VISITS),
 )
 def test_all_enter_in_their_order_as_soon_as_those_inside_weigh_less_than_the_most(
     weights: list[int], choices: list[int]
