@@ -193,7 +193,7 @@ class Process(Generic[S]):
                 max(0.5, settings.gap_patience_s / 10),
                 lambda _: consumer.ask_for_gaps(),
                 is_due=lambda _: consumer.is_any_behind(),
-            ),  # fmt: skip
+            ),
             *parts.jobs,
         ]
         background = [asyncio.create_task(jobs.run_for_ever(job, runtime.metrics)) for job in chores]
